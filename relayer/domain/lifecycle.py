@@ -1,0 +1,193 @@
+"""The life of a request: the only place where its status changes.
+
+Its job: `decide(request, event)`, pure and total: every event is answered in every status, and what does not apply
+changes nothing. Chains are watched independently, so events come in any order: a receipt may be known before our own
+quorum, a delivery before the receipt. Later facts win over earlier statuses; no event moves a request backwards but
+those that say something was lost.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from attestation.request import Request, RequestId
+from relayer.domain.blocks import Location
+from relayer.domain.effects import Effect, EffectKind
+from relayer.domain.events import (
+    AnswerFinal,
+    CallbackFinal,
+    CallbackHeld,
+    CallbackLost,
+    CallbackSubmitted,
+    CancelFinal,
+    Event,
+    ExecuteCertified,
+    ExecutionDispatched,
+    ExecutionHeld,
+    ExecutionLost,
+    ExpiryPassed,
+    FeeRaised,
+    OutcomeCertified,
+    ReceiptFinal,
+    ReceiptOrphaned,
+    ReceiptSeen,
+    RequestFinal,
+    RequestOrphaned,
+    RequestRejected,
+    RequestReobserved,
+)
+from relayer.domain.status import ENDS, Status
+from relayer.domain.tracked import Conclusion, TrackedRequest
+
+_AWAITING_EXECUTION = frozenset({Status.CERTIFIED, Status.EXECUTION_HELD, Status.DISPATCHED})
+_AWAITING_RECEIPT = _AWAITING_EXECUTION | {Status.FINAL}
+_AWAITING_DELIVERY = frozenset({Status.ATTESTED, Status.CALLBACK_HELD, Status.SUBMITTED})
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The request as it is now, and what is to be done. An unchanged request is the same object."""
+
+    request: TrackedRequest
+    effects: tuple[Effect, ...] = ()
+
+
+def observe(
+    request_id: RequestId, request: Request, route: bytes, location: Location, timestamp: int, fee: int, deadline: int
+) -> Decision:
+    """The first decision about a request: it is OBSERVED, and a QUERY is read as soon as its pinned block exists."""
+    tracked = TrackedRequest(request_id, request, route, location, timestamp, fee, deadline)
+    return Decision(tracked, () if tracked.is_call else _effect(tracked, EffectKind.READ_ANSWER))
+
+
+def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PLR0911, PLR0912 - one line an event
+    """What `event` makes of `request`. Never raises; time is none of its inputs, the outbox row carries that."""
+    match event:
+        case RequestFinal():
+            return _request_final(request, event)
+        case RequestOrphaned():
+            return _to(request, Status.ORPHANED) if request.status is Status.OBSERVED else Decision(request)
+        case RequestReobserved():
+            return _request_reobserved(request, event)
+        case RequestRejected():
+            is_early = request.status in {Status.OBSERVED, Status.FINAL}
+            return _to(request, Status.REJECTED, reason=event.reason) if is_early else Decision(request)
+        case FeeRaised():
+            return _fee_raised(request, event)
+        case ExecuteCertified():
+            return _execute_certified(request)
+        case ExecutionHeld():
+            is_open = request.status in {Status.CERTIFIED, Status.EXECUTION_HELD}
+            return _to(request, Status.EXECUTION_HELD, reason=event.reason) if is_open else Decision(request)
+        case ExecutionDispatched():
+            if request.status not in _AWAITING_EXECUTION:
+                return Decision(request)
+            return _to(replace(request, execute_tx_hash=event.tx_hash), Status.DISPATCHED)
+        case ExecutionLost():
+            if request.status is not Status.DISPATCHED:
+                return Decision(request)
+            return _to(request, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
+        case ExpiryPassed():
+            is_open = request.is_call and request.status in _AWAITING_EXECUTION
+            return Decision(request, _effect(request, EffectKind.SUBMIT_EXPIRE)) if is_open else Decision(request)
+        case ReceiptSeen():
+            if not request.is_call or request.status not in _AWAITING_RECEIPT:
+                return Decision(request)
+            return _to(replace(request, conclusion=event.conclusion), Status.LANDED)
+        case ReceiptOrphaned():
+            return _receipt_orphaned(request)
+        case ReceiptFinal():
+            return _concluded(request, event.conclusion, event.outcome_root, is_answer=False)
+        case AnswerFinal():
+            return _concluded(request, event.conclusion, event.outcome_root, is_answer=True)
+        case OutcomeCertified():
+            if request.status is not Status.CONCLUDED:
+                return Decision(request)
+            return _to(request, Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
+        case CallbackHeld():
+            is_open = request.status in {Status.ATTESTED, Status.CALLBACK_HELD}
+            return _to(request, Status.CALLBACK_HELD, reason=event.reason) if is_open else Decision(request)
+        case CallbackSubmitted():
+            if request.status not in _AWAITING_DELIVERY:
+                return Decision(request)
+            return _to(replace(request, callback_tx_hash=event.tx_hash), Status.SUBMITTED)
+        case CallbackLost():
+            if request.status is not Status.SUBMITTED:
+                return Decision(request)
+            return _to(request, Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
+        case CallbackFinal():
+            return _callback_final(request, event)
+        case CancelFinal():
+            return Decision(request) if request.status in ENDS else _to(request, Status.CANCELLED)
+        case _:
+            assert_never(event)
+
+
+def _effect(request: TrackedRequest, kind: EffectKind) -> tuple[Effect, ...]:
+    return (Effect(kind, request.request_id),)
+
+
+def _to(request: TrackedRequest, status: Status, *kinds: EffectKind, reason: str = "") -> Decision:
+    moved = replace(request, status=status, hold_reason=reason)
+    return Decision(moved, tuple(Effect(kind, request.request_id) for kind in kinds))
+
+
+def _request_final(request: TrackedRequest, event: RequestFinal) -> Decision:
+    if request.status is not Status.OBSERVED:
+        return Decision(request)
+    return _to(replace(request, execute_root=event.execute_root), Status.FINAL)
+
+
+def _request_reobserved(request: TrackedRequest, event: RequestReobserved) -> Decision:
+    if request.status not in {Status.OBSERVED, Status.ORPHANED}:
+        return Decision(request)
+    moved = replace(request, location=event.location, source_timestamp=event.timestamp, conclusion=None)
+    return _to(moved, Status.OBSERVED, *(() if request.is_call else (EffectKind.READ_ANSWER,)))
+
+
+def _fee_raised(request: TrackedRequest, event: FeeRaised) -> Decision:
+    if request.status in ENDS or event.fee <= request.fee:
+        return Decision(request)
+    raised = replace(request, fee=event.fee)
+    if request.status is Status.EXECUTION_HELD:
+        return _to(raised, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
+    if request.status is Status.CALLBACK_HELD:
+        return _to(raised, Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
+    return Decision(raised)
+
+
+def _execute_certified(request: TrackedRequest) -> Decision:
+    if not request.is_call or request.is_execute_certified:
+        return Decision(request)
+    certified = replace(request, is_execute_certified=True)
+    if request.status is not Status.FINAL:
+        # Someone else's certificate already did its work; ours is kept for the case that a reorg undoes it.
+        return Decision(certified)
+    return _to(certified, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
+
+
+def _receipt_orphaned(request: TrackedRequest) -> Decision:
+    if request.status is not Status.LANDED:
+        return Decision(request)
+    open_again = replace(request, conclusion=None)
+    if not request.is_execute_certified:
+        return _to(open_again, Status.FINAL)
+    return _to(open_again, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
+
+
+def _concluded(request: TrackedRequest, conclusion: Conclusion, root: bytes, *, is_answer: bool) -> Decision:
+    if request.is_call is is_answer or request.status in {Status.OBSERVED, Status.ORPHANED, Status.REJECTED}:
+        return Decision(request)
+    known = replace(request, conclusion=conclusion, outcome_root=root)
+    if request.status in _AWAITING_RECEIPT or request.status is Status.LANDED:
+        return _to(known, Status.CONCLUDED)
+    # The callback outran our view of the destination: the status stands, the facts are filled in.
+    return Decision(known) if not request.outcome_root else Decision(request)
+
+
+def _callback_final(request: TrackedRequest, event: CallbackFinal) -> Decision:
+    if request.status in ENDS:
+        return Decision(request)
+    end = Status.HANDLER_FAILED if event.is_handler_failed else Status.DELIVERED
+    return Decision(request) if request.status is end else _to(request, end)

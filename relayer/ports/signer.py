@@ -1,0 +1,67 @@
+"""The one door to this operator's signature.
+
+Its job: sign batches, never against itself. SECURITY: a leaf is signed only after its guard key is on disk under a
+unique constraint that all processes of the operator share; one leaf per key, across all epochs and batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from attestation.statement import Statement
+from relayer.domain.batch import Batch
+
+
+@dataclass(frozen=True, slots=True)
+class Attestation:
+    """One signer's signature over a batch root. `gateway` is the verifying gateway (ERC-7930), `signer` the key bytes."""
+
+    gateway: bytes
+    root: bytes
+    count: int
+    epoch: int
+    signer: bytes
+    signature: bytes
+
+
+class Signer(Protocol):
+    """This operator's identity."""
+
+    @property
+    def key(self) -> bytes:
+        """The signer key as the signer set lists it (secp256k1: 20 bytes)."""
+        ...
+
+    async def sign_batch(self, batch: Batch, epoch: int) -> Attestation:
+        """Guard every leaf, then sign the root for this epoch.
+
+        Raises:
+            ConflictingAttestation: a guard key of the batch already has another leaf; nothing was signed.
+        """
+        ...
+
+    def sign_peer_message(self, digest: bytes) -> bytes:
+        """A signature over a peer message's digest (its own domain, no statement can be meant by it)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class GuardConflict:
+    """A guard key that already has another leaf than the one now asked for. Keys and leaves are 32 bytes."""
+
+    guard_key: bytes
+    held_leaf: bytes
+    asked_leaf: bytes
+
+
+class Guard(Protocol):
+    """The durable memory of what was signed."""
+
+    async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
+        """Write all (guard key, leaf, statement), or none if one conflicts. Durable on return; safe across processes.
+
+        A key that already holds the same leaf is no conflict.
+        """
+        ...

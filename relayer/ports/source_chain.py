@@ -1,0 +1,44 @@
+"""A chain as the home of requests: where certified outcomes are delivered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from attestation.request import RequestId
+from relayer.domain.batch import Batch
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.chain import Chain
+from relayer.ports.wallet import PreparedCall
+
+
+@dataclass(frozen=True, slots=True)
+class CertifiedBatch:
+    """A batch with its certificate, and those of its requests that are to be acted on now."""
+
+    batch: Batch
+    certificate: bytes
+    requests: tuple[TrackedRequest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What can be sent now.
+
+    `calls` cover disjoint requests, each within the chain's transaction gas cap. `settled` are those that the chain at
+    its tip no longer waits for (someone else was first): nothing is to be sent, the final block will tell. `refused`
+    names requests that cannot be sent now, each with the contract's named error.
+    """
+
+    calls: tuple[PreparedCall, ...]
+    settled: tuple[RequestId, ...] = ()
+    refused: tuple[tuple[RequestId, str], ...] = ()
+
+
+class SourceChain(Chain, Protocol):
+    """The delivering side."""
+
+    async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
+        """Bundle and simulate deliveries. Looks at the chain first: what is no longer pending is `settled`."""
+        ...

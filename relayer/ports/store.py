@@ -1,0 +1,413 @@
+"""What a relayer remembers, and the one way to change it.
+
+Its job: `commit` takes everything that one step of one stage decided and writes it in ONE transaction: statuses by
+compare-and-set, transitions, batches, outbox. Nothing else writes. Loading never locks. A database and the in-memory
+store pass the same contract tests.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from attestation.request import RequestId
+from attestation.signer_set import SignerSet
+from attestation.statement import Statement
+from relayer.domain.batch import Batch, BatchKind
+from relayer.domain.blocks import BlockRef
+from relayer.domain.effects import EffectKind
+from relayer.domain.status import Status
+from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.ports.destination_vm import Pin
+from relayer.ports.signer import Attestation
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBlock:
+    """A block that was seen on a chain: the tip side of a cursor, and the clock of queries. `timestamp` in seconds."""
+
+    ref: BlockRef
+    parent_hash: bytes
+    timestamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class ChainCursor:
+    """How far a chain has been taken in: all final blocks up to `final`, and `seen` above it, ascending and linked."""
+
+    chain: str
+    final: BlockRef
+    seen: tuple[SeenBlock, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A request that `decide` moved. `before` is the status decided on: a mismatch on disk is a `StoreConflict`.
+
+    `cause` is the event's name; `at` wall-clock seconds. With `before` equal to the status after, no transition row is
+    written, only the request.
+    """
+
+    before: Status
+    request: TrackedRequest
+    cause: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A destination gateway's receipt, kept by request id, also for requests that are not observed yet.
+
+    `chain` is the destination (CAIP-2). `outcome_root` is empty while the receipt is not final.
+    """
+
+    request_id: RequestId
+    chain: str
+    conclusion: Conclusion
+    outcome_root: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedAnswer:
+    """The answer to a QUERY and the pin it was read at. Not final before `pin.child` is."""
+
+    request_id: RequestId
+    chain: str
+    pin: Pin
+    conclusion: Conclusion
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An effect that is still to be performed, not before `due_at` (wall-clock seconds).
+
+    `subject` is a request id, or a batch root for SIGN_BATCH; `chain` (CAIP-2) is where it acts. One row per
+    (kind, subject): writing it again keeps the earlier due time and leaves one row.
+    """
+
+    kind: EffectKind
+    subject: bytes
+    chain: str
+    due_at: float
+    attempts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """An effect to be looked at again later."""
+
+    kind: EffectKind
+    subject: bytes
+    due_at: float
+    attempts: int
+
+
+class TransactionStatus(StrEnum):
+    """Where one of our own transactions is. Persisted: names are only ever added.
+
+    SIGNED is on disk and perhaps sent; MINED in a block that is not final; the others are ends: CONFIRMED final and
+    successful, FAILED final and reverted, LOST its nonce was used by another transaction.
+    """
+
+    SIGNED = "SIGNED"
+    MINED = "MINED"
+    CONFIRMED = "CONFIRMED"
+    FAILED = "FAILED"
+    LOST = "LOST"
+
+
+class TransactionPurpose(StrEnum):
+    """What one of our own transactions does. Persisted: names are only ever added."""
+
+    EXECUTE = "EXECUTE"
+    EXPIRE = "EXPIRE"
+    DELIVER = "DELIVER"
+    CANCEL_NONCE = "CANCEL_NONCE"
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One signed form of a transaction: the first, or a replacement at a higher price. `raw` is as sent."""
+
+    hash: bytes
+    raw: bytes
+    max_fee: int
+    priority_fee: int
+    sent_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTransaction:
+    """One of our own transactions: a nonce of our account on a chain, and all attempts to fill it, oldest first.
+
+    `to`, `data`, `gas_limit` and `value` allow to sign a replacement; `mined` is the block it was last seen in.
+    """
+
+    chain: str
+    sender: bytes
+    nonce: int
+    purpose: TransactionPurpose
+    status: TransactionStatus
+    to: bytes
+    data: bytes
+    gas_limit: int
+    value: int
+    request_ids: tuple[RequestId, ...]
+    attempts: tuple[Attempt, ...]
+    created_at: float
+    mined: BlockRef | None = None
+    gas_used: int = 0
+    cost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A quorum's certificate over a batch root, for one epoch, as encoded for the verifying gateway."""
+
+    root: bytes
+    gateway: bytes
+    epoch: int
+    encoded: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FeeEntry:
+    """One movement of a request's money, in the smallest unit of `chain`: what was paid for gas, what was offered.
+
+    `kind` is one of `offered`, `added`, `spent_execute`, `spent_deliver`.
+    """
+
+    request_id: RequestId
+    chain: str
+    kind: str
+    amount: int
+    tx_hash: bytes
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEpoch:
+    """A signer set that a gateway's verifier has applied in a final block."""
+
+    gateway: bytes
+    epoch: int
+    signer_set: SignerSet
+    valid_until: int
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceRow:
+    """Evidence against a signer, self-contained JSON in `document`. `offence` is the protocol's name for it."""
+
+    offence: str
+    signer: bytes
+    guard_key: bytes
+    document: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignStatements:
+    """Statements that a peer signed under a root that this node did not build. Kept to compare, never to act on."""
+
+    root: bytes
+    signer: bytes
+    statements: tuple[Statement, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Everything that one step writes, at once or not at all. Empty parts are nothing.
+
+    observed           new requests, each with its first transition; one that is there already is a StoreConflict
+    changes            requests that moved, by compare-and-set on `before`
+    receipts           upserted by request id;   dropped_receipts  deleted by request id
+    answers            upserted by request id;   dropped_answers   deleted by request id
+    batches            inserted, one that is there already is left as it is
+    attestations       inserted, one per (root, gateway, epoch, signer); a repeated one is left as it is
+    certificates       inserted, one per (root, gateway, epoch); a repeated one is left as it is
+    effects            outbox rows to add;  done (kind, subject) to remove;  deferred to look at again
+    transactions       upserted by (chain, sender, nonce), attempts appended by hash
+    cursors            replaced by chain
+    peer_cursors       (peer key, cursor) replaced by key
+    foreign            inserted, one per (root, signer); a repeated one is left as it is
+    evidence           inserted, one per (offence, signer, guard key); a repeated one is left as it is
+    """
+
+    observed: tuple[Change, ...] = ()
+    changes: tuple[Change, ...] = ()
+    receipts: tuple[Receipt, ...] = ()
+    dropped_receipts: tuple[RequestId, ...] = ()
+    answers: tuple[PinnedAnswer, ...] = ()
+    dropped_answers: tuple[RequestId, ...] = ()
+    batches: tuple[Batch, ...] = ()
+    attestations: tuple[Attestation, ...] = ()
+    certificates: tuple[Certificate, ...] = ()
+    effects: tuple[OutboxRow, ...] = ()
+    done: tuple[tuple[EffectKind, bytes], ...] = ()
+    deferred: tuple[Deferral, ...] = ()
+    transactions: tuple[OwnTransaction, ...] = ()
+    fees: tuple[FeeEntry, ...] = ()
+    cursors: tuple[ChainCursor, ...] = ()
+    peer_cursors: tuple[tuple[bytes, str], ...] = ()
+    epochs: tuple[StoredEpoch, ...] = ()
+    foreign: tuple[ForeignStatements, ...] = ()
+    evidence: tuple[EvidenceRow, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One step of a request's life. `before` is None for the first."""
+
+    request_id: RequestId
+    before: Status | None
+    after: Status
+    cause: str
+    reason: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFilter:
+    """Which requests to list: all conditions that are set must hold. `sender` is ERC-7930."""
+
+    statuses: frozenset[Status] = field(default_factory=frozenset)
+    sender: bytes | None = None
+    source_chain: str | None = None
+    before_row: int | None = None
+
+
+class Store(Protocol):
+    """One node's memory. Loading methods return values in the order said; `commit` is the only writer."""
+
+    async def commit(self, commit: Commit) -> None:
+        """Write all of it in one transaction, durable on return.
+
+        Raises:
+            StoreConflict: a compare-and-set failed; nothing was written.
+        """
+        ...
+
+    # chains
+    async def load_cursor(self, chain: str) -> ChainCursor | None:
+        """How far `chain` (CAIP-2) was taken in, or None at the very first start."""
+        ...
+
+    async def load_epochs(self, gateway: bytes) -> Sequence[StoredEpoch]:
+        """All epochs of a verifying gateway, oldest first."""
+        ...
+
+    # requests
+    async def load_requests(self, request_ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:
+        """Those that exist, by id."""
+        ...
+
+    async def load_requests_at(self, source_gateway: bytes, numbers: Sequence[int]) -> Sequence[TrackedRequest]:
+        """Requests of this gateway whose source block has one of these numbers, in log order."""
+        ...
+
+    async def load_queries_at(self, route: bytes, number: int) -> Sequence[TrackedRequest]:
+        """All requests of a QUERY route in the source block with this number, in log order."""
+        ...
+
+    async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
+        """CALLs to this chain, CERTIFIED, EXECUTION_HELD or DISPATCHED, whose expiry is < clock (s); oldest first."""
+        ...
+
+    async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
+        """For people: (row number, request), newest first; `where.before_row` pages on."""
+        ...
+
+    async def load_transitions(self, request_id: RequestId) -> Sequence[Transition]:
+        """The request's life so far, oldest first."""
+        ...
+
+    async def count_by_status(self) -> dict[tuple[str, Status], int]:
+        """How many requests per (source chain, status)."""
+        ...
+
+    # receipts and answers
+    async def load_receipts(self, request_ids: Sequence[RequestId]) -> dict[RequestId, Receipt]:
+        """Known receipts, by request id."""
+        ...
+
+    async def load_receipts_at(self, chain: str, blocks: Sequence[BlockRef]) -> Sequence[Receipt]:
+        """Receipts that stand in these blocks of a destination chain."""
+        ...
+
+    async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
+        """Answers read on `chain` whose pin's child is at or below this height and whose request is FINAL."""
+        ...
+
+    async def load_answers_above(self, chain: str, number: int) -> Sequence[PinnedAnswer]:
+        """Answers read on `chain` whose pin's child is above this height (a reorg may undo them)."""
+        ...
+
+    # batches, attestations, certificates
+    async def load_batches(self, roots: Sequence[bytes]) -> dict[bytes, Batch]:
+        """Batches by root."""
+        ...
+
+    async def load_attestations(self, root: bytes) -> Sequence[Attestation]:
+        """All attestations over a root, every epoch and signer."""
+        ...
+
+    async def load_own_attestations(
+        self, signer: bytes, after_row: int, limit: int
+    ) -> Sequence[tuple[int, Attestation]]:
+        """(row number, attestation) of one signer, oldest first, after this row number (0: from the oldest)."""
+        ...
+
+    async def load_certificates(self, roots: Sequence[bytes]) -> dict[bytes, Certificate]:
+        """The certificate of the newest epoch, by root."""
+        ...
+
+    async def load_unlanded_roots(self, kind: BatchKind, gateway: bytes, limit: int) -> Sequence[bytes]:
+        """Batches of this verifying gateway in which a request still waits for this statement to be used."""
+        ...
+
+    # outbox
+    async def load_due_effects(
+        self, kinds: frozenset[EffectKind], chain: str | None, now: float, limit: int
+    ) -> Sequence[OutboxRow]:
+        """Rows due at `now`, oldest due first; `chain` None means every chain."""
+        ...
+
+    async def load_next_due(self, kinds: frozenset[EffectKind], chain: str | None) -> float | None:
+        """When the earliest such row is due, or None."""
+        ...
+
+    async def count_effects(self) -> dict[tuple[str, EffectKind], int]:
+        """How many open effects per (chain, kind): the queue depths."""
+        ...
+
+    # own transactions
+    async def load_open_transactions(self, chain: str) -> Sequence[OwnTransaction]:
+        """SIGNED and MINED ones on a chain, by nonce."""
+        ...
+
+    async def load_highest_nonce(self, chain: str, sender: bytes) -> int | None:
+        """The highest nonce that was ever reserved, or None."""
+        ...
+
+    async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
+        """Our own transactions that carried the request, oldest first."""
+        ...
+
+    # peers and evidence
+    async def load_peer_cursor(self, key: bytes) -> str:
+        """Where to go on with a peer's attestations; "" at first."""
+        ...
+
+    async def load_foreign_statements(
+        self, signer: bytes, request_ids: Sequence[RequestId]
+    ) -> Sequence[tuple[bytes, Statement]]:
+        """(root, statement) that this signer signed under roots not ours, about these requests."""
+        ...
+
+    async def list_evidence(self) -> Sequence[EvidenceRow]:
+        """All evidence, oldest first."""
+        ...

@@ -1,0 +1,100 @@
+"""A relayer's own account on a chain: what pays for executions and deliveries.
+
+Its job: sign and send what was prepared. Numbers (nonces) and records live in the store; the wallet holds the key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from attestation.request import RequestId
+
+
+@dataclass(frozen=True, slots=True)
+class PreparedCall:
+    """One transaction to be: simulated, not signed. Gas in the chain's gas unit, `value` in its smallest unit."""
+
+    to: bytes
+    data: bytes
+    gas_limit: int
+    value: int
+    request_ids: tuple[RequestId, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FeeBid:
+    """What a transaction offers per gas, in the chain's smallest unit (EIP-1559 where the chain has it)."""
+
+    max_fee: int
+    priority_fee: int
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """Ready to send: 32-byte hash and the raw bytes as the chain takes them."""
+
+    hash: bytes
+    raw: bytes
+
+
+class SendResult(StrEnum):
+    """What an endpoint said to a transaction. KNOWN counts as accepted."""
+
+    ACCEPTED = "accepted"
+    KNOWN = "known"
+    NONCE_TOO_LOW = "nonce_too_low"
+    UNDERPRICED = "underpriced"
+    INSUFFICIENT_FUNDS = "insufficient_funds"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class TransactionReceipt:
+    """A mined transaction. `cost` is what was paid for gas, in the chain's smallest unit."""
+
+    hash: bytes
+    block_number: int
+    is_success: bool
+    gas_used: int
+    cost: int
+
+
+class Wallet(Protocol):
+    """One account on one chain. Methods raise `RpcUnavailable`; secrets never leave it."""
+
+    @property
+    def address(self) -> bytes:
+        """The account, in the chain's own address bytes."""
+        ...
+
+    @property
+    def payee(self) -> bytes:
+        """The account as a 32-byte payee."""
+        ...
+
+    async def fetch_next_nonce(self) -> int:
+        """The first nonce that no mined transaction of this account has used."""
+        ...
+
+    async def fetch_fee_bid(self) -> FeeBid:
+        """What to offer now for inclusion in the next few blocks."""
+        ...
+
+    async def fetch_balance(self) -> int:
+        """In the chain's smallest unit."""
+        ...
+
+    def sign(self, call: PreparedCall, nonce: int, bid: FeeBid) -> SignedTransaction:
+        """Deterministic: the same input gives the same bytes, so that a restart re-sends and never doubles."""
+        ...
+
+    async def send(self, transactions: Sequence[bytes]) -> Sequence[SendResult]:
+        """Hand raw transactions to the chain, in order, as one exchange."""
+        ...
+
+    async def fetch_receipts(self, hashes: Sequence[bytes]) -> Sequence[TransactionReceipt | None]:
+        """The receipts of mined transactions, None for what is not mined."""
+        ...
