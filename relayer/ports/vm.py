@@ -20,8 +20,8 @@ from relayer.ports.wallet import Wallet
 class ChainSettings:
     """What an adapter is told about its chain. All of it is operator's input that the configuration has checked.
 
-    `rpc_quorum` is M of the N `rpc_urls`. `gateway` and `verifier` are in the chain's own text form. `wallet_key` is the
-    secret of the account that pays; it must appear in no log, error or repr.
+    `rpc_quorum` is M of the N `rpc_urls`. `gateway` and `verifier` are in the chain's own text form. `wallet_key` is
+    the secret of the account that pays; it must appear in no log, error or repr.
     """
 
     name: str
