@@ -1,0 +1,58 @@
+"""What a signature scheme offers to the rest of the package, which names no scheme and assumes nothing else of one.
+
+A certificate is a header that all schemes share, then a payload that the scheme packs: one signature a signer, or one
+aggregate of all.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class SigningKey(Protocol):
+    """A private key that can sign. It never shows its secret."""
+
+    @property
+    def key(self) -> bytes:
+        """The public key as signer sets hold it."""
+        ...
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a 32-byte digest. Deterministic. Raises `MalformedDigest`."""
+        ...
+
+
+class Scheme(Protocol):
+    """One signature scheme."""
+
+    @property
+    def number(self) -> int:
+        """The scheme's uint8 on the wire."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """The scheme's name in configuration and text."""
+        ...
+
+    def signing_key(self, secret: bytes) -> SigningKey:
+        """The key of a 32-byte secret. Raises `MalformedSecret`."""
+        ...
+
+    def is_well_formed_key(self, key: bytes) -> bool:
+        """Whether a signer set of this scheme may hold `key`, zero keys aside."""
+        ...
+
+    def payload_length(self, count: int) -> int:
+        """Bytes of the payload that `count` signers give."""
+        ...
+
+    def pack(self, signatures: Sequence[bytes]) -> bytes:
+        """The payload of verified signatures of one digest, in ascending signer order. Raises `MalformedSignature`."""
+        ...
+
+    def verify_payload(self, payload: bytes, digest: bytes, keys: Sequence[bytes], indices: Sequence[int]) -> None:
+        """Check that exactly the signers at `indices` (ascending) of the set with `keys` signed `digest`.
+
+        `payload` has the length that `payload_length` says. Raises `SignatureError` naming the first index at fault.
+        """
+        ...

@@ -1,0 +1,105 @@
+"""Base58 and bech32, the two text codecs of accounts that the standard library lacks. Strict, and of bounded input.
+
+Source: the Bitcoin base58 alphabet as solana uses it; BIP-173 (not BIP-350) as Cosmos uses it.
+"""
+
+import re
+from typing import Final
+
+from attestation.errors import MalformedAddress
+
+_BASE58_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+_BASE58_VALUES: Final = {character: value for value, character in enumerate(_BASE58_ALPHABET)}
+_BASE58_MAXIMUM_LENGTH: Final = 44  # 32 bytes never need more; decoding costs the square of the length
+
+_BECH32_ALPHABET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+_BECH32_VALUES: Final = {character: value for value, character in enumerate(_BECH32_ALPHABET)}
+_BECH32_GENERATOR: Final = (0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)
+_BECH32_CHECKSUM_LENGTH: Final = 6
+_BECH32_MAXIMUM_LENGTH: Final = 90  # BIP-173; the checksum promises nothing beyond
+_BECH32_PREFIX: Final = re.compile(r"[a-z][a-z0-9]{0,30}")  # 31 + separator 1 + 32 bytes as 52 + checksum 6 = 90
+
+
+def base58_encode(data: bytes) -> str:
+    """Base58, each leading zero byte as a `1`."""
+    zeros = len(data) - len(data.lstrip(b"\x00"))
+    number = int.from_bytes(data, "big")
+    digits: list[str] = []
+    while number:
+        number, digit = divmod(number, 58)
+        digits.append(_BASE58_ALPHABET[digit])
+    return "1" * zeros + "".join(reversed(digits))
+
+
+def base58_decode(text: str) -> bytes:
+    """The bytes of a base58 text of at most 44 characters. Raises `MalformedAddress`."""
+    if len(text) > _BASE58_MAXIMUM_LENGTH:
+        raise MalformedAddress(f"a base58 text of {len(text)} characters is too long")
+    number = 0
+    for character in text:
+        value = _BASE58_VALUES.get(character)
+        if value is None:
+            raise MalformedAddress(f"{character!r} is not a base58 character")
+        number = number * 58 + value
+    zeros = len(text) - len(text.lstrip("1"))
+    return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def bech32_encode(prefix: str, data: bytes) -> str:
+    """Bech32 of whole bytes under a `prefix` of lower-case letters and digits. Raises `MalformedAddress`."""
+    if _BECH32_PREFIX.fullmatch(prefix) is None:
+        raise MalformedAddress(f"{prefix!r} is not a bech32 prefix")
+    groups = _regroup(data)
+    check = _bech32_polymod([*_expand(prefix), *groups, *bytes(_BECH32_CHECKSUM_LENGTH)]) ^ 1
+    groups.extend(check >> 5 * (_BECH32_CHECKSUM_LENGTH - 1 - place) & 31 for place in range(_BECH32_CHECKSUM_LENGTH))
+    return f"{prefix}1{''.join(_BECH32_ALPHABET[group] for group in groups)}"
+
+
+def bech32_decode(text: str) -> tuple[str, bytes]:
+    """The prefix and the bytes of a lower-case bech32 text. Raises `MalformedAddress`."""
+    prefix, _, body = text.rpartition("1")
+    if len(text) > _BECH32_MAXIMUM_LENGTH or _BECH32_PREFIX.fullmatch(prefix) is None:
+        raise MalformedAddress(f"{text[:_BECH32_MAXIMUM_LENGTH]!r} is not bech32")
+    groups: list[int] = []
+    for character in body:
+        value = _BECH32_VALUES.get(character)
+        if value is None:
+            raise MalformedAddress(f"{character!r} is not a bech32 character")
+        groups.append(value)
+    if len(groups) < _BECH32_CHECKSUM_LENGTH or _bech32_polymod([*_expand(prefix), *groups]) != 1:
+        raise MalformedAddress(f"{text!r} fails its bech32 checksum")
+    return prefix, _ungroup(groups[:-_BECH32_CHECKSUM_LENGTH])
+
+
+def _regroup(data: bytes) -> list[int]:
+    """Bytes as 5-bit groups, the last one padded with zero bits."""
+    count = (len(data) * 8 + 4) // 5
+    number = int.from_bytes(data, "big") << (count * 5 - len(data) * 8)
+    return [number >> 5 * (count - 1 - place) & 31 for place in range(count)]
+
+
+def _ungroup(groups: list[int]) -> bytes:
+    """5-bit groups as bytes. Padding is less than one group and zero, so that each value has one text."""
+    number = 0
+    for group in groups:
+        number = number << 5 | group
+    length, padding = divmod(len(groups) * 5, 8)
+    if padding >= 5 or number & ((1 << padding) - 1):  # noqa: PLR2004 -- five bits a group
+        raise MalformedAddress("bech32 padding is not canonical")
+    return (number >> padding).to_bytes(length, "big")
+
+
+def _expand(prefix: str) -> list[int]:
+    codes = prefix.encode("ascii")
+    return [*(code >> 5 for code in codes), 0, *(code & 31 for code in codes)]
+
+
+def _bech32_polymod(values: list[int]) -> int:
+    check = 1
+    for value in values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for place, generator in enumerate(_BECH32_GENERATOR):
+            if top >> place & 1:
+                check ^= generator
+    return check
