@@ -1,3 +1,4 @@
+# ruff: noqa: N818 -- the names are the protocol's words, and attestation and the contracts name theirs alike
 """Every error a relayer raises on purpose.
 
 Its job: one tree, so that whoever catches knows whether to retry, to give up on one item, to halt one chain, or to

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from attestation.errors import MalformedRequest
 from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
-from attestation.request import Mode, RequestId
-from attestation.statement import Execute, Outcome, Statement, leaf
+from attestation.request import Mode, Request, RequestId, validate_request
+from attestation.statement import Execute, Outcome, Statement
 from relayer.domain.observations import CallConcluded, CallRequested, ObservedBlock
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.tracked import Conclusion
@@ -99,12 +100,21 @@ def outcome_batches(route: Route, first_height: int, outcomes: Sequence[Statemen
 
 
 def routed_requests(block: ObservedBlock, routes: RouteTable) -> Iterable[tuple[Route, CallRequested]]:
-    """The block's requests that stand on a known route, in log order."""
+    """The block's requests that stand on a known route and keep the protocol's rules, in log order."""
     for observation in block.observations:
         if isinstance(observation, CallRequested):
             route = routes.get(observation.route)
-            if route is not None:
+            if route is not None and is_servable(observation.request):
                 yield route, observation
+
+
+def is_servable(request: Request) -> bool:
+    """Whether the request keeps the protocol's rules, whatever its route. Every node agrees: it sees nothing else."""
+    try:
+        validate_request(request)
+    except MalformedRequest:
+        return False
+    return True
 
 
 def conclusion_of(receipt: CallConcluded) -> Conclusion:
@@ -153,7 +163,7 @@ def _cut(
     return [
         Batch(
             kind=kind,
-            root=merkle_root([leaf(statement) for statement in part]),
+            root=merkle_root([statement.leaf for statement in part]),
             route=route.key,
             verifying_gateway=gateway,
             verifying_chain=chain,

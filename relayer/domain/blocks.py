@@ -19,7 +19,7 @@ class BlockRef:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """The place of a log: its block, the transaction's index in it, the log's index within that transaction's receipt."""
+    """The place of a log: its block, the transaction's index in it, the log's index within that receipt."""
 
     block: BlockRef
     tx_index: int

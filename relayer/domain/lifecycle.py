@@ -89,7 +89,8 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
                 return Decision(request)
             return _to(request, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
         case ExpiryPassed():
-            is_open = request.is_call and request.status in _AWAITING_EXECUTION
+            # DISPATCHED is left alone: our transaction is under way, and executing late concludes EXPIRED as well.
+            is_open = request.status in {Status.CERTIFIED, Status.EXECUTION_HELD}
             return Decision(request, _effect(request, EffectKind.SUBMIT_EXPIRE)) if is_open else Decision(request)
         case ReceiptSeen():
             if not request.is_call or request.status not in _AWAITING_RECEIPT:

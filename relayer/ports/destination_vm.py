@@ -34,7 +34,7 @@ class DestinationVm(Chain, Protocol):
     """The executing and answering side."""
 
     async def prepare_execute(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
-        """Bundle and simulate executions, `payee` (32 bytes) being our address on the source. Consumed ones are `settled`."""
+        """Bundle and simulate executions. `payee` (32 bytes) is ours on the source; the consumed are `settled`."""
         ...
 
     async def prepare_expire(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
@@ -46,5 +46,5 @@ class DestinationVm(Chain, Protocol):
         ...
 
     async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
-        """What each QUERY reads at `pin`, in order. None where there is no answer at all (missing state, no agreement)."""
+        """What each QUERY reads at `pin`, in order. None where there is no answer at all (missing state, discord)."""
         ...

@@ -16,7 +16,7 @@ from relayer.domain.batch import Batch
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """One signer's signature over a batch root. `gateway` is the verifying gateway (ERC-7930), `signer` the key bytes."""
+    """One signer's signature over a batch root. `gateway` (ERC-7930) verifies it, `signer` is the key bytes."""
 
     gateway: bytes
     root: bytes
@@ -49,7 +49,7 @@ class Signer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class GuardConflict:
-    """A guard key that already has another leaf than the one now asked for. Keys and leaves are 32 bytes."""
+    """A guard key (attestation.guard_key bytes) that already has another 32-byte leaf than the one asked for."""
 
     guard_key: bytes
     held_leaf: bytes
