@@ -18,28 +18,11 @@ from attestation.statement import Statement
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.ports.destination_vm import Pin
 from relayer.ports.signer import Attestation
-
-
-@dataclass(frozen=True, slots=True)
-class SeenBlock:
-    """A block that was seen on a chain: the tip side of a cursor, and the clock of queries. `timestamp` in seconds."""
-
-    ref: BlockRef
-    parent_hash: bytes
-    timestamp: int
-
-
-@dataclass(frozen=True, slots=True)
-class ChainCursor:
-    """How far a chain has been taken in: all final blocks up to `final`, and `seen` above it, ascending and linked."""
-
-    chain: str
-    final: BlockRef
-    seen: tuple[SeenBlock, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
