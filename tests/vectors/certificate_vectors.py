@@ -1,0 +1,312 @@
+"""Vectors of certificates: verifiers in their second epoch, what they take, and every way to be refused."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attestation.batch import Batch, sign_batch
+from attestation.certificate import Certificate, build_certificate
+from attestation.domain import chain_tag
+from attestation.keccak import keccak256
+from attestation.merkle import merkle_root
+from attestation.schemes import SECP256K1
+from attestation.schemes.secp256k1 import ORDER
+from attestation.signer_set import SignerSet, signer_set_hash
+from attestation.statement import Rotate
+from tests.vectors.examples import (
+    DEPLOYED_AT,
+    FOUR,
+    GRACE_SECONDS,
+    NINETEEN,
+    ROTATED_AT,
+    UINT64_MAX,
+    VALID_UNTIL,
+    WEIGHTED,
+    account_of,
+    example_keys,
+    example_leaves,
+    example_secrets,
+    example_set,
+    hash_of,
+    set_json,
+    text_of,
+)
+
+ERROR_ARGUMENTS: Final = {
+    "MalformedCertificate": (),
+    "WrongScheme": ("uint8",),
+    "OtherChain": ("bytes4",),
+    "OtherGateway": ("bytes4",),
+    "ZeroRoot": (),
+    "EmptyBatch": (),
+    "UnknownEpoch": ("uint64",),
+    "ExpiredEpoch": ("uint64",),
+    "UnknownSigner": ("uint256",),
+    "HighS": ("uint256",),
+    "RepeatedSigner": ("uint256",),
+    "SignerOutOfOrder": ("uint256",),
+    "ForgedSignature": ("uint256",),
+    "BelowThreshold": ("uint256", "uint256"),
+}
+
+
+def error_data(name: str, *arguments: int | bytes) -> bytes:
+    """What a contract reverts with: selector and ABI-encoded arguments."""
+    types = ERROR_ARGUMENTS[name]
+    words = [
+        argument.ljust(32, b"\x00") if isinstance(argument, bytes) else argument.to_bytes(32, "big")
+        for _, argument in zip(types, arguments, strict=True)
+    ]
+    return keccak256(f"{name}({','.join(types)})".encode())[:4] + b"".join(words)
+
+
+def high_s_twin(signature: bytes) -> bytes:
+    """The other signature of the same digest by the same key, which anyone can compute."""
+    s_word = int.from_bytes(signature[32:], "big")
+    parity, s = s_word >> 255, s_word & ((1 << 255) - 1)
+    return signature[:32] + ((1 - parity) << 255 | ORDER - s).to_bytes(32, "big")
+
+
+class _Fixture:
+    """One verifier in its second epoch, and certificates for it.
+
+    Epoch 1 ends at ROTATED_AT + GRACE_SECONDS, and `NOW` is before that.
+    """
+
+    NOW = ROTATED_AT + 1
+    AFTER_GRACE = ROTATED_AT + GRACE_SECONDS + 1
+
+    def __init__(self, name: str, first: SignerSet, second: SignerSet, key_names: tuple[str, str]) -> None:
+        self.name = name
+        self.gateway = account_of(31337, f"gateway {name}")
+        self.sets = (first, second)
+        self.key_names = key_names
+        self.keys = tuple(
+            example_keys(key_name, len(signer_set.signers))
+            for key_name, signer_set in zip(key_names, self.sets, strict=True)
+        )
+        self.leaves = example_leaves(5)
+        self.root = merkle_root(self.leaves)
+
+    def batch(self, epoch: int, **changes: Any) -> Batch:
+        return Batch(**{"gateway": self.gateway, "root": self.root, "count": 5, "epoch": epoch, **changes})
+
+    def sign(self, batch: Batch, indices: Sequence[int], *, epoch: int | None = None) -> dict[int, bytes]:
+        keys = self.keys[(epoch or batch.epoch) - 1]
+        return {index: sign_batch(batch, index, keys[index]).signature for index in indices}
+
+    def certify(self, indices: Sequence[int], *, epoch: int = 2, **changes: Any) -> Certificate:
+        batch = self.batch(epoch, **changes)
+        return build_certificate(batch, SECP256K1.number, self.sign(batch, indices))
+
+    def rotation(self) -> Certificate:
+        leaf = Rotate(signer_set_hash(self.sets[1]), 2).leaf
+        batch = Batch.of_leaves(self.gateway, [leaf], 1)
+        return build_certificate(batch, SECP256K1.number, self.sign(batch, range(len(self.keys[0]))))
+
+    def verifier_json(self) -> dict[str, Any]:
+        rotate = Rotate(signer_set_hash(self.sets[1]), 2)
+        return {
+            "name": self.name,
+            "gateway": text_of(self.gateway),
+            "chainId": 31337,
+            "gatewayAddress": text_of(self.gateway[-20:]),
+            "appliedAt": [DEPLOYED_AT, ROTATED_AT],
+            "sets": [set_json(signer_set) for signer_set in self.sets],
+            "secrets": [
+                [text_of(secret) for secret in example_secrets(key_name, len(signer_set.signers))]
+                for key_name, signer_set in zip(self.key_names, self.sets, strict=True)
+            ],
+            "rotationLeaf": text_of(rotate.leaf),
+            "rotationCertificate": text_of(self.rotation().to_bytes()),
+        }
+
+
+def changed(certificate: Certificate, **changes: Any) -> Certificate:
+    """The same certificate with some fields replaced."""
+    fields = {name: getattr(certificate, name) for name in Certificate.__dataclass_fields__}
+    return Certificate(**{**fields, **changes})
+
+
+def fixtures() -> list[_Fixture]:
+    """The verifiers of certificates.json."""
+    return [
+        _Fixture("three of four", FOUR, example_set("four, later", [1] * 4, 3), ("four", "four, later")),
+        _Fixture("thirteen of nineteen", FOUR, NINETEEN, ("four", "nineteen")),
+        _Fixture("weighted", FOUR, WEIGHTED, ("four", "weighted")),
+    ]
+
+
+class _Rejections:
+    """Every way to be refused by the verifier of three of four, and which error comes first where two apply."""
+
+    def __init__(self, fixture: _Fixture) -> None:
+        self.fixture = fixture
+        self.cases: list[dict[str, Any]] = []
+        self.good = fixture.certify([0, 1, 3])
+        self.signatures = [self.good.payload[start : start + 64] for start in range(0, 192, 64)]
+        self.first_epoch = fixture.certify([0, 1, 2], epoch=1)
+        other_batch = fixture.batch(2, gateway=account_of(31337, "another gateway"))
+        self.foreign = build_certificate(other_batch, SECP256K1.number, fixture.sign(other_batch, [0, 1, 3]))
+        self.other_chain_tag = chain_tag(account_of(31338, "gateway three of four"))
+        self.add_malformed()
+        self.add_misdirected()
+        self.add_empty()
+        self.add_epochs()
+        self.add_signers()
+        self.add_forged()
+        self.add_light()
+
+    def reject(
+        self, name: str, certificate: Certificate | bytes, error: str, *arguments: int | bytes, **where: Any
+    ) -> None:
+        encoded = certificate if isinstance(certificate, bytes) else certificate.to_bytes()
+        case = _case(f"{error}: {name}", self.fixture, encoded, **where, error=error, arguments=arguments)
+        self.cases.append(case)
+
+    def add_malformed(self) -> None:
+        data = self.good.to_bytes()
+        self.reject("empty", b"", "MalformedCertificate")
+        self.reject("header cut", data[:48], "MalformedCertificate")
+        self.reject("cut by a byte", data[:-1], "MalformedCertificate")
+        self.reject("cut by a signature", data[:-64], "MalformedCertificate")
+        self.reject("a byte after it", data + b"\x00", "MalformedCertificate")
+        self.reject("a signature after it", data + self.signatures[0], "MalformedCertificate")
+        self.reject("a bit without a signature", changed(self.good, bitmap=0b1111), "MalformedCertificate")
+        self.reject("and of another scheme", changed(self.good, scheme=2).to_bytes()[:-1], "MalformedCertificate")
+
+    def add_misdirected(self) -> None:
+        good, chain, gateway = self.good, self.other_chain_tag, self.foreign.gateway_tag
+        elsewhere = changed(good, chain_tag=chain, gateway_tag=gateway)
+        self.reject("scheme 2", changed(good, scheme=2), "WrongScheme", 2)
+        self.reject("scheme 0", changed(good, scheme=0), "WrongScheme", 0)
+        self.reject("and for another chain", changed(elsewhere, scheme=2), "WrongScheme", 2)
+        self.reject("tag of another chain", changed(good, chain_tag=chain), "OtherChain", chain)
+        self.reject("and another gateway", elsewhere, "OtherChain", chain)
+        self.reject("tag of another gateway", self.foreign, "OtherGateway", gateway)
+        self.reject("and a zero root", self.foreign, "OtherGateway", gateway, root=bytes(32))
+
+    def add_empty(self) -> None:
+        self.reject("no root", self.good, "ZeroRoot", root=bytes(32))
+        self.reject("and no leaves", self.good, "ZeroRoot", root=bytes(32), count=0)
+        self.reject("no leaves", self.good, "EmptyBatch", count=0)
+        self.reject("and an unknown epoch", changed(self.good, epoch=3), "EmptyBatch", count=0)
+
+    def add_epochs(self) -> None:
+        late = _Fixture.AFTER_GRACE
+        self.reject("epoch 0", changed(self.good, epoch=0), "UnknownEpoch", 0)
+        self.reject("epoch to come", changed(self.good, epoch=3), "UnknownEpoch", 3)
+        self.reject("widest epoch", changed(self.good, epoch=UINT64_MAX), "UnknownEpoch", UINT64_MAX)
+        self.reject("grace is over", self.first_epoch, "ExpiredEpoch", 1, now=late)
+        self.reject("set is over", self.good, "ExpiredEpoch", 2, now=VALID_UNTIL + 1)
+        unknown = changed(self.first_epoch, bitmap=0b10011)
+        self.reject("and an unknown signer", unknown, "ExpiredEpoch", 1, now=late)
+
+    def add_signers(self) -> None:
+        good = self.good
+        first, second, fourth = self.signatures
+        self.reject("index 4", changed(good, bitmap=0b10011), "UnknownSigner", 4)
+        self.reject("index 255", changed(good, bitmap=1 << 255 | 0b11), "UnknownSigner", 255)
+        self.reject("the lowest of two", changed(good, bitmap=1 << 200 | 1 << 9 | 1), "UnknownSigner", 9)
+        self.reject("twin of a valid one", changed(good, payload=first + high_s_twin(second) + fourth), "HighS", 1)
+        high = first[:32] + (ORDER // 2 + 1).to_bytes(32, "big")
+        self.reject("just above half of the order", changed(good, payload=high + second + fourth), "HighS", 0)
+        self.reject("signature used twice", changed(good, payload=first * 2 + fourth), "RepeatedSigner", 1)
+        self.reject("two swapped", changed(good, payload=second + first + fourth), "SignerOutOfOrder", 0)
+        self.reject("a member in another's place", changed(good, bitmap=0b0111), "SignerOutOfOrder", 2)
+
+    def add_forged(self) -> None:
+        good = self.good
+        first, second, fourth = self.signatures
+        stranger = SECP256K1.signing_key(hash_of("xvm test key stranger 0"))
+        foreign_signature = stranger.sign(self.fixture.batch(2).digest())
+        rest = second + fourth
+
+        def forge(name: str, payload: bytes, index: int) -> None:
+            self.reject(name, changed(good, payload=payload), "ForgedSignature", index)
+
+        forge("by a stranger", first + second + foreign_signature, 3)
+        forge("zeros", bytes(192), 0)
+        forge("r equal to the order", ORDER.to_bytes(32, "big") + first[32:] + rest, 0)
+        forge("r that is no point's", (5).to_bytes(32, "big") + first[32:] + rest, 0)
+        forge("s of zero", first[:32] + bytes(32) + rest, 0)
+        forge("other parity", first[:32] + bytes((first[32] ^ 0x80,)) + first[33:] + rest, 0)
+        self.reject("of another root", good, "ForgedSignature", 0, root=hash_of("another root"))
+        self.reject("of another count", good, "ForgedSignature", 0, count=4)
+        self.reject("of a count beyond a batch", good, "ForgedSignature", 0, count=257)
+        self.reject("of another epoch", changed(self.first_epoch, epoch=2), "ForgedSignature", 0)
+        retagged = changed(self.foreign, gateway_tag=good.gateway_tag)
+        self.reject("of another gateway", retagged, "ForgedSignature", 0)
+        light = changed(self.fixture.certify([0, 1]), payload=first + foreign_signature)
+        self.reject("and too light", light, "ForgedSignature", 1)
+
+    def add_light(self) -> None:
+        self.reject("two of four", self.fixture.certify([1, 2]), "BelowThreshold", 2, 3)
+        self.reject("nobody", self.fixture.certify([]), "BelowThreshold", 0, 3)
+
+
+def _case(
+    name: str,
+    fixture: _Fixture,
+    certificate: bytes,
+    *,
+    epoch: int = 0,
+    root: bytes | None = None,
+    count: int = 5,
+    now: int = _Fixture.NOW,
+    error: str = "",
+    arguments: tuple[int | bytes, ...] = (),
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "verifier": fixture.name,
+        "root": text_of(fixture.root if root is None else root),
+        "count": count,
+        "now": now,
+        "certificate": text_of(certificate),
+        "epoch": epoch,
+        "error": error,
+        "errorData": text_of(error_data(error, *arguments)) if error else "0x",
+    }
+
+
+def certificates() -> dict[str, Any]:
+    """Verifiers, each with two epochs, and certificates that they take or refuse."""
+    four, nineteen, weighted = fixtures()
+    last_second = ROTATED_AT + GRACE_SECONDS
+    cases = [
+        _case("three of four", four, four.certify([0, 1, 3]).to_bytes(), epoch=2),
+        _case("four of four", four, four.certify([0, 1, 2, 3]).to_bytes(), epoch=2),
+        _case("former epoch in grace", four, four.certify([1, 2, 3], epoch=1).to_bytes(), epoch=1),
+        _case(
+            "former epoch in its last second",
+            four,
+            four.certify([1, 2, 3], epoch=1).to_bytes(),
+            epoch=1,
+            now=last_second,
+        ),
+        _case("epoch in its last second", four, four.certify([0, 2, 3]).to_bytes(), epoch=2, now=VALID_UNTIL),
+        _case("thirteen of nineteen", nineteen, nineteen.certify(range(3, 16)).to_bytes(), epoch=2),
+        _case("thirteen, scattered", nineteen, nineteen.certify([*range(0, 19, 2), 1, 9, 17]).to_bytes(), epoch=2),
+        _case("nineteen of nineteen", nineteen, nineteen.certify(range(19)).to_bytes(), epoch=2),
+        _case("weight 60 of 75", weighted, weighted.certify([0, 1, 2]).to_bytes(), epoch=2),
+        *_Rejections(four).cases,
+        _case(
+            "BelowThreshold: twelve of nineteen",
+            nineteen,
+            nineteen.certify(range(12)).to_bytes(),
+            error="BelowThreshold",
+            arguments=(12, 13),
+        ),
+        _case(
+            "BelowThreshold: weight 50 of 75, threshold 51",
+            weighted,
+            weighted.certify([1, 2]).to_bytes(),
+            error="BelowThreshold",
+            arguments=(50, 51),
+        ),
+    ]
+    return {
+        "description": "verifiers after sets[1] replaced sets[0]; error is empty, or names what verify raises",
+        "verifiers": [fixture.verifier_json() for fixture in (four, nineteen, weighted)],
+        "cases": cases,
+    }

@@ -1,0 +1,97 @@
+"""Values that several vector files and tests share. Keys are worthless: each secret is the hash of its public label."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from attestation.address import evm_account
+from attestation.keccak import keccak256
+from attestation.schemes import SECP256K1, SigningKey
+from attestation.signer_set import Signer, SignerSet, signer_set_hash
+
+UINT32_MAX: Final = 2**32 - 1
+UINT64_MAX: Final = 2**64 - 1
+UINT256_MAX: Final = 2**256 - 1
+
+DEPLOYED_AT: Final = 1_700_000_000
+ROTATED_AT: Final = 1_700_100_000
+GRACE_SECONDS: Final = 86_400
+VALID_UNTIL: Final = 1_900_000_000
+
+SOLANA_MAINNET: Final = "solana:5eykt4UsFv8P8NJdTREpY1vzqKqZKvdpKuc147dw2N9d"
+
+
+def text_of(data: bytes) -> str:
+    """0x and lower-case hex."""
+    return f"0x{data.hex()}"
+
+
+def word_of(number: int) -> str:
+    """A uint256 as 0x and 64 digits."""
+    return f"0x{number:064x}"
+
+
+def hash_of(label: str) -> bytes:
+    """32 arbitrary bytes with a name."""
+    return keccak256(label.encode())
+
+
+def account_of(chain_id: int, label: str) -> bytes:
+    """The ERC-7930 bytes of an arbitrary eip155 account with a name."""
+    return evm_account(chain_id, hash_of(label)[12:]).to_bytes()
+
+
+SOURCE_GATEWAY: Final = account_of(31337, "source gateway")
+DESTINATION_GATEWAY: Final = account_of(31338, "destination gateway")
+SENDER: Final = account_of(31337, "sender")
+TARGET: Final = account_of(31338, "target")
+
+
+def example_leaves(count: int) -> list[bytes]:
+    """Arbitrary leaves, the same whatever the count."""
+    return [hash_of(f"leaf {index}") for index in range(count)]
+
+
+def example_secrets(name: str, count: int) -> list[bytes]:
+    """Secrets that anyone can compute."""
+    return [hash_of(f"xvm test key {name} {index}") for index in range(count)]
+
+
+def example_keys(name: str, count: int) -> list[SigningKey]:
+    """The signing keys of `example_secrets`."""
+    return [SECP256K1.signing_key(secret) for secret in example_secrets(name, count)]
+
+
+def example_set(
+    name: str, weights: Sequence[int], threshold: int, *, valid_until: int = VALID_UNTIL, grace: int = GRACE_SECONDS
+) -> SignerSet:
+    """A set of test keys, an operator each."""
+    return SignerSet(
+        scheme=SECP256K1.number,
+        threshold=threshold,
+        valid_until=valid_until,
+        grace_seconds=grace,
+        signers=tuple(
+            Signer(key.key, weight, hash_of(f"operator {name} {index}"))
+            for index, (key, weight) in enumerate(zip(example_keys(name, len(weights)), weights, strict=True))
+        ),
+    )
+
+
+FOUR: Final = example_set("four", [1] * 4, 3)
+NINETEEN: Final = example_set("nineteen", [1] * 19, 13)
+WEIGHTED: Final = example_set("weighted", [10, 20, 30, 15], 51)
+
+
+def set_json(signer_set: SignerSet) -> dict[str, Any]:
+    """A set and its hash, field by field."""
+    signers = signer_set.signers
+    return {
+        "scheme": signer_set.scheme,
+        "threshold": str(signer_set.threshold),
+        "validUntil": str(signer_set.valid_until),
+        "graceSeconds": str(signer_set.grace_seconds),
+        "keys": [text_of(signer.key) for signer in signers],
+        "weights": [str(signer.weight) for signer in signers],
+        "operators": [text_of(signer.operator) for signer in signers],
+        "hash": text_of(signer_set_hash(signer_set)),
+    }
