@@ -381,3 +381,11 @@ class NoContradiction(EvidenceError):
 
     def __init__(self) -> None:
         super().__init__("the two statements do not contradict each other")
+
+
+class UnsignedBatch(EvidenceError):
+    """The signer did not sign the batch with this root."""
+
+    def __init__(self, root: bytes) -> None:
+        super().__init__(f"the signer did not sign the batch 0x{root.hex()}")
+        self.root = root

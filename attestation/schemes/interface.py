@@ -5,7 +5,7 @@ aggregate of all.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 
 class SigningKey(Protocol):
@@ -24,15 +24,11 @@ class SigningKey(Protocol):
 class Scheme(Protocol):
     """One signature scheme."""
 
-    @property
-    def number(self) -> int:
-        """The scheme's uint8 on the wire."""
-        ...
+    number: ClassVar[int]
+    """The scheme's uint8 on the wire."""
 
-    @property
-    def name(self) -> str:
-        """The scheme's name in configuration and text."""
-        ...
+    name: ClassVar[str]
+    """The scheme's name in configuration and text."""
 
     def signing_key(self, secret: bytes) -> SigningKey:
         """The key of a 32-byte secret. Raises `MalformedSecret`."""

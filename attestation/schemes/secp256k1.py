@@ -7,7 +7,7 @@ Source: EIP-2098, EIP-2, RFC 6979.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import ClassVar, Final
 
 import coincurve
 
@@ -51,7 +51,7 @@ class Secp256k1SigningKey:
     def sign(self, digest: bytes) -> bytes:
         """The 64-byte compact signature of a 32-byte digest, low s, deterministic. Raises `MalformedDigest`."""
         _require_digest(digest)
-        recoverable = self._private_key.sign_recoverable(digest, hasher=None)
+        recoverable = self._private_key.sign_recoverable(digest, hasher=None)  # pyright: ignore[reportUnknownMemberType]
         # The library gives a low s. Recovery ids 2 and 3 need an r above the order: nobody will ever see one.
         s_word = int.from_bytes(recoverable[32:64], "big") | recoverable[64] << _PARITY_SHIFT
         return recoverable[:32] + s_word.to_bytes(32, "big")
@@ -95,8 +95,8 @@ def recover(digest: bytes, signature: bytes) -> bytes:
 class Secp256k1Scheme:
     """Scheme 1. Stateless: use `SECP256K1`."""
 
-    number: Final = 1
-    name: Final = "ecdsa-secp256k1"
+    number: ClassVar[int] = 1
+    name: ClassVar[str] = "ecdsa-secp256k1"
 
     def signing_key(self, secret: bytes) -> Secp256k1SigningKey:
         """The key of a 32-byte secret. Raises `MalformedSecret`."""
