@@ -1,0 +1,1 @@
+"""This operator's keys: how they lie on disk, and the one signer that uses them."""

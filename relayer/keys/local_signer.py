@@ -1,0 +1,80 @@
+"""The signer whose key is in this process.
+
+Its job: guard first, sign then, and never in another order. It must not decide what is true: whoever asks has seen the
+statements on a final block. It keeps no memory of its own; the guard's is durable and shared by all processes.
+"""
+
+from __future__ import annotations
+
+from attestation.domain import batch_digest
+from attestation.merkle import merkle_root
+from attestation.schemes import SigningKey
+from attestation.statement import Statement, guard_key
+from relayer.domain.batch import Batch
+from relayer.errors import ConflictingAttestation
+from relayer.ports.signer import Attestation, Guard, GuardConflict
+
+
+class LocalSigner:
+    """Implements the port `Signer` with a key of the operator's scheme."""
+
+    def __init__(self, signing_key: SigningKey, guard: Guard) -> None:
+        self._signing_key = signing_key
+        self._guard = guard
+
+    @property
+    def key(self) -> bytes:
+        """The signer key as the signer set lists it (secp256k1: 20 bytes)."""
+        return self._signing_key.key
+
+    async def sign_batch(self, batch: Batch, epoch: int) -> Attestation:
+        """Guard every leaf, then sign the root for this epoch.
+
+        Raises:
+            ConflictingAttestation: a guard key already has another leaf, in the guard or in this very batch; nothing
+                was signed.
+            ValueError: the root is not that of the statements, which is a bug of whoever built the batch.
+        """
+        leaves = [statement.leaf for statement in batch.statements]
+        # SECURITY: the guard is told the statements, the signature covers the root. If they did not belong together,
+        # any root could be signed past the guard.
+        if merkle_root(leaves) != batch.root:
+            raise ValueError("the batch's root is not that of its statements")
+        digest = batch_digest(batch.verifying_gateway, batch.root, batch.count, epoch)
+        keys = [guard_key(statement, batch.verifying_gateway) for statement in batch.statements]
+        entries: dict[bytes, tuple[bytes, bytes, Statement]] = {}
+        for key, leaf, statement in zip(keys, leaves, batch.statements, strict=True):
+            held = entries.setdefault(key, (key, leaf, statement))
+            # SECURITY: one batch can contradict itself, and a guard that writes all its rows at once would not see it.
+            if held[1] != leaf:
+                raise _conflict((GuardConflict(key, held[1], leaf),))
+        # SECURITY: durable before the signature exists. Whatever the guard raises goes up, and nothing is signed.
+        conflicts = tuple(await self._guard.claim(tuple(entries.values())))
+        if conflicts:
+            raise _conflict(conflicts)
+        return Attestation(
+            gateway=batch.verifying_gateway,
+            root=batch.root,
+            count=batch.count,
+            epoch=epoch,
+            signer=self.key,
+            signature=self._signing_key.sign(digest),
+        )
+
+    def sign_peer_message(self, digest: bytes) -> bytes:
+        """A signature over a peer message's digest, as `attestation.domain.peer_message_digest` gives it.
+
+        SECURITY: no guard stands here. Only the peer messages' own code may call it, with digests that it computed.
+        """
+        return self._signing_key.sign(digest)
+
+    def __repr__(self) -> str:
+        return f"LocalSigner(key=0x{self.key.hex()})"
+
+
+def _conflict(conflicts: tuple[GuardConflict, ...]) -> ConflictingAttestation:
+    first = conflicts[0]
+    return ConflictingAttestation(
+        f"{len(conflicts)} guard keys hold another leaf; the first is 0x{first.guard_key.hex()} with leaf "
+        f"0x{first.held_leaf.hex()}, asked for 0x{first.asked_leaf.hex()}"
+    )
