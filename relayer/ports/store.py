@@ -322,7 +322,11 @@ class Store(Protocol):
         ...
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
-        """Answers read on `chain` whose pin's child is at or below this height and whose request is FINAL."""
+        """Answers read on `chain` whose pin's child is at or below this height, whatever their request's status."""
+        ...
+
+    async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:
+        """Those that exist, by request id. An answer is dropped when its request concludes."""
         ...
 
     async def load_answers_above(self, chain: str, number: int) -> Sequence[PinnedAnswer]:

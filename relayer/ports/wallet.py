@@ -11,25 +11,34 @@ from enum import StrEnum
 from typing import Protocol
 
 from attestation.request import RequestId
+from relayer.domain.blocks import BlockRef
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedCall:
-    """One transaction to be: simulated, not signed. Gas in the chain's gas unit, `value` in its smallest unit."""
+    """One transaction to be: simulated, not signed. Gas in the chain's gas unit, `value` in its smallest unit.
+
+    `gas_limit` is what the transaction offers, `expected_gas` what the simulation used.
+    """
 
     to: bytes
     data: bytes
     gas_limit: int
+    expected_gas: int
     value: int
     request_ids: tuple[RequestId, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class FeeBid:
-    """What a transaction offers per gas, in the chain's smallest unit (EIP-1559 where the chain has it)."""
+    """What a transaction offers per gas, in the chain's smallest unit (EIP-1559 where the chain has it).
+
+    `expected_fee` is what would be paid per gas in the next block; `max_fee` bounds it.
+    """
 
     max_fee: int
     priority_fee: int
+    expected_fee: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +65,7 @@ class TransactionReceipt:
     """A mined transaction. `cost` is what was paid for gas, in the chain's smallest unit."""
 
     hash: bytes
-    block_number: int
+    block: BlockRef
     is_success: bool
     gas_used: int
     cost: int
@@ -73,6 +82,11 @@ class Wallet(Protocol):
     @property
     def payee(self) -> bytes:
         """The account as a 32-byte payee."""
+        ...
+
+    @property
+    def max_fee_cap(self) -> int:
+        """The most it may offer per gas, by configuration; no replacement goes above."""
         ...
 
     async def fetch_next_nonce(self) -> int:

@@ -1,0 +1,191 @@
+"""Answers queries: reads them at their pinned block as soon as it exists, concludes them when it is final.
+
+Its job: one per destination chain. A read is kept with its pin; it counts only when the pin's child is final and still
+the child. A source block's answers are born as batches when all of them are there. SECURITY: nothing is read at a block
+that this node chose; the pin follows from the asking block's timestamp alone.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from attestation.keccak import keccak256
+from attestation.request import RequestId
+from attestation.statement import Outcome
+from relayer.domain.batch import Batch, outcome_batches, request_ids
+from relayer.domain.effects import EffectKind
+from relayer.domain.events import AnswerFinal
+from relayer.domain.status import Status
+from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.ports.destination_vm import Answer, DestinationVm, Pin
+from relayer.ports.store import Commit, Deferral, OutboxRow, PinnedAnswer
+from relayer.stages.desk import Desk
+from relayer.stages.draft import Draft
+
+_IDLE_SECONDS = 5.0
+"""New blocks ring the bell; this is for a lost ring."""
+
+_RETRY_SECONDS = 2.0
+"""When to read again what no quorum of endpoints answered; pruning takes hours, lag takes a block or two."""
+
+_KINDS = frozenset({EffectKind.READ_ANSWER})
+
+
+class AnswerStage:
+    """One per destination chain."""
+
+    name = "answer"
+
+    def __init__(self, desk: Desk, destination: DestinationVm) -> None:
+        self._desk = desk
+        self._destination = destination
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 of the chain that is read."""
+        return self._destination.caip2
+
+    async def wait(self) -> None:
+        """Until the chain has a new block, or a query arrives."""
+        await self._desk.bells.answer[self.chain].wait(_IDLE_SECONDS)
+
+    async def run_once(self) -> bool:
+        """Read what is due, then conclude what is final."""
+        is_more = await self._read()
+        await self._conclude()
+        return is_more
+
+    async def _read(self) -> bool:
+        desk, now = self._desk, self._desk.clock.now()
+        rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
+        if not rows:
+            return False
+        by_id = {RequestId(row.subject): row for row in rows}
+        requests = await desk.store.load_requests([*by_id])
+        wanted = [request for request in requests.values() if _is_unanswered(request)]
+        answers: list[PinnedAnswer] = []
+        deferred: list[Deferral] = []
+        for timestamp, asking in _by_timestamp(wanted).items():
+            pin = await self._destination.fetch_pin(timestamp)
+            if pin is None:
+                continue  # the row stays due: the next block rings the bell
+            given = await self._destination.fetch_answers(pin.block, [request.request for request in asking])
+            for request, answer in zip(asking, given, strict=True):
+                if answer is None:
+                    deferred.append(_again(by_id[request.request_id], now))
+                else:
+                    answers.append(_pinned(request, self.chain, pin, answer))
+        waiting = {request.request_id for request in wanted} - {answer.request_id for answer in answers}
+        done = tuple((row.kind, row.subject) for row in rows if row.subject not in waiting)
+        if not (done or deferred):
+            return False
+        async with desk.writing:
+            await desk.store.commit(Commit(answers=tuple(answers), done=done, deferred=tuple(deferred)))
+        return len(rows) == desk.settings.claim_limit
+
+    async def _conclude(self) -> None:
+        desk = self._desk
+        final_number = desk.tips[self.chain].final_number
+        ripe = await desk.store.load_answers(self.chain, final_number, desk.settings.claim_limit)
+        if not ripe:
+            return
+        groups = await self._load_groups([answer.request_id for answer in ripe])
+        answers = await desk.store.load_answers_of([request.request_id for group in groups for request in group])
+        final = [answer for answer in answers.values() if answer.pin.child.number <= final_number]
+        canonical = await self._fetch_canonical({answer.pin for answer in final})
+        async with desk.writing:
+            commit = await self._decide(groups, final, canonical)
+            if commit == Commit():
+                return
+            await desk.store.commit(commit)
+        desk.bells.sign.ring()
+
+    async def _load_groups(self, ripe: Sequence[RequestId]) -> list[list[TrackedRequest]]:
+        """All servable queries of each source block that a ripe answer belongs to, in log order.
+
+        Whatever became of them since: what a batch holds depends on the source block alone.
+        """
+        store = self._desk.store
+        requests = await store.load_requests(ripe)
+        places = {(request.route, request.block.number) for request in requests.values() if _is_final(request)}
+        groups = [await store.load_queries_at(route, number) for route, number in places]
+        return [[request for request in group if request.status is not Status.REJECTED] for group in groups]
+
+    async def _fetch_canonical(self, pins: Iterable[Pin]) -> set[Pin]:
+        """Those pins that still are what they were read as, now that they are final."""
+        canonical = set()
+        for pin in pins:
+            blocks = await self._destination.fetch_blocks(pin.child.number, pin.child.number)
+            if blocks and blocks[0].ref == pin.child and blocks[0].parent_hash == pin.block.hash:
+                canonical.add(pin)
+        return canonical
+
+    async def _decide(
+        self, groups: Sequence[Sequence[TrackedRequest]], final: Sequence[PinnedAnswer], canonical: set[Pin]
+    ) -> Commit:
+        desk, now = self._desk, self._desk.clock.now()
+        known = await desk.store.load_requests([request.request_id for group in groups for request in group])
+        draft = Draft(desk.routes, now, known)
+        stray = [answer for answer in final if answer.pin not in canonical]
+        for answer in stray:
+            draft.wish(EffectKind.READ_ANSWER, known[answer.request_id], now)
+        conclusions = {answer.request_id: answer.conclusion for answer in final if answer.pin in canonical}
+        batches: list[Batch] = []
+        for group in groups:
+            born = self._born(group, conclusions)
+            batches += born
+            for batch in born:
+                for identifier in request_ids(batch):
+                    draft.apply(identifier, AnswerFinal(conclusions[identifier], batch.root))
+        concluded = [identifier for batch in batches for identifier in request_ids(batch)]
+        rest = Commit(
+            batches=tuple(batches),
+            dropped_answers=(*(answer.request_id for answer in stray), *concluded),
+            effects=tuple(OutboxRow(EffectKind.SIGN_BATCH, b.root, b.verifying_chain, now) for b in batches),
+        )
+        return draft.commit(rest)
+
+    def _born(self, group: Sequence[TrackedRequest], conclusions: Mapping[RequestId, Conclusion]) -> list[Batch]:
+        """The batches over all answers to one source block's queries; none before the last answer is final."""
+        if any(request.request_id not in conclusions for request in group):
+            return []
+        route = self._desk.routes.get(group[0].route)
+        outcomes = [conclusions[request.request_id].outcome for request in group]
+        return [] if route is None else outcome_batches(route, group[0].block.number, outcomes)
+
+
+def _is_unanswered(request: TrackedRequest) -> bool:
+    """Whether an answer is still wanted. A cancelled or delivered query is answered too: its batch needs it."""
+    return not request.outcome_root and request.status not in {Status.ORPHANED, Status.REJECTED}
+
+
+def _is_final(request: TrackedRequest) -> bool:
+    return request.status not in {Status.OBSERVED, Status.ORPHANED, Status.REJECTED}
+
+
+def _by_timestamp(requests: Iterable[TrackedRequest]) -> dict[int, list[TrackedRequest]]:
+    by_time: dict[int, list[TrackedRequest]] = defaultdict(list)
+    for request in requests:
+        by_time[request.source_timestamp].append(request)
+    return by_time
+
+
+def _again(row: OutboxRow, now: float) -> Deferral:
+    return Deferral(row.kind, row.subject, now + _RETRY_SECONDS, row.attempts + 1)
+
+
+def _pinned(request: TrackedRequest, chain: str, pin: Pin, answer: Answer) -> PinnedAnswer:
+    outcome = Outcome(
+        request_id=request.request_id,
+        kind=answer.kind,
+        cut=answer.cut,
+        return_data_hash=keccak256(answer.return_data),
+        height=pin.block.number,
+        block_hash=pin.block.hash,
+        tx_index=0,
+        log_index=0,
+        payee=bytes(32),
+        round=0,
+    )
+    return PinnedAnswer(request.request_id, chain, pin, Conclusion(outcome, answer.return_data, b""))

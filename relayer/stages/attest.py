@@ -1,0 +1,74 @@
+"""Signs what was born, and tells the peers.
+
+Its job: every batch that this node built is signed once per epoch, through the guard, and pushed. It does not propose,
+negotiate or wait for anybody. A batch that contradicts something signed before is left unsigned and reported.
+"""
+
+from __future__ import annotations
+
+import structlog
+
+from relayer.domain.batch import Batch
+from relayer.domain.effects import EffectKind
+from relayer.errors import ConflictingAttestation
+from relayer.ports.signer import Attestation
+from relayer.ports.store import Commit
+from relayer.stages.desk import Desk
+from relayer.stages.inbox import Inbox
+from relayer.stages.quorum import commit_quorums
+
+_IDLE_SECONDS = 2.0
+"""A lost bell delays a signature by no more than this."""
+
+_KINDS = frozenset({EffectKind.SIGN_BATCH})
+
+_log = structlog.get_logger(__name__)
+
+
+class AttestStage:
+    """One per node."""
+
+    name = "attest"
+    chain = ""
+
+    def __init__(self, desk: Desk, inbox: Inbox) -> None:
+        self._desk = desk
+        self._inbox = inbox
+
+    async def wait(self) -> None:
+        """Until a batch is born."""
+        await self._desk.bells.sign.wait(_IDLE_SECONDS)
+
+    async def run_once(self) -> bool:
+        """Sign what is due, commit, push."""
+        desk = self._desk
+        rows = await desk.store.load_due_effects(_KINDS, None, desk.clock.now(), desk.settings.claim_limit)
+        rows = [row for row in rows if row.chain not in desk.halted]
+        if not rows:
+            await self._inbox.settle_early()
+            return False
+        batches = await desk.store.load_batches([row.subject for row in rows])
+        signed = [attestation for batch in batches.values() if (attestation := await self._sign(batch)) is not None]
+        done = tuple((row.kind, row.subject) for row in rows)
+        async with desk.writing:
+            rest = Commit(attestations=tuple(signed), done=done)
+            await commit_quorums(desk, [attestation.root for attestation in signed], rest)
+        if signed:
+            await desk.peers.push(signed)
+        await self._inbox.settle_early()
+        return len(rows) == desk.settings.claim_limit
+
+    async def _sign(self, batch: Batch) -> Attestation | None:
+        desk = self._desk
+        newest = desk.epochs.newest(batch.verifying_gateway)
+        if newest is None or newest.signer_set.index_of(desk.signer.key) is None:
+            return None  # an observer: it follows, certifies from others' attestations, and signs nothing
+        try:
+            attestation = await desk.signer.sign_batch(batch, newest.epoch)
+        except ConflictingAttestation as conflict:
+            _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(conflict))
+            desk.metrics.guard_conflicts.inc()
+            return None
+        desk.metrics.attestations_signed.labels(batch.verifying_chain, batch.kind).inc()
+        desk.metrics.batch_leaves.labels(batch.kind).observe(batch.count)
+        return attestation

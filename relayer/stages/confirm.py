@@ -1,0 +1,197 @@
+"""Follows this node's own transactions to their end.
+
+Its job: per chain, see what was mined and what is final; hand over again what pools forgot; outbid what is stuck; and
+say so when a transaction is gone, so that its requests are looked at again. It never sends anything that is not on
+disk first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+import structlog
+
+from relayer.domain.events import CallbackLost, ExecutionLost
+from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.store import (
+    Attempt,
+    Commit,
+    FeeEntry,
+    OwnTransaction,
+    TransactionPurpose,
+    TransactionStatus,
+)
+from relayer.ports.vm import OpenChain
+from relayer.ports.wallet import FeeBid, PreparedCall, TransactionReceipt
+from relayer.stages.desk import Desk
+from relayer.stages.draft import Draft
+
+_IDLE_SECONDS = 5.0
+"""New blocks ring the bell; this is for chains that stand still while a transaction is to be sent again."""
+
+_HUNDRED = 100
+
+_log = structlog.get_logger(__name__)
+
+
+class ConfirmStage:
+    """One per chain. After a start everything open is handed over once more: it may never have left the process."""
+
+    name = "confirm"
+
+    def __init__(self, desk: Desk, chain: OpenChain) -> None:
+        self._desk = desk
+        self._chain = chain
+        self._started_at = desk.clock.now()
+        self._handed_over_at: dict[int, float] = {}
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 of the chain whose transactions are followed."""
+        return self._chain.source.caip2
+
+    async def wait(self) -> None:
+        """Until the chain has a new block or something was sent."""
+        await self._desk.bells.confirm[self.chain].wait(_IDLE_SECONDS)
+
+    async def run_once(self) -> bool:
+        """One look at all open transactions."""
+        desk = self._desk
+        open_transactions = await desk.store.load_open_transactions(self.chain)
+        if not open_transactions:
+            self._handed_over_at.clear()
+            return False
+        wallet = self._chain.wallet
+        hashes = [attempt.hash for transaction in open_transactions for attempt in transaction.attempts]
+        receipts = {receipt.hash: receipt for receipt in await wallet.fetch_receipts(hashes) if receipt is not None}
+        next_nonce = await wallet.fetch_next_nonce()
+        now = desk.clock.now()
+        final_number = desk.tips[self.chain].final_number
+        moved = [self._move(transaction, receipts, next_nonce, final_number, now) for transaction in open_transactions]
+        await self._commit([new for new, old in zip(moved, open_transactions, strict=True) if new != old], now)
+        await self._hand_over([transaction for transaction in moved if transaction.status is TransactionStatus.SIGNED])
+        return False
+
+    def _move(
+        self,
+        transaction: OwnTransaction,
+        receipts: dict[bytes, TransactionReceipt],
+        next_nonce: int,
+        final_number: int,
+        now: float,
+    ) -> OwnTransaction:
+        mined = next((receipts[a.hash] for a in transaction.attempts if a.hash in receipts), None)
+        if mined is None:
+            is_used_up = next_nonce > transaction.nonce
+            is_old = now - transaction.attempts[-1].sent_at > self._desk.settings.resend_seconds
+            status = TransactionStatus.LOST if is_used_up and is_old else TransactionStatus.SIGNED
+            return replace(transaction, status=status, mined=None)
+        seen = replace(transaction, mined=mined.block, gas_used=mined.gas_used, cost=mined.cost)
+        if mined.block.number > final_number:
+            return replace(seen, status=TransactionStatus.MINED)
+        return replace(seen, status=TransactionStatus.CONFIRMED if mined.is_success else TransactionStatus.FAILED)
+
+    async def _commit(self, moved: Sequence[OwnTransaction], now: float) -> None:
+        if not moved:
+            return
+        desk = self._desk
+        ended = [t for t in moved if t.status not in {TransactionStatus.SIGNED, TransactionStatus.MINED}]
+        async with desk.writing:
+            ids = [identifier for transaction in ended for identifier in transaction.request_ids]
+            draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
+            for transaction in ended:
+                self._release(draft, transaction, now)
+            fees = tuple(entry for transaction in ended for entry in _spent(transaction, now))
+            await desk.store.commit(draft.commit(Commit(transactions=tuple(moved), fees=fees)))
+        for transaction in ended:
+            labels = (self.chain, transaction.purpose)
+            desk.metrics.transactions.labels(*labels, transaction.status).inc()
+            desk.metrics.gas_used.labels(*labels).inc(transaction.gas_used)
+            desk.metrics.gas_cost.labels(*labels).inc(transaction.cost)
+            if transaction.status is not TransactionStatus.CONFIRMED:
+                _log.warning(
+                    "transaction_ended_badly", chain=self.chain, nonce=transaction.nonce, how=transaction.status
+                )
+        desk.bells.submit[self.chain].ring()
+
+    def _release(self, draft: Draft, transaction: OwnTransaction, now: float) -> None:
+        """Requests that this ended transaction should have moved and did not are to be looked at again."""
+        hashes = {attempt.hash for attempt in transaction.attempts}
+        due_at = now + self._desk.settings.backoff_first_seconds
+        for identifier in transaction.request_ids:
+            request = draft.get(identifier)
+            if request is not None and _waits_for(request, transaction.purpose, hashes):
+                lost = CallbackLost() if transaction.purpose is TransactionPurpose.DELIVER else ExecutionLost()
+                draft.apply(identifier, lost, due_at)
+
+    async def _hand_over(self, signed: Iterable[OwnTransaction]) -> None:
+        """Send again what pools may have forgotten, at a higher price where it has waited long."""
+        settings, now = self._desk.settings, self._desk.clock.now()
+        raws: list[bytes] = []
+        for transaction in signed:
+            attempt = transaction.attempts[-1]
+            # What an earlier process signed may never have left it.
+            sent_at = attempt.sent_at if attempt.sent_at >= self._started_at else 0.0
+            handed_over_at = max(sent_at, self._handed_over_at.get(transaction.nonce, 0.0))
+            if sent_at and now - sent_at > settings.replace_seconds:
+                transaction = await self._outbid(transaction, now)  # noqa: PLW2901 - the same one, outbid
+            elif now - handed_over_at <= settings.resend_seconds:
+                continue
+            raws.append(transaction.attempts[-1].raw)
+            self._handed_over_at[transaction.nonce] = now
+        if raws:
+            await self._chain.wallet.send(raws)
+
+    async def _outbid(self, transaction: OwnTransaction, now: float) -> OwnTransaction:
+        """Sign and record a replacement; the transaction as it was if the most attempts or the price cap is reached."""
+        settings, last = self._desk.settings, transaction.attempts[-1]
+        market = await self._chain.wallet.fetch_fee_bid()
+        bid = _raised(last, market, settings.replacement_percent)
+        if len(transaction.attempts) >= settings.max_attempts or bid.max_fee > self._chain.wallet.max_fee_cap:
+            _log.error(
+                "transaction_stuck", chain=self.chain, nonce=transaction.nonce, attempts=len(transaction.attempts)
+            )
+            return transaction
+        call = PreparedCall(
+            transaction.to, transaction.data, transaction.gas_limit, transaction.gas_limit, transaction.value, ()
+        )
+        signed = self._chain.wallet.sign(call, transaction.nonce, bid)
+        attempt = Attempt(signed.hash, signed.raw, bid.max_fee, bid.priority_fee, now)
+        outbid = replace(transaction, attempts=(*transaction.attempts, attempt))
+        async with self._desk.writing:
+            await self._desk.store.commit(Commit(transactions=(outbid,)))
+        return outbid
+
+
+def _raised(last: Attempt, market: FeeBid, percent: int) -> FeeBid:
+    """At least `percent` of the last bid, at least the market: never lower than before."""
+    max_fee = max(-(-last.max_fee * percent // _HUNDRED), market.max_fee)
+    priority_fee = max(-(-last.priority_fee * percent // _HUNDRED), market.priority_fee)
+    return FeeBid(max_fee, min(priority_fee, max_fee), market.expected_fee)
+
+
+def _waits_for(request: TrackedRequest, purpose: TransactionPurpose, hashes: set[bytes]) -> bool:
+    if purpose is TransactionPurpose.DELIVER:
+        return request.status is Status.SUBMITTED and request.callback_tx_hash in hashes
+    return request.status is Status.DISPATCHED and request.execute_tx_hash in hashes
+
+
+def _spent(transaction: OwnTransaction, now: float) -> list[FeeEntry]:
+    """The transaction's cost, shared evenly by the requests it carried; the first bears the remainder."""
+    if not transaction.cost or not transaction.request_ids:
+        return []
+    kind = "spent_deliver" if transaction.purpose is TransactionPurpose.DELIVER else "spent_execute"
+    share, rest = divmod(transaction.cost, len(transaction.request_ids))
+    return [
+        FeeEntry(
+            identifier,
+            transaction.chain,
+            kind,
+            share + (rest if position == 0 else 0),
+            transaction.attempts[-1].hash,
+            now,
+        )
+        for position, identifier in enumerate(transaction.request_ids)
+    ]

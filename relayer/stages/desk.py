@@ -1,0 +1,102 @@
+"""What all stages of one node share.
+
+Its job: the ports, the routes, the lock under which load → decide → commit runs, and the bells by which stages wake one
+another. No stage knows another; they meet in the store and are woken here. It decides nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from relayer.domain.route import RouteTable
+from relayer.observability.metrics import Metrics
+from relayer.ports.clock import Clock
+from relayer.ports.peers import Peers
+from relayer.ports.signer import Signer
+from relayer.ports.store import Store
+from relayer.ports.vm import OpenChain
+from relayer.stages.epochs import EpochBook
+from relayer.stages.settings import StageSettings
+
+
+class Bell:
+    """Wakes one waiting stage; rung while nobody waits, it is remembered once."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+
+    def ring(self) -> None:
+        """Wake the stage now, or at once when it next waits."""
+        self._event.set()
+
+    async def wait(self, seconds: float) -> None:
+        """Until rung, at most this long."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._event.wait()
+        except TimeoutError:
+            pass
+        self._event.clear()
+
+
+@dataclass(slots=True)
+class Bells:
+    """One per stage and chain. Rung after a commit that gives the stage something to do."""
+
+    sign: Bell = field(default_factory=Bell)
+    catch_up: Bell = field(default_factory=Bell)
+    submit: dict[str, Bell] = field(default_factory=dict)
+    answer: dict[str, Bell] = field(default_factory=dict)
+    confirm: dict[str, Bell] = field(default_factory=dict)
+
+    def ring_chain(self, chain: str) -> None:
+        """A new block of this chain was taken in."""
+        self.answer[chain].ring()
+        self.confirm[chain].ring()
+
+    def ring_effects(self, chains: Iterable[str]) -> None:
+        """There are new effects to perform on these chains."""
+        for chain in chains:
+            self.answer[chain].ring()
+            self.submit[chain].ring()
+
+
+@dataclass(slots=True)
+class Tip:
+    """How far a chain is taken in: final height, tip height and the tip's timestamp (s), the gateway clock's bound."""
+
+    final_number: int = -1
+    tip_number: int = -1
+    timestamp: int = 0
+
+
+@dataclass(slots=True)
+class Desk:
+    """The shared table of one node's stages. `writing` serialises load → decide → commit within the process."""
+
+    store: Store
+    clock: Clock
+    routes: RouteTable
+    chains: Mapping[str, OpenChain]
+    signer: Signer
+    peers: Peers
+    epochs: EpochBook
+    metrics: Metrics
+    settings: StageSettings
+    bells: Bells
+    tips: dict[str, Tip]
+    writing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    halted: dict[str, str] = field(default_factory=dict)
+
+    def rank_delay(self, route: bytes, first_height: int, gateway: bytes) -> float:
+        """How long this node waits before it submits for a batch: a takeover time per rank before it that is up."""
+        ranked = self.epochs.ranked_signers(gateway, route, first_height)
+        ahead = 0
+        for key in ranked:
+            if key == self.signer.key:
+                break
+            if self.peers.is_up(key):
+                ahead += 1
+        return ahead * self.settings.takeover_seconds

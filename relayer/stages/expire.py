@@ -1,0 +1,53 @@
+"""Lets requests expire that nobody executed in time.
+
+Its job: per destination chain, find certified requests whose expiry the chain's own clock has passed and which are held
+or stuck, and wish for their `expire`. The gateway decides whether they expire; a request already dispatched is left to
+its transaction, which concludes EXPIRED when it comes too late.
+"""
+
+from __future__ import annotations
+
+from relayer.domain.events import ExpiryPassed
+from relayer.ports.store import Commit
+from relayer.stages.desk import Bell, Desk
+from relayer.stages.draft import Draft
+
+_PERIOD_SECONDS = 2.0
+"""Expiries are in whole seconds of the chain's clock; looking twice a block or so is enough."""
+
+
+class ExpireStage:
+    """One per destination chain."""
+
+    name = "expire"
+
+    def __init__(self, desk: Desk, chain: str) -> None:
+        self._desk = desk
+        self._chain = chain
+        self._bell = Bell()
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 of the chain whose clock counts."""
+        return self._chain
+
+    async def wait(self) -> None:
+        """Until the next look."""
+        await self._bell.wait(_PERIOD_SECONDS)
+
+    async def run_once(self) -> bool:
+        """One look."""
+        desk, limit = self._desk, self._desk.settings.claim_limit
+        clock = desk.tips[self._chain].timestamp
+        ids = await desk.store.load_expiring(self._chain, clock, limit)
+        if not ids:
+            return False
+        async with desk.writing:
+            now = desk.clock.now()
+            draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
+            for identifier in ids:
+                draft.apply(identifier, ExpiryPassed())
+            commit = draft.commit(Commit())
+            await desk.store.commit(commit)
+        desk.bells.ring_effects({effect.chain for effect in commit.effects})
+        return False

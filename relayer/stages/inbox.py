@@ -1,0 +1,112 @@
+"""What peers tell this node.
+
+Its job: verify each attestation before it is kept, keep early ones within bounds until their batch is born here, and
+serve this node's own attestations and statements to peers that ask. A peer is believed about nothing but its signature.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+
+from attestation.batch import Attestation as IndexedAttestation
+from attestation.batch import Batch as SignedBatch
+from attestation.batch import verify_attestation
+from attestation.errors import AttestationError, UnknownEpoch
+from attestation.statement import Statement
+from relayer.errors import PeerMessageInvalid
+from relayer.observability.metrics import peer_label
+from relayer.ports.peers import AttestationPage
+from relayer.ports.signer import Attestation
+from relayer.ports.store import Commit
+from relayer.stages.desk import Desk
+from relayer.stages.quorum import commit_quorums
+
+
+class Inbox:
+    """Implements `PeerInbox`; `settle_early` is called when batches are born."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._early: dict[bytes, OrderedDict[bytes, tuple[float, Attestation]]] = {}
+
+    async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
+        """Verify, keep, and certify what reaches its threshold. Raises `PeerMessageInvalid`."""
+        await self.take_in(sender, attestations)
+
+    async def take_in(self, sender: bytes, attestations: Sequence[Attestation]) -> list[Attestation]:
+        """The same; returns those that are not stored yet, because their batch or their epoch is not known here."""
+        verified = [attestation for attestation in attestations if self._verify(sender, attestation)]
+        async with self._desk.writing:
+            known = await self._desk.store.load_batches([attestation.root for attestation in verified])
+            ripe = [attestation for attestation in verified if attestation.root in known]
+            if ripe:
+                await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
+            for attestation in verified:
+                if attestation.root not in known:
+                    self._keep_early(sender, attestation)
+        self._desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
+        stored = set(ripe)
+        return [attestation for attestation in attestations if attestation not in stored]
+
+    async def settle_early(self) -> None:
+        """Take in early attestations whose batch has been born since."""
+        waiting = [attestation for kept in self._early.values() for _, attestation in kept.values()]
+        if not waiting:
+            return
+        async with self._desk.writing:
+            known = await self._desk.store.load_batches([attestation.root for attestation in waiting])
+            ripe = [attestation for attestation in waiting if attestation.root in known]
+            if not ripe:
+                return
+            await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
+        for attestation in ripe:
+            self._early[attestation.signer].pop(attestation.root, None)
+
+    def overdue(self) -> list[Attestation]:
+        """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""
+        horizon = self._desk.clock.now() - self._desk.settings.unknown_root_seconds
+        return [attestation for kept in self._early.values() for at, attestation in kept.values() if at < horizon]
+
+    def forget(self, attestation: Attestation) -> None:
+        """An early attestation that has been looked into."""
+        self._early.get(attestation.signer, OrderedDict()).pop(attestation.root, None)
+
+    async def load_statements(self, root: bytes) -> Sequence[Statement] | None:
+        """The statements under a root of this node's own batches."""
+        batches = await self._desk.store.load_batches([root])
+        return batches[root].statements if root in batches else None
+
+    async def load_own_attestations(self, cursor: str, limit: int) -> AttestationPage:
+        """This node's own attestations after a cursor that it gave out. Raises `PeerMessageInvalid` on another."""
+        if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):  # noqa: PLR2004 - below 2^63
+            raise PeerMessageInvalid("the cursor is not one of ours")
+        after = int(cursor or 0)
+        rows = await self._desk.store.load_own_attestations(self._desk.signer.key, after, limit)
+        last = rows[-1][0] if rows else after
+        return AttestationPage(tuple(attestation for _, attestation in rows), str(last), len(rows) < limit)
+
+    def _verify(self, sender: bytes, attestation: Attestation) -> bool:
+        """Whether it may be kept; False for an epoch that is not final here yet. Raises `PeerMessageInvalid`."""
+        # SECURITY: nobody speaks for another signer, and nothing unverified is stored or counted.
+        if attestation.signer != sender:
+            raise PeerMessageInvalid("an attestation of another signer than the sender")
+        try:
+            signer_set = self._desk.epochs.signer_set(attestation.gateway, attestation.epoch)
+            index = signer_set.index_of(sender)
+            if index is None:
+                raise PeerMessageInvalid("the sender is no signer of that epoch")
+            batch = SignedBatch(attestation.gateway, attestation.root, attestation.count, attestation.epoch)
+            verify_attestation(IndexedAttestation(batch, index, attestation.signature), signer_set)
+        except UnknownEpoch:
+            return False
+        except AttestationError as error:
+            raise PeerMessageInvalid(f"the attestation does not verify: {error.code}") from error
+        return True
+
+    def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
+        kept = self._early.setdefault(sender, OrderedDict())
+        kept.setdefault(attestation.root, (self._desk.clock.now(), attestation))
+        # SECURITY: a peer can sign roots without end; only its newest ones are kept, and only in memory.
+        while len(kept) > self._desk.settings.unknown_roots_per_signer:
+            kept.popitem(last=False)

@@ -1,0 +1,73 @@
+"""From attestations to certificates, and from certificates to work.
+
+Its job: given roots that gained an attestation, see which have a quorum now, pack the certificate, and move the
+requests on. Weight, membership and signatures are judged in `attestation`; nothing here counts by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from attestation.batch import Attestation as IndexedAttestation
+from attestation.batch import Batch as SignedBatch
+from attestation.batch import VerifiedAttestation
+from attestation.quorum import Quorum
+from relayer.domain.batch import Batch, BatchKind, request_ids
+from relayer.domain.events import ExecuteCertified, OutcomeCertified
+from relayer.ports.signer import Attestation
+from relayer.ports.store import Certificate, Commit, StoredEpoch
+from relayer.stages.desk import Desk
+from relayer.stages.draft import Draft
+
+
+async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> None:
+    """Commit `rest` (the new attestations), with every certificate that they make possible and what follows from it.
+
+    Only roots of batches that were born here are considered. The caller holds `desk.writing`.
+    """
+    store, now = desk.store, desk.clock.now()
+    batches = await store.load_batches(list(roots))
+    held = await store.load_certificates(list(batches))
+    certificates: list[Certificate] = []
+    certified: list[Batch] = []
+    for root, batch in batches.items():
+        newest = desk.epochs.newest(batch.verifying_gateway)
+        if newest is None or (root in held and held[root].epoch >= newest.epoch):
+            continue
+        fresh = [attestation for attestation in rest.attestations if attestation.root == root]
+        certificate = _certify(batch, newest, [*await store.load_attestations(root), *fresh], now)
+        if certificate is not None:
+            certificates.append(certificate)
+            certified.append(batch)
+    ids = [identifier for batch in certified for identifier in request_ids(batch)]
+    draft = Draft(desk.routes, now, await store.load_requests(ids))
+    for batch in certified:
+        due_at = now + desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
+        event = ExecuteCertified() if batch.kind is BatchKind.EXECUTE else OutcomeCertified()
+        for identifier in request_ids(batch):
+            draft.apply(identifier, event, due_at)
+    commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates)))
+    await store.commit(commit)
+    for batch in certified:
+        desk.metrics.certificates.labels(batch.verifying_chain, batch.kind).inc()
+    desk.bells.ring_effects({effect.chain for effect in commit.effects})
+
+
+def _certify(batch: Batch, epoch: StoredEpoch, attestations: Sequence[Attestation], now: float) -> Certificate | None:
+    """The certificate under the newest epoch, or None below its threshold.
+
+    The attestations were verified when they came in; the signer set decides which of them count.
+    """
+    signed = SignedBatch(batch.verifying_gateway, batch.root, batch.count, epoch.epoch)
+    quorum = Quorum(signed, epoch.signer_set)
+    for attestation in attestations:
+        index = epoch.signer_set.index_of(attestation.signer)
+        is_ours = attestation.gateway == batch.verifying_gateway and attestation.count == batch.count
+        if index is None or attestation.epoch != epoch.epoch or not is_ours:
+            continue
+        quorum = quorum.add(VerifiedAttestation(IndexedAttestation(signed, index, attestation.signature)))
+    if not quorum.is_quorum:
+        return None
+    encoded = quorum.certificate().to_bytes()
+    return Certificate(batch.root, batch.verifying_gateway, epoch.epoch, encoded, now)

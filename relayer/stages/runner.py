@@ -1,0 +1,79 @@
+"""Runs the stages, counts what they do, and keeps one chain's trouble from the others.
+
+Its job: a loop per stage. A transient error is retried with backoff; a contradiction halts its chain and nothing else;
+anything unknown is a bug and ends the process, so that nothing runs on in an unknown state.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+
+import structlog
+
+from relayer.errors import ConsistencyError, RejectedError, TransientError
+from relayer.stages.backoff import backoff_seconds
+from relayer.stages.desk import Desk
+from relayer.stages.stage import Stage
+from relayer.stages.watch import WatchStage
+
+_log = structlog.get_logger(__name__)
+
+
+class Runner:
+    """All stages of one node."""
+
+    def __init__(self, desk: Desk, stages: Sequence[Stage], jitter: random.Random) -> None:
+        self._desk = desk
+        self._stages = stages
+        self._jitter = jitter
+
+    async def run(self) -> None:
+        """Until cancelled, or until a stage ends with an error that nobody planned for."""
+        async with asyncio.TaskGroup() as group:
+            for stage in self._stages:
+                group.create_task(self._loop(stage), name=f"{stage.name} {stage.chain}".strip())
+                if isinstance(stage, WatchStage):
+                    group.create_task(stage.listen(), name=f"listen {stage.chain}")
+
+    async def _loop(self, stage: Stage) -> None:
+        failures = 0
+        while stage.chain not in self._desk.halted:
+            try:
+                is_more = await self._step(stage)
+            except TransientError as error:
+                self._count(stage, error.code)
+                _log.warning("stage_retries", stage=stage.name, chain=stage.chain, code=error.code, reason=str(error))
+                delay = backoff_seconds(failures, self._desk.settings)
+                failures += 1
+                await self._desk.clock.sleep(delay * self._jitter.uniform(0.5, 1.0))
+                continue
+            except RejectedError as error:
+                self._count(stage, error.code)
+                _log.error("stage_input_rejected", stage=stage.name, chain=stage.chain, reason=str(error))
+                is_more = False
+            except ConsistencyError as error:
+                self._halt(stage, error)
+                return
+            failures = 0
+            if not is_more:
+                await stage.wait()
+
+    async def _step(self, stage: Stage) -> bool:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        is_more = await stage.run_once()
+        self._desk.metrics.stage_duration.labels(stage.name, stage.chain).observe(loop.time() - started)
+        return is_more
+
+    def _halt(self, stage: Stage, error: ConsistencyError) -> None:
+        """SECURITY: a chain that contradicts itself is not signed about any more until an operator has looked."""
+        self._count(stage, error.code)
+        if stage.chain:
+            self._desk.halted[stage.chain] = str(error)
+            self._desk.metrics.chain_halted.labels(stage.chain).set(1)
+        _log.critical("chain_halted", chain=stage.chain, stage=stage.name, code=error.code, reason=str(error))
+
+    def _count(self, stage: Stage, code: str) -> None:
+        self._desk.metrics.stage_errors.labels(stage.name, stage.chain, code).inc()

@@ -1,0 +1,53 @@
+"""Every limit and delay of the stages, named, with its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class StageSettings:
+    """All in seconds unless the name says otherwise. The defaults suit chains with blocks of seconds."""
+
+    takeover_seconds: float = 4.0
+    """How long each rank waits for the one before it: a few blocks, so that a late one is not paid twice."""
+
+    hold_recheck_seconds: float = 30.0
+    """How often what does not pay is looked at again; prices move on this scale."""
+
+    settle_recheck_seconds: float = 10.0
+    """When to look again at what the tip says somebody else has done; the final block normally tells earlier."""
+
+    backoff_first_seconds: float = 0.5
+    backoff_cap_seconds: float = 30.0
+    """Capped so that a recovered endpoint is used within half a minute."""
+
+    claim_limit: int = 1024
+    """Effects taken in one step: four full batches, what one large transaction and one database commit carry well."""
+
+    max_blocks_per_step: int = 64
+    """Blocks taken in per commit while catching up: bounds memory and the time of one transaction."""
+
+    open_transactions_limit: int = 16
+    """Own transactions in flight per chain; nodes' pools refuse long queues of one account."""
+
+    resend_seconds: float = 15.0
+    """A transaction that is not mined is handed to the endpoints again after this long; pools forget."""
+
+    replace_seconds: float = 45.0
+    """And replaced at a higher price after this long."""
+
+    replacement_percent: int = 113
+    """Of the last bid. Nodes want at least 110; the rest is room for rounding."""
+
+    max_attempts: int = 12
+    """Replacements of one transaction; 1.13^12 is 4.3 times the first bid, past which an operator must look."""
+
+    catch_up_seconds: float = 5.0
+    """How often peers are asked for what a lost push would have told."""
+
+    unknown_roots_per_signer: int = 4096
+    """Early attestations kept per peer for batches not born here yet; what does not fit comes again by cursor."""
+
+    unknown_root_seconds: float = 120.0
+    """After this long an attestation over a root that we did not build is suspicious: its statements are asked for."""

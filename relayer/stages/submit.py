@@ -1,0 +1,240 @@
+"""Turns certified work into transactions of our own.
+
+Its job: per chain, claim what is due, look at the chain first, bundle, price, reserve a nonce, sign, record, then send:
+what is on disk can be sent again, what is not on disk was never sent. It decides about spending only; a request that is
+not worth it is HELD and looked at again.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from attestation.request import RequestId
+from relayer.domain.batch import Batch
+from relayer.domain.effects import EffectKind
+from relayer.domain.events import CallbackHeld, CallbackSubmitted, ExecutionDispatched, ExecutionHeld
+from relayer.domain.policy import SpendPolicy
+from relayer.domain.route import Route
+from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.ports.store import (
+    Attempt,
+    Certificate,
+    Commit,
+    Deferral,
+    OutboxRow,
+    OwnTransaction,
+    TransactionPurpose,
+    TransactionStatus,
+)
+from relayer.ports.vm import OpenChain
+from relayer.ports.wallet import FeeBid, PreparedCall, SendResult
+from relayer.stages.backoff import backoff_seconds
+from relayer.stages.desk import Desk
+from relayer.stages.draft import Draft
+
+_IDLE_SECONDS = 5.0
+"""Effects ring the bell and due times are waited for exactly; this is for a lost ring."""
+
+_KINDS = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
+_WANTED = {
+    EffectKind.SUBMIT_EXECUTE: frozenset({Status.CERTIFIED, Status.EXECUTION_HELD}),
+    EffectKind.SUBMIT_EXPIRE: frozenset({Status.CERTIFIED, Status.EXECUTION_HELD}),
+    EffectKind.SUBMIT_CALLBACK: frozenset({Status.ATTESTED, Status.CALLBACK_HELD}),
+}
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """What goes to the chain together: one purpose, one route."""
+
+    purpose: TransactionPurpose
+    route: Route
+    batches: tuple[CertifiedBatch, ...]
+
+
+class SubmitStage:
+    """One per chain: executions for requests that go there, deliveries for requests that came from there."""
+
+    name = "submit"
+
+    def __init__(self, desk: Desk, chain: OpenChain, policy: SpendPolicy) -> None:
+        self._desk = desk
+        self._chain = chain
+        self._policy = policy
+        self._is_full = False
+
+    @property
+    def chain(self) -> str:
+        """CAIP-2 of the chain that is written to."""
+        return self._chain.source.caip2
+
+    async def wait(self) -> None:
+        """Until an effect is due; with too many transactions in flight, until one is mined."""
+        bell = self._desk.bells.submit[self.chain]
+        if self._is_full:
+            await bell.wait(_IDLE_SECONDS)
+            return
+        due = await self._desk.store.load_next_due(_KINDS, self.chain)
+        seconds = _IDLE_SECONDS if due is None else min(max(due - self._desk.clock.now(), 0.0), _IDLE_SECONDS)
+        await bell.wait(seconds)
+
+    async def run_once(self) -> bool:
+        """One claim."""
+        desk, now = self._desk, self._desk.clock.now()
+        rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
+        open_count = len(await desk.store.load_open_transactions(self.chain)) if rows else 0
+        self._is_full = open_count >= desk.settings.open_transactions_limit
+        if not rows or self._is_full:
+            return False
+        requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
+        stale = [row for row in rows if not _is_wanted(row, requests.get(RequestId(row.subject)))]
+        if stale:
+            async with desk.writing:
+                await desk.store.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
+        rows = [row for row in rows if row not in stale]
+        for job in await self._jobs(rows, requests):
+            await self._submit(job, rows)
+        return len(rows) == desk.settings.claim_limit
+
+    async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
+        wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, list[TrackedRequest]]] = defaultdict(dict)
+        for row in rows:
+            request = requests[RequestId(row.subject)]
+            purpose = self._purpose(row, request)
+            root = request.outcome_root if purpose is TransactionPurpose.DELIVER else request.execute_root
+            group = wanted[purpose, request.route].setdefault(root, [])
+            if request not in group:
+                group.append(request)
+        roots = [root for by_root in wanted.values() for root in by_root]
+        batches = await self._desk.store.load_batches(roots)
+        certificates = await self._desk.store.load_certificates(roots)
+        jobs = []
+        for (purpose, route_key), by_root in wanted.items():
+            route = self._desk.routes.get(route_key)
+            certified = tuple(_certified(by_root, batches, certificates))
+            if route is not None and certified:
+                jobs.append(_Job(purpose, route, certified))
+        return jobs
+
+    def _purpose(self, row: OutboxRow, request: TrackedRequest) -> TransactionPurpose:
+        if row.kind is EffectKind.SUBMIT_CALLBACK:
+            return TransactionPurpose.DELIVER
+        is_late = request.request.expiry < self._desk.tips[self.chain].timestamp
+        return TransactionPurpose.EXPIRE if is_late else TransactionPurpose.EXECUTE
+
+    async def _prepare(self, job: _Job) -> Preparation:
+        if job.purpose is TransactionPurpose.DELIVER:
+            return await self._chain.source.prepare_deliver(job.batches)
+        payee = self._desk.chains[job.route.source_chain].wallet.payee
+        if job.purpose is TransactionPurpose.EXPIRE:
+            return await self._chain.destination.prepare_expire(job.batches, payee)
+        return await self._chain.destination.prepare_execute(job.batches, payee)
+
+    async def _submit(self, job: _Job, rows: Sequence[OutboxRow]) -> None:
+        preparation = await self._prepare(job)
+        bid = await self._chain.wallet.fetch_fee_bid()
+        ids = [request.request_id for batch in job.batches for request in batch.requests]
+        mine = {RequestId(row.subject): row for row in rows}
+        desk, now = self._desk, self._desk.clock.now()
+        async with desk.writing:
+            draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
+            deferred = [_later(mine[i], now + desk.settings.settle_recheck_seconds) for i in preparation.settled]
+            for identifier, reason in preparation.refused:
+                draft.apply(identifier, _held(job, reason))
+                deferred.append(self._after_refusal(mine[identifier], now))
+            transactions: list[OwnTransaction] = []
+            for call in preparation.calls:
+                reason = self._hold_reason(job, call, bid, draft)
+                if reason:
+                    for identifier in call.request_ids:
+                        draft.apply(identifier, _held(job, reason))
+                        deferred.append(_later(mine[identifier], now + desk.settings.hold_recheck_seconds))
+                    continue
+                transaction = await self._sign(job, call, bid, len(transactions), now)
+                transactions.append(transaction)
+                for identifier in call.request_ids:
+                    draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
+            sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
+            rest = Commit(
+                done=tuple((row.kind, row.subject) for row in rows if row.subject in sent),
+                deferred=tuple(deferred),
+                transactions=tuple(transactions),
+            )
+            await desk.store.commit(draft.commit(rest))
+        await self._send(transactions)
+
+    async def _sign(self, job: _Job, call: PreparedCall, bid: FeeBid, offset: int, now: float) -> OwnTransaction:
+        """Reserve the next nonce and sign; nothing is sent before the commit that records it."""
+        wallet = self._chain.wallet
+        highest = await self._desk.store.load_highest_nonce(self.chain, wallet.address)
+        first_free = await wallet.fetch_next_nonce()
+        nonce = max(first_free, -1 if highest is None else highest + 1) + offset
+        signed = wallet.sign(call, nonce, bid)
+        return OwnTransaction(
+            chain=self.chain,
+            sender=wallet.address,
+            nonce=nonce,
+            purpose=job.purpose,
+            status=TransactionStatus.SIGNED,
+            to=call.to,
+            data=call.data,
+            gas_limit=call.gas_limit,
+            value=call.value,
+            request_ids=call.request_ids,
+            attempts=(Attempt(signed.hash, signed.raw, bid.max_fee, bid.priority_fee, now),),
+            created_at=now,
+        )
+
+    async def _send(self, transactions: Sequence[OwnTransaction]) -> None:
+        if not transactions:
+            return
+        desk = self._desk
+        results = await self._chain.wallet.send([transaction.attempts[-1].raw for transaction in transactions])
+        for transaction, result in zip(transactions, results, strict=True):
+            desk.metrics.transactions.labels(self.chain, transaction.purpose, transaction.status).inc()
+            if result not in {SendResult.ACCEPTED, SendResult.KNOWN}:
+                _log.warning("transaction_not_accepted", chain=self.chain, nonce=transaction.nonce, result=result)
+        desk.bells.confirm[self.chain].ring()
+
+    def _hold_reason(self, job: _Job, call: PreparedCall, bid: FeeBid, draft: Draft) -> str:
+        requests = [request for i in call.request_ids if (request := draft.get(i)) is not None]
+        if job.purpose is TransactionPurpose.EXPIRE:
+            return ""  # it ends requests, costs little and is paid a fixed fee
+        fees = sum(request.fee for request in requests)
+        return self._policy.hold_reason(call.expected_gas * bid.expected_fee, self.chain, fees, job.route.source_chain)
+
+    def _after_refusal(self, row: OutboxRow, now: float) -> Deferral:
+        delay = backoff_seconds(row.attempts, self._desk.settings)
+        return Deferral(row.kind, row.subject, now + delay, row.attempts + 1)
+
+
+def _is_wanted(row: OutboxRow, request: TrackedRequest | None) -> bool:
+    return request is not None and request.status in _WANTED[row.kind]
+
+
+def _certified(
+    by_root: dict[bytes, list[TrackedRequest]], batches: dict[bytes, Batch], certificates: dict[bytes, Certificate]
+) -> Iterable[CertifiedBatch]:
+    for root, requests in by_root.items():
+        if root in batches and root in certificates:
+            yield CertifiedBatch(batches[root], certificates[root].encoded, tuple(requests))
+
+
+def _held(job: _Job, reason: str) -> ExecutionHeld | CallbackHeld:
+    return CallbackHeld(reason) if job.purpose is TransactionPurpose.DELIVER else ExecutionHeld(reason)
+
+
+def _sent(job: _Job, tx_hash: bytes) -> ExecutionDispatched | CallbackSubmitted:
+    return CallbackSubmitted(tx_hash) if job.purpose is TransactionPurpose.DELIVER else ExecutionDispatched(tx_hash)
+
+
+def _later(row: OutboxRow, due_at: float) -> Deferral:
+    return Deferral(row.kind, row.subject, due_at, row.attempts)
