@@ -307,7 +307,7 @@ class SignatureError(CertificateError):
 
 
 class HighS(SignatureError):
-    """The signature's s is above half of the curve's order: anyone can make such a twin of a valid one."""
+    """The signature's s is above half of the curve's order, which no honest signer makes (EIP-2)."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index, "has a high s")

@@ -120,7 +120,7 @@ class Secp256k1Scheme:
         """Check every signature in turn, and each in the order of the errors below.
 
         Raises:
-            HighS: SECURITY: a twin of a valid signature that anyone can make.
+            HighS: SECURITY: a signature has one form. (Few high s fit the 255 bits of the compact form, but some do.)
             RepeatedSigner: SECURITY: one signer would count twice.
             SignerOutOfOrder: by another member of the set.
             ForgedSignature: by nobody in the set, or unrecoverable.

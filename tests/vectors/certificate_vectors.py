@@ -1,7 +1,10 @@
 """Vectors of certificates: verifiers in their second epoch, what they take, and every way to be refused."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
+
+import coincurve
 
 from attestation.batch import Batch, sign_batch
 from attestation.certificate import Certificate, build_certificate
@@ -10,24 +13,21 @@ from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
 from attestation.schemes import SECP256K1
 from attestation.schemes.secp256k1 import ORDER
-from attestation.signer_set import SignerSet, signer_set_hash
+from attestation.signer_set import signer_set_hash
 from attestation.statement import Rotate
 from tests.vectors.examples import (
     DEPLOYED_AT,
     FOUR,
     GRACE_SECONDS,
-    NINETEEN,
     ROTATED_AT,
     UINT64_MAX,
     VALID_UNTIL,
-    WEIGHTED,
     account_of,
-    example_keys,
     example_leaves,
     example_secrets,
-    example_set,
     hash_of,
     set_json,
+    set_of_secrets,
     text_of,
 )
 
@@ -59,49 +59,38 @@ def error_data(name: str, *arguments: int | bytes) -> bytes:
     return keccak256(f"{name}({','.join(types)})".encode())[:4] + b"".join(words)
 
 
-def high_s_twin(signature: bytes) -> bytes:
-    """The other signature of the same digest by the same key, which anyone can compute."""
-    s_word = int.from_bytes(signature[32:], "big")
-    parity, s = s_word >> 255, s_word & ((1 << 255) - 1)
-    return signature[:32] + ((1 - parity) << 255 | ORDER - s).to_bytes(32, "big")
+class Fixture:
+    """A verifier in its second epoch, and certificates for it.
 
-
-class _Fixture:
-    """One verifier in its second epoch, and certificates for it.
-
-    Epoch 1 ends at ROTATED_AT + GRACE_SECONDS, and `NOW` is before that.
+    Its first set is three of four. Epoch 1 ends at ROTATED_AT + GRACE_SECONDS, and `NOW` is before that.
     """
 
     NOW = ROTATED_AT + 1
     AFTER_GRACE = ROTATED_AT + GRACE_SECONDS + 1
 
-    def __init__(self, name: str, first: SignerSet, second: SignerSet, key_names: tuple[str, str]) -> None:
+    def __init__(self, name: str, secrets: Sequence[bytes], weights: Sequence[int], threshold: int) -> None:
         self.name = name
         self.gateway = account_of(31337, f"gateway {name}")
-        self.sets = (first, second)
-        self.key_names = key_names
-        self.keys = tuple(
-            example_keys(key_name, len(signer_set.signers))
-            for key_name, signer_set in zip(key_names, self.sets, strict=True)
-        )
+        self.sets = (FOUR, set_of_secrets(secrets, weights, threshold))
+        self.secrets = (example_secrets("four", 4), list(secrets))
         self.leaves = example_leaves(5)
         self.root = merkle_root(self.leaves)
 
     def batch(self, epoch: int, **changes: Any) -> Batch:
         return Batch(**{"gateway": self.gateway, "root": self.root, "count": 5, "epoch": epoch, **changes})
 
-    def sign(self, batch: Batch, indices: Sequence[int], *, epoch: int | None = None) -> dict[int, bytes]:
-        keys = self.keys[(epoch or batch.epoch) - 1]
-        return {index: sign_batch(batch, index, keys[index]).signature for index in indices}
+    def sign(self, batch: Batch, indices: Sequence[int]) -> dict[int, bytes]:
+        secrets = self.secrets[batch.epoch - 1]
+        return {index: sign_batch(batch, index, SECP256K1.signing_key(secrets[index])).signature for index in indices}
 
-    def certify(self, indices: Sequence[int], *, epoch: int = 2, **changes: Any) -> Certificate:
-        batch = self.batch(epoch, **changes)
+    def certify(self, indices: Sequence[int], *, epoch: int = 2) -> Certificate:
+        batch = self.batch(epoch)
         return build_certificate(batch, SECP256K1.number, self.sign(batch, indices))
 
     def rotation(self) -> Certificate:
         leaf = Rotate(signer_set_hash(self.sets[1]), 2).leaf
         batch = Batch.of_leaves(self.gateway, [leaf], 1)
-        return build_certificate(batch, SECP256K1.number, self.sign(batch, range(len(self.keys[0]))))
+        return build_certificate(batch, SECP256K1.number, self.sign(batch, range(4)))
 
     def verifier_json(self) -> dict[str, Any]:
         rotate = Rotate(signer_set_hash(self.sets[1]), 2)
@@ -112,34 +101,51 @@ class _Fixture:
             "gatewayAddress": text_of(self.gateway[-20:]),
             "appliedAt": [DEPLOYED_AT, ROTATED_AT],
             "sets": [set_json(signer_set) for signer_set in self.sets],
-            "secrets": [
-                [text_of(secret) for secret in example_secrets(key_name, len(signer_set.signers))]
-                for key_name, signer_set in zip(self.key_names, self.sets, strict=True)
-            ],
+            "secrets": [[text_of(secret) for secret in secrets] for secrets in self.secrets],
             "rotationLeaf": text_of(rotate.leaf),
             "rotationCertificate": text_of(self.rotation().to_bytes()),
         }
 
 
-def changed(certificate: Certificate, **changes: Any) -> Certificate:
-    """The same certificate with some fields replaced."""
-    fields = {name: getattr(certificate, name) for name in Certificate.__dataclass_fields__}
-    return Certificate(**{**fields, **changes})
-
-
-def fixtures() -> list[_Fixture]:
+def fixtures() -> dict[str, Fixture]:
     """The verifiers of certificates.json."""
-    return [
-        _Fixture("three of four", FOUR, example_set("four, later", [1] * 4, 3), ("four", "four, later")),
-        _Fixture("thirteen of nineteen", FOUR, NINETEEN, ("four", "nineteen")),
-        _Fixture("weighted", FOUR, WEIGHTED, ("four", "weighted")),
-    ]
+    return {
+        fixture.name: fixture
+        for fixture in (
+            Fixture("three of four", example_secrets("four, later", 4), [1] * 4, 3),
+            Fixture("thirteen of nineteen", example_secrets("nineteen", 19), [1] * 19, 13),
+            Fixture("weighted", example_secrets("weighted", 4), [10, 20, 30, 15], 51),
+            _high_s_fixture(),
+        )
+    }
+
+
+HIGH_S: Final = ORDER // 2 + 1
+"""The lowest high s. A compact signature holds s in 255 bits, so hardly any high s has a form at all: this one has."""
+
+_HIGH_S_NONCE: Final = hash_of("nonce of the high s signature")
+
+
+def _high_s_fixture() -> Fixture:
+    """A verifier whose signer 0 has a key made to fit a valid signature of its batch with a high s."""
+    name, secrets = "high s", example_secrets("high s", 4)
+    digest = Fixture(name, secrets, [1] * 4, 3).batch(2).digest()
+    nonce = int.from_bytes(_HIGH_S_NONCE, "big")
+    r = int.from_bytes(high_s_signature()[:32], "big")
+    secrets[0] = ((HIGH_S * nonce - int.from_bytes(digest, "big")) * pow(r, -1, ORDER) % ORDER).to_bytes(32, "big")
+    return Fixture(name, secrets, [1] * 4, 3)
+
+
+def high_s_signature() -> bytes:
+    """The valid signature with a high s, by signer 0 of the verifier "high s"."""
+    point = coincurve.PrivateKey(_HIGH_S_NONCE).public_key.format(compressed=False)
+    return point[1:33] + ((point[64] & 1) << 255 | HIGH_S).to_bytes(32, "big")
 
 
 class _Rejections:
     """Every way to be refused by the verifier of three of four, and which error comes first where two apply."""
 
-    def __init__(self, fixture: _Fixture) -> None:
+    def __init__(self, fixture: Fixture) -> None:
         self.fixture = fixture
         self.cases: list[dict[str, Any]] = []
         self.good = fixture.certify([0, 1, 3])
@@ -171,16 +177,16 @@ class _Rejections:
         self.reject("cut by a signature", data[:-64], "MalformedCertificate")
         self.reject("a byte after it", data + b"\x00", "MalformedCertificate")
         self.reject("a signature after it", data + self.signatures[0], "MalformedCertificate")
-        self.reject("a bit without a signature", changed(self.good, bitmap=0b1111), "MalformedCertificate")
-        self.reject("and of another scheme", changed(self.good, scheme=2).to_bytes()[:-1], "MalformedCertificate")
+        self.reject("a bit without a signature", replace(self.good, bitmap=0b1111), "MalformedCertificate")
+        self.reject("and of another scheme", replace(self.good, scheme=2).to_bytes()[:-1], "MalformedCertificate")
 
     def add_misdirected(self) -> None:
         good, chain, gateway = self.good, self.other_chain_tag, self.foreign.gateway_tag
-        elsewhere = changed(good, chain_tag=chain, gateway_tag=gateway)
-        self.reject("scheme 2", changed(good, scheme=2), "WrongScheme", 2)
-        self.reject("scheme 0", changed(good, scheme=0), "WrongScheme", 0)
-        self.reject("and for another chain", changed(elsewhere, scheme=2), "WrongScheme", 2)
-        self.reject("tag of another chain", changed(good, chain_tag=chain), "OtherChain", chain)
+        elsewhere = replace(good, chain_tag=chain, gateway_tag=gateway)
+        self.reject("scheme 2", replace(good, scheme=2), "WrongScheme", 2)
+        self.reject("scheme 0", replace(good, scheme=0), "WrongScheme", 0)
+        self.reject("and for another chain", replace(elsewhere, scheme=2), "WrongScheme", 2)
+        self.reject("tag of another chain", replace(good, chain_tag=chain), "OtherChain", chain)
         self.reject("and another gateway", elsewhere, "OtherChain", chain)
         self.reject("tag of another gateway", self.foreign, "OtherGateway", gateway)
         self.reject("and a zero root", self.foreign, "OtherGateway", gateway, root=bytes(32))
@@ -189,30 +195,29 @@ class _Rejections:
         self.reject("no root", self.good, "ZeroRoot", root=bytes(32))
         self.reject("and no leaves", self.good, "ZeroRoot", root=bytes(32), count=0)
         self.reject("no leaves", self.good, "EmptyBatch", count=0)
-        self.reject("and an unknown epoch", changed(self.good, epoch=3), "EmptyBatch", count=0)
+        self.reject("and an unknown epoch", replace(self.good, epoch=3), "EmptyBatch", count=0)
 
     def add_epochs(self) -> None:
-        late = _Fixture.AFTER_GRACE
-        self.reject("epoch 0", changed(self.good, epoch=0), "UnknownEpoch", 0)
-        self.reject("epoch to come", changed(self.good, epoch=3), "UnknownEpoch", 3)
-        self.reject("widest epoch", changed(self.good, epoch=UINT64_MAX), "UnknownEpoch", UINT64_MAX)
+        late = Fixture.AFTER_GRACE
+        self.reject("epoch 0", replace(self.good, epoch=0), "UnknownEpoch", 0)
+        self.reject("epoch to come", replace(self.good, epoch=3), "UnknownEpoch", 3)
+        self.reject("widest epoch", replace(self.good, epoch=UINT64_MAX), "UnknownEpoch", UINT64_MAX)
         self.reject("grace is over", self.first_epoch, "ExpiredEpoch", 1, now=late)
         self.reject("set is over", self.good, "ExpiredEpoch", 2, now=VALID_UNTIL + 1)
-        unknown = changed(self.first_epoch, bitmap=0b10011)
+        unknown = replace(self.first_epoch, bitmap=0b10011)
         self.reject("and an unknown signer", unknown, "ExpiredEpoch", 1, now=late)
 
     def add_signers(self) -> None:
         good = self.good
         first, second, fourth = self.signatures
-        self.reject("index 4", changed(good, bitmap=0b10011), "UnknownSigner", 4)
-        self.reject("index 255", changed(good, bitmap=1 << 255 | 0b11), "UnknownSigner", 255)
-        self.reject("the lowest of two", changed(good, bitmap=1 << 200 | 1 << 9 | 1), "UnknownSigner", 9)
-        self.reject("twin of a valid one", changed(good, payload=first + high_s_twin(second) + fourth), "HighS", 1)
-        high = first[:32] + (ORDER // 2 + 1).to_bytes(32, "big")
-        self.reject("just above half of the order", changed(good, payload=high + second + fourth), "HighS", 0)
-        self.reject("signature used twice", changed(good, payload=first * 2 + fourth), "RepeatedSigner", 1)
-        self.reject("two swapped", changed(good, payload=second + first + fourth), "SignerOutOfOrder", 0)
-        self.reject("a member in another's place", changed(good, bitmap=0b0111), "SignerOutOfOrder", 2)
+        self.reject("index 4", replace(good, bitmap=0b10011), "UnknownSigner", 4)
+        self.reject("index 255", replace(good, bitmap=1 << 255 | 0b11), "UnknownSigner", 255)
+        self.reject("the lowest of two", replace(good, bitmap=1 << 200 | 1 << 9 | 1), "UnknownSigner", 9)
+        high = first[:32] + HIGH_S.to_bytes(32, "big")
+        self.reject("and forged", replace(good, payload=high + second + fourth), "HighS", 0)
+        self.reject("signature used twice", replace(good, payload=first * 2 + fourth), "RepeatedSigner", 1)
+        self.reject("two swapped", replace(good, payload=second + first + fourth), "SignerOutOfOrder", 0)
+        self.reject("a member in another's place", replace(good, bitmap=0b0111), "SignerOutOfOrder", 2)
 
     def add_forged(self) -> None:
         good = self.good
@@ -222,7 +227,7 @@ class _Rejections:
         rest = second + fourth
 
         def forge(name: str, payload: bytes, index: int) -> None:
-            self.reject(name, changed(good, payload=payload), "ForgedSignature", index)
+            self.reject(name, replace(good, payload=payload), "ForgedSignature", index)
 
         forge("by a stranger", first + second + foreign_signature, 3)
         forge("zeros", bytes(192), 0)
@@ -233,10 +238,10 @@ class _Rejections:
         self.reject("of another root", good, "ForgedSignature", 0, root=hash_of("another root"))
         self.reject("of another count", good, "ForgedSignature", 0, count=4)
         self.reject("of a count beyond a batch", good, "ForgedSignature", 0, count=257)
-        self.reject("of another epoch", changed(self.first_epoch, epoch=2), "ForgedSignature", 0)
-        retagged = changed(self.foreign, gateway_tag=good.gateway_tag)
+        self.reject("of another epoch", replace(self.first_epoch, epoch=2), "ForgedSignature", 0)
+        retagged = replace(self.foreign, gateway_tag=good.gateway_tag)
         self.reject("of another gateway", retagged, "ForgedSignature", 0)
-        light = changed(self.fixture.certify([0, 1]), payload=first + foreign_signature)
+        light = replace(self.fixture.certify([0, 1]), payload=first + foreign_signature)
         self.reject("and too light", light, "ForgedSignature", 1)
 
     def add_light(self) -> None:
@@ -246,13 +251,13 @@ class _Rejections:
 
 def _case(
     name: str,
-    fixture: _Fixture,
+    fixture: Fixture,
     certificate: bytes,
     *,
     epoch: int = 0,
     root: bytes | None = None,
     count: int = 5,
-    now: int = _Fixture.NOW,
+    now: int = Fixture.NOW,
     error: str = "",
     arguments: tuple[int | bytes, ...] = (),
 ) -> dict[str, Any]:
@@ -271,7 +276,9 @@ def _case(
 
 def certificates() -> dict[str, Any]:
     """Verifiers, each with two epochs, and certificates that they take or refuse."""
-    four, nineteen, weighted = fixtures()
+    verifiers = fixtures()
+    four, nineteen, weighted, high_s = verifiers.values()
+    crafted = high_s.certify([0, 1, 2])
     last_second = ROTATED_AT + GRACE_SECONDS
     cases = [
         _case("three of four", four, four.certify([0, 1, 3]).to_bytes(), epoch=2),
@@ -289,7 +296,15 @@ def certificates() -> dict[str, Any]:
         _case("thirteen, scattered", nineteen, nineteen.certify([*range(0, 19, 2), 1, 9, 17]).to_bytes(), epoch=2),
         _case("nineteen of nineteen", nineteen, nineteen.certify(range(19)).to_bytes(), epoch=2),
         _case("weight 60 of 75", weighted, weighted.certify([0, 1, 2]).to_bytes(), epoch=2),
+        _case("low s, by who can sign with a high one", high_s, crafted.to_bytes(), epoch=2),
         *_Rejections(four).cases,
+        _case(
+            "HighS: valid but for that",
+            high_s,
+            replace(crafted, payload=high_s_signature() + crafted.payload[64:]).to_bytes(),
+            error="HighS",
+            arguments=(0,),
+        ),
         _case(
             "BelowThreshold: twelve of nineteen",
             nineteen,
@@ -307,6 +322,6 @@ def certificates() -> dict[str, Any]:
     ]
     return {
         "description": "verifiers after sets[1] replaced sets[0]; error is empty, or names what verify raises",
-        "verifiers": [fixture.verifier_json() for fixture in (four, nineteen, weighted)],
+        "verifiers": [fixture.verifier_json() for fixture in verifiers.values()],
         "cases": cases,
     }

@@ -61,20 +61,23 @@ def example_keys(name: str, count: int) -> list[SigningKey]:
     return [SECP256K1.signing_key(secret) for secret in example_secrets(name, count)]
 
 
-def example_set(
-    name: str, weights: Sequence[int], threshold: int, *, valid_until: int = VALID_UNTIL, grace: int = GRACE_SECONDS
-) -> SignerSet:
-    """A set of test keys, an operator each."""
+def set_of_secrets(secrets: Sequence[bytes], weights: Sequence[int], threshold: int) -> SignerSet:
+    """The set of these secrets' keys, an operator each."""
     return SignerSet(
         scheme=SECP256K1.number,
         threshold=threshold,
-        valid_until=valid_until,
-        grace_seconds=grace,
+        valid_until=VALID_UNTIL,
+        grace_seconds=GRACE_SECONDS,
         signers=tuple(
-            Signer(key.key, weight, hash_of(f"operator {name} {index}"))
-            for index, (key, weight) in enumerate(zip(example_keys(name, len(weights)), weights, strict=True))
+            Signer(SECP256K1.signing_key(secret).key, weight, hash_of(f"operator {index}"))
+            for index, (secret, weight) in enumerate(zip(secrets, weights, strict=True))
         ),
     )
+
+
+def example_set(name: str, weights: Sequence[int], threshold: int) -> SignerSet:
+    """The set of the first `example_secrets` with this name."""
+    return set_of_secrets(example_secrets(name, len(weights)), weights, threshold)
 
 
 FOUR: Final = example_set("four", [1] * 4, 3)

@@ -13,6 +13,7 @@ from typing import Final
 
 import attestation
 from tests.vectors.certificate_vectors import certificates
+from tests.vectors.evidence_vectors import evidence
 from tests.vectors.message_vectors import addresses, merkle, requests, statements
 from tests.vectors.signer_vectors import batches, peer_messages, ranks, signer_sets
 
@@ -28,6 +29,7 @@ FILES: Final = {
     "batches.json": batches,
     "peer_messages.json": peer_messages,
     "certificates.json": certificates,
+    "evidence.json": evidence,
 }
 
 

@@ -1,5 +1,6 @@
 """Vectors of who signs what: signer sets, ranks, batch and peer message digests."""
 
+from dataclasses import replace
 from typing import Any
 
 from attestation.domain import (
@@ -14,16 +15,14 @@ from attestation.domain import (
 from attestation.epochs import Epochs
 from attestation.errors import AttestationError
 from attestation.schemes import SECP256K1
-from attestation.signer_set import Signer, SignerSet, rank_signers
+from attestation.signer_set import SignerSet, rank_signers
 from tests.vectors.examples import (
     DEPLOYED_AT,
     DESTINATION_GATEWAY,
     FOUR,
-    GRACE_SECONDS,
     NINETEEN,
     SOURCE_GATEWAY,
     UINT64_MAX,
-    VALID_UNTIL,
     WEIGHTED,
     example_keys,
     example_set,
@@ -35,10 +34,9 @@ from tests.vectors.message_vectors import VALID_ACCOUNTS, address_of_text
 
 
 def _with_signer(signer_set: SignerSet, index: int, **changes: Any) -> SignerSet:
-    signer = signer_set.signers[index]
-    fields = {"key": signer.key, "weight": signer.weight, "operator": signer.operator, **changes}
-    signers = (*signer_set.signers[:index], Signer(**fields), *signer_set.signers[index + 1 :])
-    return SignerSet(signer_set.scheme, signer_set.threshold, signer_set.valid_until, signer_set.grace_seconds, signers)
+    signers = list(signer_set.signers)
+    signers[index] = replace(signers[index], **changes)
+    return replace(signer_set, signers=tuple(signers))
 
 
 def example_signer_sets() -> dict[str, SignerSet]:
@@ -50,8 +48,8 @@ def example_signer_sets() -> dict[str, SignerSet]:
         "two of three": example_set("three", [1] * 3, 2),
         "full": example_set("full", [1] * 256, 171),
         "widest weights": example_set("widest", [UINT64_MAX // 3] * 3, UINT64_MAX // 3 * 2),
-        "another scheme": SignerSet(9, 3, VALID_UNTIL, GRACE_SECONDS, FOUR.signers),
-        "nobody": SignerSet(1, 1, VALID_UNTIL, GRACE_SECONDS, ()),
+        "another scheme": replace(FOUR, scheme=9),
+        "nobody": replace(FOUR, threshold=1, signers=()),
         "257 signers": example_set("over", [1] * 257, 172),
         "key of 19 bytes": _with_signer(FOUR, 1, key=FOUR.signers[1].key[1:]),
         "key of 32 bytes": _with_signer(FOUR, 1, key=hash_of("long key")),
@@ -66,8 +64,8 @@ def example_signer_sets() -> dict[str, SignerSet]:
             _with_signer(FOUR, 1, operator=FOUR.signers[0].operator), 3, operator=FOUR.signers[0].operator
         ),
         "one signer": example_set("four", [1], 1),
-        "no grace": example_set("four", [1] * 4, 3, grace=0),
-        "expired on registering": example_set("four", [1] * 4, 3, valid_until=DEPLOYED_AT),
+        "no grace": replace(FOUR, grace_seconds=0),
+        "expired on registering": replace(FOUR, valid_until=DEPLOYED_AT),
     }
 
 
