@@ -391,8 +391,8 @@ class Store(Protocol):
 
     async def load_foreign_statements(
         self, signer: bytes, request_ids: Sequence[RequestId]
-    ) -> Sequence[tuple[bytes, Statement]]:
-        """(root, statement) that this signer signed under roots not ours, about these requests."""
+    ) -> Sequence[ForeignStatements]:
+        """Foreign roots of this signer with a statement about one of these requests, each with all its statements."""
         ...
 
     async def list_evidence(self) -> Sequence[EvidenceRow]:
