@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IXvmGateway} from "./interfaces/IXvmGateway.sol";
+import {IXvmVerifier} from "./interfaces/IXvmVerifier.sol";
+import {SignerSet} from "./interfaces/XvmTypes.sol";
+import {XvmControl} from "./XvmControl.sol";
+
+/// @title What a gateway owes
+/// @notice Balance = open fees + credits + signers' pools. Money leaves by `withdraw` (and what was overpaid, at once).
+abstract contract XvmCredits is XvmControl {
+    address private _treasury;
+    mapping(address account => uint256) private _credits;
+    mapping(address verifier_ => mapping(uint64 epoch => uint256)) private _pools;
+
+    constructor(address treasury_) {
+        _setTreasury(treasury_);
+    }
+
+    /// @inheritdoc IXvmGateway
+    function withdraw(address to) external returns (uint256 amount) {
+        amount = _credits[msg.sender];
+        if (amount == 0) revert NoCredit(msg.sender);
+        // SECURITY: cleared before the call, or the receiver could come back for it
+        _credits[msg.sender] = 0;
+        emit XVMWithdrawn(msg.sender, to, amount);
+        if (!_pay(to, amount)) revert WithdrawalRefused(to);
+    }
+
+    /// @inheritdoc IXvmGateway
+    function paySigners(address verifier_, uint64 epoch) external returns (uint256 amount) {
+        amount = _pools[verifier_][epoch];
+        if (amount == 0) revert NoCredit(verifier_);
+        _pools[verifier_][epoch] = 0;
+        (SignerSet memory set,) = IXvmVerifier(verifier_).signerSet(epoch);
+        uint256 totalWeight;
+        for (uint256 i = 0; i < set.signers.length; ++i) {
+            totalWeight += set.signers[i].weight;
+        }
+        uint256 rest = amount;
+        for (uint256 i = 0; i < set.signers.length; ++i) {
+            uint256 share = amount * set.signers[i].weight / totalWeight;
+            rest -= share;
+            address payout;
+            if (address(REGISTRY) != address(0)) payout = REGISTRY.payoutOf(set.signers[i].operator);
+            _credit(payout == address(0) ? _treasury : payout, share);
+        }
+        _credit(_treasury, rest);
+        emit XVMSignersPaid(verifier_, epoch, amount);
+    }
+
+    /// @inheritdoc IXvmGateway
+    function setTreasury(address treasury_) external onlyOwner {
+        _setTreasury(treasury_);
+    }
+
+    /// @inheritdoc IXvmGateway
+    function credits(address account) external view returns (uint256) {
+        return _credits[account];
+    }
+
+    /// @inheritdoc IXvmGateway
+    function signersPool(address verifier_, uint64 epoch) external view returns (uint256) {
+        return _pools[verifier_][epoch];
+    }
+
+    /// @inheritdoc IXvmGateway
+    function treasury() external view returns (address) {
+        return _treasury;
+    }
+
+    function _credit(address account, uint256 amount) internal {
+        // a zero credit would write a slot for nothing
+        if (amount != 0) _credits[account] += amount;
+    }
+
+    /// @dev Credits the account that a payee word names; the treasury if it names none on this chain.
+    function _creditPayee(bytes32 payee, uint256 amount) internal {
+        bool valid = payee != 0 && uint256(payee) >> 160 == 0;
+        if (amount != 0) _credit(valid ? address(uint160(uint256(payee))) : _treasury, amount);
+    }
+
+    function _creditSigners(address verifier_, uint64 epoch, uint256 amount) internal {
+        if (amount != 0) _pools[verifier_][epoch] += amount;
+    }
+
+    /// @dev Sends wei with all gas, copying nothing of the answer.
+    function _pay(address to, uint256 amount) internal returns (bool paid) {
+        assembly ("memory-safe") {
+            paid := call(gas(), to, amount, 0, 0, 0, 0)
+        }
+    }
+
+    function _setTreasury(address treasury_) private {
+        if (treasury_ == address(0)) revert ZeroAddress();
+        _treasury = treasury_;
+        emit XVMTreasuryChanged(treasury_);
+    }
+}

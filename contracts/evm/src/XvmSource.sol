@@ -1,0 +1,348 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
+import {IXvmCallback} from "./interfaces/IXvmCallback.sol";
+import {IXvmRoutes} from "./interfaces/IXvmRoutes.sol";
+import {IXvmSource} from "./interfaces/IXvmSource.sol";
+import {IXvmVerifier} from "./interfaces/IXvmVerifier.sol";
+import {
+    DeliverBatch,
+    Direction,
+    Kind,
+    Options,
+    OutcomeItem,
+    PendingRequest,
+    Request,
+    State
+} from "./interfaces/XvmTypes.sol";
+import {Batches} from "./libraries/Batches.sol";
+import {BoundedCall} from "./libraries/BoundedCall.sol";
+import {Merkle} from "./libraries/Merkle.sol";
+import {PendingWords} from "./libraries/PendingWords.sol";
+import {RequestHash} from "./libraries/RequestHash.sol";
+import {StatementHash} from "./libraries/StatementHash.sol";
+import {XvmControl} from "./XvmControl.sol";
+import {XvmCredits} from "./XvmCredits.sol";
+
+/// @title Source side
+/// @notice See `IXvmSource`.
+abstract contract XvmSource is XvmCredits {
+    using PendingWords for uint256;
+
+    /// @dev Two words of a request; see `PendingWords`.
+    struct Pending {
+        uint256 who;
+        uint256 fees;
+    }
+
+    /// @dev One word a sender. Room is left for a window's number and count.
+    struct Sender {
+        uint64 nonce;
+    }
+
+    /// @dev What a delivery owes, written once for a run of outcomes with one payee and for a whole transaction's deliverer.
+    struct Tally {
+        bytes32 payee;
+        uint256 payeeAmount;
+        uint256 delivererAmount;
+        uint256 signersAmount;
+    }
+
+    mapping(uint256 requestId => Pending) private _requests;
+    mapping(address account => Sender) private _senders;
+
+    /// @inheritdoc IXvmSource
+    function xvmExecute(uint256 targetChainId, address targetContract, bytes4 fnSelector, bytes calldata params)
+        external
+        payable
+        returns (uint256 requestId)
+    {
+        Options memory options;
+        return _ask(
+            InteroperableAddress.formatEvmV1(targetChainId, targetContract),
+            abi.encodePacked(fnSelector, params),
+            options
+        );
+    }
+
+    /// @inheritdoc IXvmSource
+    function xvmExecute(bytes calldata target, bytes calldata payload, Options calldata options)
+        external
+        payable
+        returns (uint256 requestId)
+    {
+        return _ask(target, payload, options);
+    }
+
+    /// @inheritdoc IXvmSource
+    function addFee(uint256 requestId) external payable {
+        Pending storage pending = _requests[requestId];
+        if (pending.who.stateOf() != State.PENDING) revert NotPending(requestId);
+        if (msg.value == 0) revert InsufficientFee(1, 0);
+        uint256 fees = pending.fees;
+        uint256 execution = fees.executionOf();
+        uint256 callback_ = fees.callbackOf();
+        uint256 work = execution + callback_;
+        uint256 toExecution = work == 0 ? 0 : msg.value * execution / work;
+        fees = _packFees(
+            execution + toExecution, callback_ + msg.value - toExecution, fees.signersOf(), fees.expiredBpsOf()
+        );
+        pending.fees = fees;
+        emit XVMFeeAdded(requestId, msg.value, fees.totalOf());
+    }
+
+    /// @inheritdoc IXvmSource
+    function deliver(DeliverBatch[] calldata batches) external {
+        _requireDirectCaller();
+        Control memory control = _control;
+        _requireOpen(Direction.CALLBACKS, control.callbacksPausedUntil);
+        Tally memory tally;
+        for (uint256 i = 0; i < batches.length; ++i) {
+            DeliverBatch calldata batch = batches[i];
+            (uint64 epoch, bytes32[] memory hashes) = _verifyOutcomes(control.verifier, batch);
+            for (uint256 j = 0; j < batch.outcomes.length; ++j) {
+                _deliverOne(batch.outcomes[j], hashes[2 * j], hashes[2 * j + 1], tally);
+            }
+            _creditSigners(address(control.verifier), epoch, tally.signersAmount);
+            tally.signersAmount = 0;
+        }
+        if (tally.payee == bytes32(uint256(uint160(msg.sender)))) {
+            _credit(msg.sender, tally.delivererAmount + tally.payeeAmount);
+        } else {
+            _creditPayee(tally.payee, tally.payeeAmount);
+            _credit(msg.sender, tally.delivererAmount);
+        }
+    }
+
+    /// @inheritdoc IXvmSource
+    function retryCallback(OutcomeItem calldata outcome, uint64 gasLimit) external {
+        _requireDirectCaller();
+        _requireOpen(Direction.CALLBACKS, _control.callbacksPausedUntil);
+        uint256 requestId = outcome.requestId;
+        Pending storage pending = _requests[requestId];
+        uint256 who = pending.who;
+        if (who.stateOf() != State.HANDLER_FAILED) revert NotHandlerFailed(requestId);
+        (bytes32 outcomeHash, bytes32 returnDataHash) = StatementHash.outcome(outcome);
+        // SECURITY: only the certified outcome may be told
+        if (pending.fees != uint256(outcomeHash)) revert OtherOutcome(requestId);
+        if (gasLimit < who.callbackGasOf()) revert CallbackGasTooLow(gasLimit, who.callbackGasOf());
+        pending.who = 0;
+        pending.fees = 0;
+        bool success = _isSuccess(outcome);
+        if (!_callback(requestId, who.requesterOf(), gasLimit, success, outcome.returnData)) {
+            revert HandlerFailedAgain(requestId);
+        }
+        emit XVMCallbackDelivered(requestId, outcome.kind, success, returnDataHash, msg.sender);
+    }
+
+    /// @inheritdoc IXvmSource
+    function quote(bytes calldata target, uint256 payloadLength, Options calldata options)
+        external
+        view
+        returns (uint256)
+    {
+        _requireSupported(options);
+        return ROUTES.quote(target, payloadLength, options);
+    }
+
+    /// @inheritdoc IXvmSource
+    function quote(uint256 targetChainId, uint256 payloadLength) external view returns (uint256) {
+        Options memory options;
+        // any address prices alike; zero is one
+        return ROUTES.quote(InteroperableAddress.formatEvmV1(targetChainId, address(0)), payloadLength, options);
+    }
+
+    /// @inheritdoc IXvmSource
+    function pendingRequest(uint256 requestId) external view returns (PendingRequest memory) {
+        Pending memory pending = _requests[requestId];
+        uint8 state = pending.who.stateOf();
+        return PendingRequest({
+            requester: pending.who.requesterOf(),
+            isEoa: pending.who.isEoa(),
+            callbackGasLimit: uint64(pending.who.callbackGasOf()),
+            deadline: state == State.NONE ? 0 : uint64(pending.who.deadlineOf() + _pausedBlocks(_control)),
+            state: state,
+            fee: state == State.HANDLER_FAILED ? 0 : pending.fees.totalOf()
+        });
+    }
+
+    /// @inheritdoc IXvmSource
+    function nonces(address sender) external view returns (uint64) {
+        return _senders[sender].nonce;
+    }
+
+    /// @dev Makes a request for the caller.
+    function _ask(bytes memory target, bytes memory payload, Options memory options)
+        private
+        returns (uint256 requestId)
+    {
+        _requireOpen(Direction.REQUESTS, _pauses.requestsUntil);
+        _requireSupported(options);
+        IXvmRoutes.Plan memory planned = ROUTES.plan(target, payload.length, options);
+        bytes memory self = _accountAddress(address(this));
+
+        Request memory request;
+        request.sourceGateway = self;
+        request.sender = _accountAddress(msg.sender);
+        request.destinationGateway = planned.destinationGateway;
+        request.target = target;
+        request.nonce = _senders[msg.sender].nonce++;
+        request.mode = options.mode;
+        request.ownAccount = options.ownAccount;
+        request.payload = payload;
+        request.executionGasLimit = planned.executionGasLimit;
+        request.callbackGasLimit = planned.callbackGasLimit;
+        request.returnLimit = planned.returnLimit;
+        request.expiry = planned.expiry;
+        request.codeHash = options.codeHash;
+        request.metadata = options.metadata;
+        requestId = RequestHash.id(request);
+
+        uint256 fees =
+            _packFees(planned.executionShare, planned.callbackShare, planned.signersShare, planned.expiredBps);
+        uint256 fee = fees.totalOf();
+        if (msg.value < fee) revert InsufficientFee(fee, msg.value);
+        uint256 deadline = block.number + planned.deadlineBlocks;
+        _requests[requestId] = Pending({
+            who: PendingWords.packWho(
+                msg.sender,
+                planned.callbackGasLimit,
+                // kept on the callbacks' clock, which lags behind the height by the blocks they were paused for
+                deadline - _pausedBlocks(_control),
+                State.PENDING,
+                // forge-lint: disable-next-line(tx-origin)
+                msg.sender == tx.origin
+            ),
+            fees: fees
+        });
+        emit XVMCallRequested(
+            requestId, msg.sender, keccak256(bytes.concat(self, planned.destination)), request, fee, uint64(deadline)
+        );
+
+        uint256 excess = msg.value - fee;
+        if (excess != 0 && !_pay(msg.sender, excess)) _credit(msg.sender, excess);
+    }
+
+    /// @dev Concludes one certified outcome. `tally` collects who is owed what.
+    function _deliverOne(OutcomeItem calldata outcome, bytes32 outcomeHash, bytes32 returnDataHash, Tally memory tally)
+        private
+    {
+        uint256 requestId = outcome.requestId;
+        Pending storage pending = _requests[requestId];
+        uint256 who = pending.who;
+        if (who.stateOf() != State.PENDING) {
+            emit XVMOutcomeSkipped(requestId);
+            return;
+        }
+        uint256 fees = pending.fees;
+        // SECURITY: cleared before the call, which is all that keeps a delivery from happening twice
+        pending.who = 0;
+        pending.fees = 0;
+
+        uint8 kind = outcome.kind;
+        uint256 execution = fees.executionOf();
+        if (kind == Kind.EXPIRED || kind == Kind.DUPLICATE) {
+            uint256 kept = execution * fees.expiredBpsOf() / 10_000;
+            _credit(who.requesterOf(), execution - kept);
+            execution = kept;
+        }
+        if (outcome.payee != tally.payee) {
+            _creditPayee(tally.payee, tally.payeeAmount);
+            tally.payee = outcome.payee;
+            tally.payeeAmount = 0;
+        }
+        tally.payeeAmount += execution;
+        tally.delivererAmount += fees.callbackOf();
+        tally.signersAmount += fees.signersOf();
+
+        bool success = _isSuccess(outcome);
+        if (who.isEoa() || _callback(requestId, who.requesterOf(), who.callbackGasOf(), success, outcome.returnData)) {
+            emit XVMCallbackDelivered(requestId, kind, success, returnDataHash, msg.sender);
+        } else {
+            pending.who = who.withState(State.HANDLER_FAILED);
+            pending.fees = uint256(outcomeHash);
+            emit XVMHandlerFailed(requestId, kind, success, outcomeHash, msg.sender);
+        }
+    }
+
+    /// @dev Runs a handler with exactly `gasLimit` gas, or reverts the transaction; copies nothing of its answer.
+    function _callback(uint256 requestId, address handler, uint256 gasLimit, bool success, bytes calldata returnData)
+        private
+        returns (bool ran)
+    {
+        bytes4 selector = IXvmCallback.xvmCallback.selector;
+        uint256 data;
+        uint256 length;
+        assembly ("memory-safe") {
+            data := mload(0x40)
+            mstore(data, selector)
+            mstore(add(data, 4), requestId)
+            mstore(add(data, 36), success)
+            mstore(add(data, 68), 96)
+            mstore(add(data, 100), returnData.length)
+            mstore(add(add(data, 132), returnData.length), 0)
+            calldatacopy(add(data, 132), returnData.offset, returnData.length)
+            length := add(132, and(add(returnData.length, 31), not(31)))
+        }
+        // SECURITY: or a deliverer could starve the handler and have the failure recorded
+        if (!BoundedCall.affords(gasLimit)) revert InsufficientCallbackGas(requestId);
+        assembly ("memory-safe") {
+            ran := call(gasLimit, handler, 0, data, length, 0, 0)
+        }
+    }
+
+    /// @dev Builds a batch's root and has it verified.
+    /// @return epoch The signing epoch.
+    /// @return hashes For each outcome its struct hash and the hash of its return data.
+    function _verifyOutcomes(IXvmVerifier verifier_, DeliverBatch calldata batch)
+        private
+        view
+        returns (uint64 epoch, bytes32[] memory hashes)
+    {
+        uint256 items = batch.outcomes.length;
+        uint256 n = Batches.leafCount(batch.given, items, batch.bare.length);
+        hashes = new bytes32[](2 * items);
+        uint256 tree = Merkle.reserve(n);
+        uint256 given = batch.given;
+        uint256 next = 0;
+        for (uint256 i = 0; i < n; ++i) {
+            bytes32 leaf;
+            if ((given >> i) & 1 == 1) {
+                (bytes32 outcomeHash, bytes32 returnDataHash) = StatementHash.outcome(batch.outcomes[next]);
+                hashes[2 * next] = outcomeHash;
+                hashes[2 * next + 1] = returnDataHash;
+                leaf = StatementHash.leaf(outcomeHash);
+                ++next;
+            } else {
+                leaf = batch.bare[i - next];
+            }
+            Merkle.set(tree, n, i, leaf);
+        }
+        epoch = verifier_.verify(Merkle.root(tree, n), uint32(n), batch.certificate);
+    }
+
+    function _isSuccess(OutcomeItem calldata outcome) private pure returns (bool) {
+        if (outcome.kind != Kind.DUPLICATE) return outcome.kind == Kind.EXECUTED;
+        // a duplicate's data is the earlier attempt's slot word: kind ‖ low 248 bits of its id
+        return outcome.returnData.length == 32 && outcome.returnData[0] == bytes1(Kind.EXECUTED);
+    }
+
+    function _packFees(uint256 execution, uint256 callback_, uint256 signers, uint256 bps)
+        private
+        pure
+        returns (uint256)
+    {
+        uint256 highest = execution > callback_ ? execution : callback_;
+        if (signers > highest) highest = signers;
+        if (highest > PendingWords.MAX_SHARE) revert FeeTooHigh(highest);
+        return PendingWords.packFees(execution, callback_, signers, bps);
+    }
+
+    /// @dev SECURITY: an option that this version does not keep must not be taken.
+    function _requireSupported(Options memory options) private pure {
+        if (options.ownAccount) revert OwnAccountUnsupported();
+        if (options.ordered) revert OrderedUnsupported();
+        if (options.disputeBlocks != 0) revert DisputesUnsupported();
+    }
+}

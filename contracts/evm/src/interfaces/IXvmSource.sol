@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {DeliverBatch, Options, OutcomeItem, PendingRequest, Request} from "./XvmTypes.sol";
+
+/// @title Source side of a gateway
+/// @notice Emits requests, escrows their fees and runs their callbacks.
+interface IXvmSource {
+    /// @notice A request was made.
+    /// @param requestId Struct hash of `request`.
+    /// @param sender Account that asked.
+    /// @param routeHash keccak256 of source gateway ‖ destination gateway (`QUERY`: target's chain).
+    /// @param request The whole request.
+    /// @param fee Escrowed wei.
+    /// @param deadline Height of this chain after which `sender` may cancel, if callbacks are not paused until then.
+    event XVMCallRequested(
+        uint256 indexed requestId,
+        address indexed sender,
+        bytes32 indexed routeHash,
+        Request request,
+        uint256 fee,
+        uint64 deadline
+    );
+
+    /// @notice A pending request's fee was topped up by `amount` to `fee` wei.
+    event XVMFeeAdded(uint256 indexed requestId, uint256 amount, uint256 fee);
+
+    /// @notice A request's outcome arrived, and its callback ran (requests from transactions: this event alone).
+    event XVMCallbackDelivered(
+        uint256 indexed requestId, uint8 kind, bool success, bytes32 returnDataHash, address deliverer
+    );
+
+    /// @notice A request's outcome arrived, but its callback failed. `outcomeHash` is the Outcome's struct hash: whoever shows
+    /// the outcome may replay the callback.
+    event XVMHandlerFailed(uint256 indexed requestId, uint8 kind, bool success, bytes32 outcomeHash, address deliverer);
+
+    /// @notice An outcome was passed over: its request is not pending here.
+    event XVMOutcomeSkipped(uint256 indexed requestId);
+
+    /// @notice The payment does not cover the fee.
+    error InsufficientFee(uint256 required, uint256 paid);
+
+    /// @notice A fee's share does not fit its storage.
+    error FeeTooHigh(uint256 amount);
+
+    /// @notice The request is not pending.
+    error NotPending(uint256 requestId);
+
+    /// @notice The request has no failed handler.
+    error NotHandlerFailed(uint256 requestId);
+
+    /// @notice This is not the outcome whose callback failed.
+    error OtherOutcome(uint256 requestId);
+
+    /// @notice The handler failed again; nothing changed.
+    error HandlerFailedAgain(uint256 requestId);
+
+    /// @notice A replay gives its handler no less gas than the request asked for.
+    error CallbackGasTooLow(uint256 gasLimit, uint256 minGasLimit);
+
+    /// @notice The callback could not be given its full gas (EIP-150). The transaction reverts.
+    error InsufficientCallbackGas(uint256 requestId);
+
+    /// @notice This version has no dispute windows.
+    error DisputesUnsupported();
+
+    /// @notice Asks for a `CALL` with the route's defaults to a contract on an EVM chain, named in short form.
+    /// @dev What is paid above the fee goes back: to the caller, or if it refuses the money, as its credit.
+    /// @param targetChainId EIP-155 chain id.
+    /// @param targetContract Contract to call there.
+    /// @param fnSelector Its function.
+    /// @param params The function's abi-encoded arguments.
+    function xvmExecute(uint256 targetChainId, address targetContract, bytes4 fnSelector, bytes calldata params)
+        external
+        payable
+        returns (uint256 requestId);
+
+    /// @notice Asks for a call of any kind, anywhere. Anything that is out of bounds, unpaid, unrouted, paused or not
+    /// supported reverts with a named error.
+    /// @param target ERC-7930 address of the contract to call.
+    /// @param payload The call in the target VM's own encoding.
+    /// @param options The rest.
+    function xvmExecute(bytes calldata target, bytes calldata payload, Options calldata options)
+        external
+        payable
+        returns (uint256 requestId);
+
+    /// @notice What a request costs in wei now, good for the route table's `quoteValidityBlocks`.
+    function quote(bytes calldata target, uint256 payloadLength, Options calldata options)
+        external
+        view
+        returns (uint256 fee);
+
+    /// @notice What the simple form costs. `payloadLength` counts the selector's 4 bytes.
+    function quote(uint256 targetChainId, uint256 payloadLength) external view returns (uint256 fee);
+
+    /// @notice Raises a pending request's fee by the value sent, split between its execution and callback shares as they stand.
+    function addFee(uint256 requestId) external payable;
+
+    /// @notice Verifies batches of outcomes and runs their callbacks. Outcomes that are not pending are skipped; a failing
+    /// callback harms no other. Credits the outcome's payee, the caller and the epoch's signers.
+    /// @dev Only a transaction's own sender, an account without code, may call.
+    function deliver(DeliverBatch[] calldata batches) external;
+
+    /// @notice Replays the callback of an outcome whose handler failed, with at least the gas that the request asked for. Free
+    /// for anyone; reverts if the handler fails again.
+    /// @dev Only a transaction's own sender, an account without code, may call.
+    function retryCallback(OutcomeItem calldata outcome, uint64 gasLimit) external;
+
+    /// @notice What is stored about a request.
+    function pendingRequest(uint256 requestId) external view returns (PendingRequest memory);
+
+    /// @notice The nonce of a sender's next request.
+    function nonces(address sender) external view returns (uint64);
+}
