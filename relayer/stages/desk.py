@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from relayer.domain.blocks import Head
 from relayer.domain.route import RouteTable
 from relayer.observability.metrics import Metrics
 from relayer.ports.clock import Clock
@@ -65,8 +66,13 @@ class Bells:
 
 @dataclass(slots=True)
 class Tip:
-    """How far a chain is taken in: final height, tip height and the tip's timestamp (s), the gateway clock's bound."""
+    """Where a chain is, and how far it is taken in.
 
+    `head` is what its endpoints last agreed on; `final_number` and `tip_number` are what this node has taken in, and
+    `timestamp` (s) is that of the newest block taken in: the lower bound of the gateway's own clock.
+    """
+
+    head: Head | None = None
     final_number: int = -1
     tip_number: int = -1
     timestamp: int = 0

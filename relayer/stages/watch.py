@@ -81,6 +81,7 @@ class WatchStage:
     async def run_once(self) -> bool:
         """Take in what is new, at most `max_blocks_per_step` blocks."""
         head = await self._chain.fetch_head()
+        self._desk.tips[self.chain].head = head
         cursor = self._cursor or await self._start()
         if head.tip.number < cursor.tip.number:
             return False  # an endpoint behind us, or a shorter fork that is not worth following before it is longer
@@ -109,6 +110,8 @@ class WatchStage:
             await store.commit(Commit(cursors=(cursor,), epochs=epochs))
         self._desk.epochs.add(await store.load_epochs(self._chain.gateway))
         self._cursor = cursor
+        tip = self._desk.tips[self.chain]
+        tip.final_number, tip.tip_number = cursor.final.number, cursor.tip.number
         return cursor
 
     async def _rewind(self, cursor: ChainCursor) -> None:
