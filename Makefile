@@ -1,0 +1,76 @@
+# Everything a newcomer, a contributor and CI do here. `make help` lists it.
+# Nothing is needed before a target: each brings its own set-up, and a second run of it costs nothing.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+# Downloads are kept in the tree, so that nothing of ours is left elsewhere.
+export PIP_CACHE_DIR := $(CURDIR)/.cache/pip
+export npm_config_cache := $(CURDIR)/.cache/npm
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export npm_config_update_notifier := false
+
+BIN := .venv/bin
+PYTHON := $(BIN)/python
+FORGE := contracts/evm/script/forge.sh
+
+PYTHON_READY := .venv/.locked
+PACKAGE_READY := .venv/.package
+NODE_READY := node_modules/.locked
+
+.PHONY: help setup demo test test-contracts test-python check lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: $(PACKAGE_READY) $(NODE_READY) ## make .venv and node_modules, everything locked
+
+demo: setup ## two chains, four relayers, requests both ways; KEEP=1 leaves it running
+	@$(BIN)/xvm demo $(if $(KEEP),--keep)
+
+test: test-contracts test-python ## what a newcomer and CI run: contracts, then Python
+
+test-contracts: setup
+	@$(FORGE) test
+
+test-python: setup
+	@$(PYTHON) -m pytest
+
+check: setup ## lint, types, import rules, artifacts, locks; changes nothing
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	node_modules/.bin/pyright --warnings
+	$(BIN)/lint-imports
+	$(FORGE) fmt --check
+	contracts/evm/script/build_artifacts --check
+	$(PYTHON) scripts/check_locks.py
+
+lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, and the registries)
+	uv pip compile pyproject.toml --group dev --universal --generate-hashes --only-binary :all: \
+	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
+	npm install --package-lock-only --ignore-scripts
+
+clean: ## remove everything that the other targets made
+	rm -rf .venv node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	  .coverage dist contracts/evm/out contracts/evm/cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON_READY): requirements.lock scripts/find_python.sh
+	@python=$$(sh scripts/find_python.sh) || exit 1; \
+	sh scripts/find_node.sh || exit 1; \
+	echo "setup: Python packages into .venv, with $$python"; \
+	rm -rf .venv && "$$python" -m venv .venv && \
+	$(PYTHON) -m pip install --quiet --only-binary :all: --require-hashes -r requirements.lock
+	@touch $@
+
+$(PACKAGE_READY): $(PYTHON_READY) pyproject.toml
+	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps -e .
+	@touch $@
+
+$(NODE_READY): package.json package-lock.json .npmrc scripts/find_node.sh
+	@sh scripts/find_node.sh || exit 1; \
+	echo "setup: anvil, forge, solc and OpenZeppelin into node_modules"; \
+	npm ci --ignore-scripts --loglevel=error
+	@touch $@
