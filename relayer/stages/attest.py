@@ -43,13 +43,13 @@ class AttestStage:
         """Sign what is due, commit, push."""
         desk = self._desk
         rows = await desk.store.load_due_effects(_KINDS, None, desk.clock.now(), desk.settings.claim_limit)
-        rows = [row for row in rows if row.chain not in desk.halted]
-        if not rows:
+        batches = await desk.store.load_batches([row.subject for row in rows])
+        signable = [batch for batch in batches.values() if not self._is_halted(batch)]
+        if not signable:
             await self._inbox.settle_early()
             return False
-        batches = await desk.store.load_batches([row.subject for row in rows])
-        signed = [attestation for batch in batches.values() if (attestation := await self._sign(batch)) is not None]
-        done = tuple((row.kind, row.subject) for row in rows)
+        signed = [attestation for batch in signable if (attestation := await self._sign(batch)) is not None]
+        done = tuple((EffectKind.SIGN_BATCH, batch.root) for batch in signable)
         async with desk.writing:
             rest = Commit(attestations=tuple(signed), done=done)
             await commit_quorums(desk, [attestation.root for attestation in signed], rest)
@@ -57,6 +57,11 @@ class AttestStage:
             await desk.peers.push(signed)
         await self._inbox.settle_early()
         return len(rows) == desk.settings.claim_limit
+
+    def _is_halted(self, batch: Batch) -> bool:
+        """SECURITY: nothing is signed about, or for, a chain that contradicted itself."""
+        route = self._desk.routes.get(batch.route)
+        return route is None or not self._desk.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
 
     async def _sign(self, batch: Batch) -> Attestation | None:
         desk = self._desk

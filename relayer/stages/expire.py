@@ -44,9 +44,13 @@ class ExpireStage:
             return False
         async with desk.writing:
             now = desk.clock.now()
-            draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
-            for identifier in ids:
-                draft.apply(identifier, ExpiryPassed())
+            requests = await desk.store.load_requests(ids)
+            batches = await desk.store.load_batches([request.execute_root for request in requests.values()])
+            draft = Draft(desk.routes, now, requests)
+            for request in requests.values():
+                batch = batches[request.execute_root]
+                delay = desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
+                draft.apply(request.request_id, ExpiryPassed(), now + delay)
             commit = draft.commit(Commit())
             await desk.store.commit(commit)
         desk.bells.ring_effects({effect.chain for effect in commit.effects})

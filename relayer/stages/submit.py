@@ -100,9 +100,21 @@ class SubmitStage:
             async with desk.writing:
                 await desk.store.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
         rows = [row for row in rows if row not in stale]
-        for job in await self._jobs(rows, requests):
+        jobs = await self._jobs(rows, requests)
+        for job in jobs:
             await self._submit(job, rows)
+        await self._defer_idle(rows, jobs)
         return len(rows) == desk.settings.claim_limit
+
+    async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
+        """What could not become a job (its route is gone from the configuration) must not be claimed again at once."""
+        worked = {request.request_id for job in jobs for batch in job.batches for request in batch.requests}
+        idle = [row for row in rows if row.subject not in worked]
+        if not idle:
+            return
+        due_at = self._desk.clock.now() + self._desk.settings.hold_recheck_seconds
+        async with self._desk.writing:
+            await self._desk.store.commit(Commit(deferred=tuple(_later(row, due_at) for row in idle)))
 
     async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
         wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, list[TrackedRequest]]] = defaultdict(dict)
@@ -162,6 +174,10 @@ class SubmitStage:
                 transactions.append(transaction)
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
+            if not preparation.calls:
+                named = {*preparation.settled, *(identifier for identifier, _ in preparation.refused)}
+                pause = now + desk.settings.settle_recheck_seconds
+                deferred += [_later(mine[identifier], pause) for identifier in ids if identifier not in named]
             sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
             rest = Commit(
                 done=tuple((row.kind, row.subject) for row in rows if row.subject in sent),
