@@ -1,0 +1,1 @@
+"""Relayer to relayer: the messages, reaching out, and being reached."""
