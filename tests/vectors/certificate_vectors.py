@@ -9,7 +9,6 @@ import coincurve
 from attestation.batch import Batch, sign_batch
 from attestation.certificate import Certificate, build_certificate
 from attestation.domain import chain_tag
-from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
 from attestation.schemes import SECP256K1
 from attestation.schemes.secp256k1 import ORDER
@@ -23,6 +22,7 @@ from tests.vectors.examples import (
     UINT64_MAX,
     VALID_UNTIL,
     account_of,
+    error_data,
     example_leaves,
     example_secrets,
     hash_of,
@@ -30,33 +30,6 @@ from tests.vectors.examples import (
     set_of_secrets,
     text_of,
 )
-
-ERROR_ARGUMENTS: Final = {
-    "MalformedCertificate": (),
-    "WrongScheme": ("uint8",),
-    "OtherChain": ("bytes4",),
-    "OtherGateway": ("bytes4",),
-    "ZeroRoot": (),
-    "EmptyBatch": (),
-    "UnknownEpoch": ("uint64",),
-    "ExpiredEpoch": ("uint64",),
-    "UnknownSigner": ("uint256",),
-    "HighS": ("uint256",),
-    "RepeatedSigner": ("uint256",),
-    "SignerOutOfOrder": ("uint256",),
-    "ForgedSignature": ("uint256",),
-    "BelowThreshold": ("uint256", "uint256"),
-}
-
-
-def error_data(name: str, *arguments: int | bytes) -> bytes:
-    """What a contract reverts with: selector and ABI-encoded arguments."""
-    types = ERROR_ARGUMENTS[name]
-    words = [
-        argument.ljust(32, b"\x00") if isinstance(argument, bytes) else argument.to_bytes(32, "big")
-        for _, argument in zip(types, arguments, strict=True)
-    ]
-    return keccak256(f"{name}({','.join(types)})".encode())[:4] + b"".join(words)
 
 
 class Fixture:
@@ -270,7 +243,7 @@ def _case(
         "certificate": text_of(certificate),
         "epoch": epoch,
         "error": error,
-        "errorData": text_of(error_data(error, *arguments)) if error else "0x",
+        "errorData": text_of(error_data(error, *arguments)),
     }
 
 

@@ -61,6 +61,48 @@ def example_keys(name: str, count: int) -> list[SigningKey]:
     return [SECP256K1.signing_key(secret) for secret in example_secrets(name, count)]
 
 
+ERROR_ARGUMENTS: Final = {
+    "MalformedCertificate": (),
+    "WrongScheme": ("uint8",),
+    "OtherChain": ("bytes4",),
+    "OtherGateway": ("bytes4",),
+    "ZeroRoot": (),
+    "EmptyBatch": (),
+    "UnknownEpoch": ("uint64",),
+    "ExpiredEpoch": ("uint64",),
+    "UnknownSigner": ("uint256",),
+    "HighS": ("uint256",),
+    "RepeatedSigner": ("uint256",),
+    "SignerOutOfOrder": ("uint256",),
+    "ForgedSignature": ("uint256",),
+    "BelowThreshold": ("uint256", "uint256"),
+    "EmptySignerSet": (),
+    "TooManySigners": ("uint256",),
+    "MalformedKey": ("uint256",),
+    "ZeroKey": ("uint256",),
+    "RepeatedKey": ("uint256",),
+    "ZeroWeight": ("uint256",),
+    "ThresholdTooLow": ("uint256", "uint256"),
+    "ThresholdTooHigh": ("uint256", "uint256"),
+    "OperatorTooHeavy": ("bytes32",),
+    "ZeroGrace": (),
+    "ExpiredSignerSet": ("uint64",),
+}
+"""The arguments of the errors that a verifier contract raises, by name."""
+
+
+def error_data(name: str, *arguments: int | bytes) -> bytes:
+    """What a contract reverts with: selector and ABI-encoded arguments. Nothing for no error."""
+    if not name:
+        return b""
+    types = ERROR_ARGUMENTS[name]
+    words = [
+        argument.ljust(32, b"\x00") if isinstance(argument, bytes) else argument.to_bytes(32, "big")
+        for _, argument in zip(types, arguments, strict=True)
+    ]
+    return keccak256(f"{name}({','.join(types)})".encode())[:4] + b"".join(words)
+
+
 def set_of_secrets(secrets: Sequence[bytes], weights: Sequence[int], threshold: int) -> SignerSet:
     """The set of these secrets' keys, an operator each."""
     return SignerSet(

@@ -24,6 +24,7 @@ from tests.vectors.examples import (
     SOURCE_GATEWAY,
     UINT64_MAX,
     WEIGHTED,
+    error_data,
     example_keys,
     example_set,
     hash_of,
@@ -76,10 +77,11 @@ def signer_sets() -> dict[str, Any]:
         try:
             Epochs(SECP256K1.number).apply(1, signer_set, DEPLOYED_AT)
         except AttestationError as error:
-            fault = error.code
+            fault, arguments = error.code, tuple(vars(error).values())
         else:
-            fault = ""
-        cases.append({"name": name, "error": fault, **set_json(signer_set)})
+            fault, arguments = "", ()
+        data = error_data(fault, *arguments)
+        cases.append({"name": name, "error": fault, "errorData": text_of(data), **set_json(signer_set)})
     return {
         "description": "sets as registered at `now` by a verifier of scheme 1; error is empty or names the rule",
         "now": DEPLOYED_AT,

@@ -27,8 +27,15 @@ from attestation.schemes import SECP256K1
 from attestation.schemes.secp256k1 import recover
 from attestation.signer_set import SIGNER_SET_TYPE, SignerSet, signer_set_hash
 from attestation.statement import EXECUTE_TYPE, OUTCOME_TYPE, PRICES_TYPE, ROTATE_TYPE, Prices, Rotate, Statement
-from tests.vectors.certificate_vectors import ERROR_ARGUMENTS, error_data
-from tests.vectors.examples import DESTINATION_GATEWAY, UINT64_MAX, example_leaves, example_secrets, hash_of
+from tests.vectors.examples import (
+    DESTINATION_GATEWAY,
+    ERROR_ARGUMENTS,
+    UINT64_MAX,
+    error_data,
+    example_leaves,
+    example_secrets,
+    hash_of,
+)
 from tests.vectors.generate_vectors import DIRECTORY
 from tests.vectors.message_vectors import (
     TREE_COUNTS,
@@ -184,6 +191,7 @@ def test_trees_are_openzeppelins() -> None:
 
 def test_error_data_is_eth_abis() -> None:
     examples: dict[str, Any] = {"uint8": 2, "uint64": UINT64_MAX, "uint256": 255, "bytes4": b"\x01\x02\x03\x04"}
+    examples["bytes32"] = hash_of("operator")
     for name, types in ERROR_ARGUMENTS.items():
         values = [examples[type_] for type_ in types]
         selector = keccak(text=f"{name}({','.join(types)})")[:4]
