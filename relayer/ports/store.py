@@ -67,7 +67,7 @@ class OutboxRow:
     """An effect that is still to be performed, not before `due_at` (wall-clock seconds).
 
     `subject` is a request id, or a batch root for SIGN_BATCH; `chain` (CAIP-2) is where it acts. One row per
-    (kind, subject): writing it again keeps the earlier due time and leaves one row.
+    (kind, subject): writing it again leaves one row as it was, due at the earlier of the two times.
     """
 
     kind: EffectKind
@@ -79,7 +79,7 @@ class OutboxRow:
 
 @dataclass(frozen=True, slots=True)
 class Deferral:
-    """An effect to be looked at again later."""
+    """An effect to be looked at again later. One that is no longer in the outbox stays out of it."""
 
     kind: EffectKind
     subject: bytes
@@ -125,7 +125,8 @@ class Attempt:
 class OwnTransaction:
     """One of our own transactions: a nonce of our account on a chain, and all attempts to fill it, oldest first.
 
-    `to`, `data`, `gas_limit` and `value` allow to sign a replacement; `mined` is the block it was last seen in.
+    `to`, `data`, `gas_limit` and `value` allow to sign a replacement; `mined` is the block it was last seen in. Written
+    again, all is replaced but `created_at` and `attempts`: attempts with new hashes are appended to those on disk.
     """
 
     chain: str
@@ -205,8 +206,11 @@ class ForeignStatements:
 class Commit:
     """Everything that one step writes, at once or not at all. Empty parts are nothing.
 
+    A request may be observed and then changed, or changed repeatedly, in one commit: each `before` is compared with
+    what the one before left. What is removed (dropped, done) goes first, then deferrals, then what is added.
+
     observed           new requests, each with its first transition; one that is there already is a StoreConflict
-    changes            requests that moved, by compare-and-set on `before`
+    changes            requests that moved, by compare-and-set on `before`, in order
     receipts           upserted by request id;   dropped_receipts  deleted by request id
     answers            upserted by request id;   dropped_answers   deleted by request id
     batches            inserted, one that is there already is left as it is
@@ -214,8 +218,10 @@ class Commit:
     certificates       inserted, one per (root, gateway, epoch); a repeated one is left as it is
     effects            outbox rows to add;  done (kind, subject) to remove;  deferred to look at again
     transactions       upserted by (chain, sender, nonce), attempts appended by hash
-    cursors            replaced by chain
+    fees               appended
+    cursors            replaced by chain, with the blocks seen
     peer_cursors       (peer key, cursor) replaced by key
+    epochs             upserted by (gateway, epoch)
     foreign            inserted, one per (root, signer); a repeated one is left as it is
     evidence           inserted, one per (offence, signer, guard key); a repeated one is left as it is
     """
@@ -264,7 +270,11 @@ class RequestFilter:
 
 
 class Store(Protocol):
-    """One node's memory. Loading methods return values in the order said; `commit` is the only writer."""
+    """One node's memory. `commit` is the only writer; one process writes to a store at a time.
+
+    Loading methods return values in the order said, dicts in the order asked for. Equal positions fall back on the
+    order in which they were written.
+    """
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it in one transaction, durable on return.
@@ -308,8 +318,12 @@ class Store(Protocol):
         """The request's life so far, oldest first."""
         ...
 
+    async def load_fees(self, request_id: RequestId) -> Sequence[FeeEntry]:
+        """Every movement of the request's money, oldest first."""
+        ...
+
     async def count_by_status(self) -> dict[tuple[str, Status], int]:
-        """How many requests per (source chain, status)."""
+        """How many requests per (source chain, status); pairs without any are left out."""
         ...
 
     # receipts and answers
@@ -318,11 +332,14 @@ class Store(Protocol):
         ...
 
     async def load_receipts_at(self, chain: str, blocks: Sequence[BlockRef]) -> Sequence[Receipt]:
-        """Receipts that stand in these blocks of a destination chain."""
+        """Receipts that stand in these blocks of a destination chain, in log order."""
         ...
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
-        """Answers read on `chain` whose pin's child is at or below this height, whatever their request's status."""
+        """Answers read on `chain` whose pin's child is at or below this height, lowest first.
+
+        Whatever their request's status.
+        """
         ...
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:
@@ -330,7 +347,7 @@ class Store(Protocol):
         ...
 
     async def load_answers_above(self, chain: str, number: int) -> Sequence[PinnedAnswer]:
-        """Answers read on `chain` whose pin's child is above this height (a reorg may undo them)."""
+        """Answers read on `chain` whose pin's child is above this height, lowest first (a reorg may undo them)."""
         ...
 
     # batches, attestations, certificates
@@ -339,7 +356,7 @@ class Store(Protocol):
         ...
 
     async def load_attestations(self, root: bytes) -> Sequence[Attestation]:
-        """All attestations over a root, every epoch and signer."""
+        """All attestations over a root, every epoch and signer, oldest first."""
         ...
 
     async def load_own_attestations(
@@ -352,8 +369,14 @@ class Store(Protocol):
         """The certificate of the newest epoch, by root."""
         ...
 
-    async def load_unlanded_roots(self, kind: BatchKind, gateway: bytes, limit: int) -> Sequence[bytes]:
-        """Batches of this verifying gateway in which a request still waits for this statement to be used."""
+    async def load_unlanded_roots(
+        self, kind: BatchKind, gateway: bytes, limit: int, after: bytes = b""
+    ) -> Sequence[bytes]:
+        """Roots for this verifying gateway in which a request still waits for its statement to be used.
+
+        Ascending, above `after`: the last one pages on. A CALL waits for its Execute until its receipt is final, a
+        request for its Outcome until a final block of its source says that it was used.
+        """
         ...
 
     # outbox
