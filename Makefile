@@ -51,6 +51,7 @@ lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, 
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --only-binary :all: \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	npm install --package-lock-only --ignore-scripts
+	$(PYTHON) scripts/complete_lock.py
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
