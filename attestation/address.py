@@ -52,6 +52,7 @@ _CHAIN_TYPES: Final = {
 _NAMESPACES: Final = {chain_type: namespace for namespace, chain_type in _CHAIN_TYPES.items()}
 _NAMESPACES_BY_NAME: Final = {namespace.value: namespace for namespace in Namespace}
 _NUMBERED: Final = frozenset({Namespace.EIP155, Namespace.APTOS, Namespace.QVM})
+_CHECKSUMMED: Final = frozenset({Namespace.EIP155, Namespace.QVM})
 _ADDRESS_LENGTHS: Final = {
     Namespace.EIP155: (_EVM_ADDRESS_LENGTH,),
     Namespace.SOLANA: (_LONG_ADDRESS_LENGTH,),
@@ -164,7 +165,7 @@ class InteroperableAddress:
         namespace = self.chain.namespace
         if namespace is Namespace.SOLANA:
             return base58_encode(self.address)
-        if namespace is Namespace.EIP155 or namespace is Namespace.QVM:
+        if namespace in _CHECKSUMMED:
             return checksum_address(self.address)
         if namespace is Namespace.COSMOS and bech32_prefix is not None:
             return bech32_encode(bech32_prefix, self.address)
@@ -244,12 +245,12 @@ def parse_account_text(text: str, bech32_prefix: str | None = None) -> Interoper
         if bech32_prefix is not None and prefix != bech32_prefix:
             raise MalformedAddress(f"{account!r} has not the prefix {bech32_prefix!r}")
     else:
-        address = _parse_hex_account(account)
+        address = _parse_hex(account.lower() if namespace in _CHECKSUMMED else account)
     if not address:
         raise MalformedAddress(f"{text!r} is not an account")
     parsed = InteroperableAddress(chain, address)
-    if account != account.lower() and namespace in {Namespace.EIP155, Namespace.QVM}:
-        _require_checksum(account, address)
+    if namespace in _CHECKSUMMED and account not in {account.lower(), checksum_address(address)}:
+        raise MalformedAddress(f"{account!r} fails its EIP-55 checksum")
     return parsed
 
 
@@ -262,12 +263,7 @@ def checksum_address(address: bytes) -> str:
     )
 
 
-def _parse_hex_account(account: str) -> bytes:
-    if _LOWER_HEX.fullmatch("0x" + account[2:].lower()) is None or not account.startswith("0x"):
-        raise MalformedAddress(f"{account!r} is not hex")
+def _parse_hex(account: str) -> bytes:
+    if _LOWER_HEX.fullmatch(account) is None:
+        raise MalformedAddress(f"{account!r} is not lower-case hex")
     return bytes.fromhex(account[2:])
-
-
-def _require_checksum(account: str, address: bytes) -> None:
-    if account != checksum_address(address):
-        raise MalformedAddress(f"{account!r} fails its EIP-55 checksum")

@@ -5,7 +5,7 @@ of its EIP-712 type in order, each in its natural width, big-endian. There is on
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, assert_never
 
 from attestation.errors import EmptyBatch, MalformedStatements, OversizeBatch
@@ -19,15 +19,9 @@ _EXECUTE: Final = struct.Struct(">B32sQ32sII")
 _OUTCOME: Final = struct.Struct(">B32sBB32sQ32sII32sI")
 _ROTATE: Final = struct.Struct(">B32sQ")
 _PRICES: Final = struct.Struct(">B32sQQ")
-_LAYOUTS: Final = {
-    StatementKind.EXECUTE: _EXECUTE,
-    StatementKind.OUTCOME: _OUTCOME,
-    StatementKind.ROTATE: _ROTATE,
-    StatementKind.PRICES: _PRICES,
-}
 
-MAXIMUM_ENCODED_LENGTH: Final = _HEADER.size + MAXIMUM_BATCH_COUNT * max(layout.size for layout in _LAYOUTS.values())
-"""Bytes of the longest list: what a reader from the network need accept at most."""
+MAXIMUM_ENCODED_LENGTH: Final = _HEADER.size + MAXIMUM_BATCH_COUNT * _OUTCOME.size
+"""Bytes of the longest list, 256 outcomes: what a reader from the network need accept at most."""
 
 
 def encode_statements(statements: Sequence[Statement]) -> bytes:
@@ -90,51 +84,30 @@ def _encode(statement: Statement) -> bytes:
 
 
 def _parse(data: bytes, offset: int) -> tuple[Statement, int]:
-    tag = data[offset] if offset < len(data) else None
-    if tag is None or tag not in _TAGS:
+    form = _FORMS.get(data[offset]) if offset < len(data) else None
+    if form is None:
         raise MalformedStatements("a statement is cut, or its kind is unknown")
-    kind = StatementKind(tag)
-    layout = _LAYOUTS[kind]
+    layout, statement_of = form
     end = offset + layout.size
     if end > len(data):
         raise MalformedStatements("a statement is cut")
-    fields = layout.unpack_from(data, offset)
-    match kind:
-        case StatementKind.EXECUTE:
-            _, identifier, height, block_hash, tx_index, log_index = fields
-            return Execute(RequestId(identifier), height, block_hash, tx_index, log_index), end
-        case StatementKind.OUTCOME:
-            return _parse_outcome(fields), end
-        case StatementKind.ROTATE:
-            _, signer_set_hash, new_epoch = fields
-            return Rotate(signer_set_hash, new_epoch), end
-        case StatementKind.PRICES:
-            _, table_hash, sequence, valid_until = fields
-            return Prices(table_hash, sequence, valid_until), end
-        case _:
-            assert_never(kind)
+    _, *fields = layout.unpack_from(data, offset)
+    return statement_of(*fields), end
 
 
-def _parse_outcome(fields: tuple[Any, ...]) -> Outcome:
-    _, identifier, kind, cut, return_data_hash, height, block_hash, tx_index, log_index, payee, round_ = fields
+def _parse_outcome(request_id: RequestId, kind: int, cut: int, *rest: Any) -> Outcome:
     if kind not in _OUTCOME_KINDS:
         raise MalformedStatements(f"outcome kind {kind} is unknown")
     # SECURITY: a flag of 2 would read as true and have two encodings for one leaf.
     if cut not in (0, 1):
         raise MalformedStatements(f"{cut} is not a flag")
-    return Outcome(
-        RequestId(identifier),
-        OutcomeKind(kind),
-        bool(cut),
-        return_data_hash,
-        height,
-        block_hash,
-        tx_index,
-        log_index,
-        payee,
-        round_,
-    )
+    return Outcome(request_id, OutcomeKind(kind), bool(cut), *rest)
 
 
-_TAGS: Final = frozenset(int(kind) for kind in StatementKind)
 _OUTCOME_KINDS: Final = frozenset(int(kind) for kind in OutcomeKind)
+_FORMS: Final[Mapping[int, tuple[struct.Struct, Callable[..., Statement]]]] = {
+    StatementKind.EXECUTE: (_EXECUTE, Execute),
+    StatementKind.OUTCOME: (_OUTCOME, _parse_outcome),
+    StatementKind.ROTATE: (_ROTATE, Rotate),
+    StatementKind.PRICES: (_PRICES, Prices),
+}
