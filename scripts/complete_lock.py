@@ -1,7 +1,7 @@
 """Name in package-lock.json the platform packages that npm left out of it.
 
-Its job: npm drops an optional package from the lock when the registry in use does not offer it, and `npm ci` then refuses
-the lock on every platform. Each is entered by name, version and platform, without an integrity hash, which nobody
+Its job: npm drops an optional package from the lock when the registry in use does not offer it, and `npm ci` then
+refuses the lock on every platform. Each is entered by name, version and platform, without an integrity hash, which nobody
 has seen. It changes nothing that npm wrote.
 """
 
@@ -21,11 +21,17 @@ def main() -> int:
     packages = lock["packages"]
     for package in list(packages.values()):
         for name, version in package.get("optionalDependencies", {}).items():
+            key = f"node_modules/{name}"
+            if key in packages:
+                continue
             _, system, machine = name.rsplit("-", 2)
-            packages.setdefault(
-                f"node_modules/{name}",
-                {"version": version, "cpu": [_MACHINES[machine]], "dev": True, "optional": True, "os": [system]},
-            )
+            packages[key] = {
+                "version": version,
+                "cpu": [_MACHINES[machine]],
+                "dev": True,
+                "optional": True,
+                "os": [system],
+            }
     lock["packages"] = dict(sorted(packages.items()))
     LOCK.write_text(json.dumps(lock, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return 0
