@@ -1,0 +1,24 @@
+"""Which statuses wait for what.
+
+Its job: the few sets of open statuses by which stores select work, so that every store selects alike and a database can
+keep finished requests out of its indexes. They select; whether something is done is decided by `decide`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from relayer.domain.status import Status
+from relayer.ports.store import TransactionStatus
+
+EXPIRABLE: Final = (Status.CERTIFIED, Status.EXECUTION_HELD, Status.DISPATCHED)
+"""A CALL that may be executed by a certificate, and has no receipt: past its expiry it is to be let expire."""
+
+AWAITING_EXECUTE: Final = (*EXPIRABLE, Status.FINAL, Status.LANDED)
+"""A CALL whose Execute statement may still be needed. LANDED is among them: its receipt can be undone by a reorg."""
+
+AWAITING_OUTCOME: Final = (Status.CONCLUDED, Status.ATTESTED, Status.CALLBACK_HELD, Status.SUBMITTED)
+"""A request whose Outcome statement has not been used on its source in a final block."""
+
+OPEN_TRANSACTIONS: Final = (TransactionStatus.SIGNED, TransactionStatus.MINED)
+"""One of our own transactions that may still change."""
