@@ -1,7 +1,7 @@
 """Name in package-lock.json the platform packages that npm left out of it.
 
 Its job: npm drops an optional package from the lock when the registry in use does not offer it, and `npm ci` then
-refuses the lock on every platform. Each is entered by name, version and platform, without an integrity hash, which nobody
+refuses the lock everywhere. Each is entered by name, version and platform, without an integrity hash, which nobody
 has seen. It changes nothing that npm wrote.
 """
 
