@@ -18,6 +18,7 @@ const CONTRACTS = {
   EcdsaVerifier: 'src/verifiers/EcdsaVerifier.sol',
   XvmCounter: 'src/examples/XvmCounter.sol',
   XvmEcho: 'src/examples/XvmEcho.sol',
+  XvmPing: 'src/examples/XvmPing.sol',
 };
 const EIP170_BYTES = 24576;
 

@@ -101,8 +101,8 @@ abstract contract XvmSource is XvmCredits {
         for (uint256 i = 0; i < batches.length; ++i) {
             DeliverBatch calldata batch = batches[i];
             (uint64 epoch, bytes32[] memory hashes) = _verifyOutcomes(control.verifier, batch);
-            for (uint256 j = 0; j < batch.outcomes.length; ++j) {
-                _deliverOne(batch.outcomes[j], hashes[2 * j], hashes[2 * j + 1], tally);
+            for (uint256 j = 0; j < hashes.length; ++j) {
+                _deliverOne(batch.outcomes[j], hashes[j], tally);
             }
             _creditSigners(address(control.verifier), epoch, tally.signersAmount);
             tally.signersAmount = 0;
@@ -225,7 +225,7 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @dev Concludes one certified outcome. `tally` collects who is owed what.
-    function _deliverOne(OutcomeItem calldata outcome, bytes32 outcomeHash, bytes32 returnDataHash, Tally memory tally)
+    function _deliverOne(OutcomeItem calldata outcome, bytes32 returnDataHash, Tally memory tally)
         private
     {
         uint256 requestId = outcome.requestId;
@@ -260,6 +260,7 @@ abstract contract XvmSource is XvmCredits {
         if (who.isEoa() || _callback(requestId, who.requesterOf(), who.callbackGasOf(), success, outcome.returnData)) {
             emit XVMCallbackDelivered(requestId, kind, success, returnDataHash, msg.sender);
         } else {
+            (bytes32 outcomeHash,) = StatementHash.outcome(outcome);
             pending.who = who.withState(State.HANDLER_FAILED);
             pending.fees = uint256(outcomeHash);
             emit XVMHandlerFailed(requestId, kind, success, outcomeHash, msg.sender);
@@ -294,28 +295,27 @@ abstract contract XvmSource is XvmCredits {
 
     /// @dev Builds a batch's root and has it verified.
     /// @return epoch The signing epoch.
-    /// @return hashes For each outcome its struct hash and the hash of its return data.
+    /// @return hashes For each outcome the hash of its return data.
     function _verifyOutcomes(IXvmVerifier verifier_, DeliverBatch calldata batch)
         private
         view
         returns (uint64 epoch, bytes32[] memory hashes)
     {
-        uint256 items = batch.outcomes.length;
-        uint256 n = Batches.leafCount(batch.given, items, batch.bare.length);
-        hashes = new bytes32[](2 * items);
-        uint256 tree = Merkle.reserve(n);
         uint256 given = batch.given;
+        bytes32[] calldata bare = batch.bare;
+        OutcomeItem[] calldata outcomes = batch.outcomes;
+        uint256 n = Batches.leafCount(given, outcomes.length, bare.length);
+        hashes = new bytes32[](outcomes.length);
+        uint256 tree = Merkle.reserve(n);
         uint256 next = 0;
         for (uint256 i = 0; i < n; ++i) {
             bytes32 leaf;
             if ((given >> i) & 1 == 1) {
-                (bytes32 outcomeHash, bytes32 returnDataHash) = StatementHash.outcome(batch.outcomes[next]);
-                hashes[2 * next] = outcomeHash;
-                hashes[2 * next + 1] = returnDataHash;
+                (bytes32 outcomeHash, bytes32 returnDataHash) = StatementHash.outcome(outcomes[next]);
+                hashes[next++] = returnDataHash;
                 leaf = StatementHash.leaf(outcomeHash);
-                ++next;
             } else {
-                leaf = batch.bare[i - next];
+                leaf = bare[i - next];
             }
             Merkle.set(tree, n, i, leaf);
         }

@@ -17,11 +17,12 @@ import {StatementHash} from "../libraries/StatementHash.sol";
 contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
     /// @dev One word an epoch.
     struct Epoch {
-        /// Code of `CodeBlob`: header word, a word (address ‖ weight) a signer, then a word (operator) a signer. The header is
-        /// grace(64) ‖ the set's own validUntil(64) ‖ threshold(64) ‖ number of signers(64).
+        /// A `CodeBlob`: header word, a word (address ‖ weight) a signer, then a word (operator) a signer. The header is
+        /// grace(64) ‖ the set's own validUntil(64) ‖ 0(64) ‖ threshold(64).
         address blob;
         /// Last second at which the set verifies.
         uint64 validUntil;
+        uint32 count;
     }
 
     uint8 private constant SCHEME = 1;
@@ -29,6 +30,8 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
     uint256 private constant SIGNATURE_LENGTH = 64;
     uint256 private constant KEY_LENGTH = 20;
     uint256 private constant MAX_SIGNERS = 256;
+    /// @dev Half of the curve's order, rounded down (EIP-2).
+    uint256 private constant HALF_ORDER = 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0;
 
     bytes32 private constant DOMAIN_TYPEHASH = keccak256("EIP712Domain(string name,string version,bytes32 salt)");
     bytes32 private constant BATCH_TYPEHASH = keccak256("Batch(bytes32 root,uint32 count,uint64 epoch)");
@@ -97,9 +100,9 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         if (record.blob == address(0)) revert UnknownEpoch(epoch);
         bytes memory blob = CodeBlob.read(record.blob);
         uint256 header = _wordAt(blob, 0);
-        uint256 count = uint64(header);
+        uint256 count = record.count;
         set.scheme = SCHEME;
-        set.threshold = uint64(header >> 64);
+        set.threshold = uint64(header);
         set.validUntil = uint64(header >> 128);
         set.graceSeconds = uint64(header >> 192);
         set.signers = new Signer[](count);
@@ -141,95 +144,103 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         if (record.blob == address(0)) revert UnknownEpoch(epoch);
         // SECURITY: after this, stake may be gone and keys thrown away
         if (block.timestamp > record.validUntil) revert ExpiredEpoch(epoch);
-        _verifySignatures(_digest(separator, root, count, epoch), record.blob, bitmap, certificate);
+        _verifySignatures(_digest(separator, root, count, epoch), record, bitmap, certificate);
     }
 
-    /// @dev Walks the bitmap; every signature must recover to the signer of its bit. What did not is looked at again by
-    /// `_fault`, so that the straight path stays cheap.
-    function _verifySignatures(bytes32 digest, address blob, uint256 bitmap, bytes calldata certificate) private view {
+    /// @dev Walks the bitmap; every signature must recover to the signer of its bit. If any does not, `_fault` looks again and
+    /// names it, so that the straight path stays cheap.
+    function _verifySignatures(bytes32 digest, Epoch memory record, uint256 bitmap, bytes calldata certificate)
+        private
+        view
+    {
+        address blob = record.blob;
+        uint256 count = record.count;
+        // SECURITY: a bit beyond the set would be compared with whatever memory holds there
+        if (bitmap >> count != 0) revert UnknownSigner(_lowestBit(bitmap >> count << count));
         uint256 weight;
         uint256 threshold;
-        uint256 signers;
-        uint256 place;
-        uint256 index;
+        bool faulty;
         assembly ("memory-safe") {
-            let free := mload(0x40)
-            // header and the signers' words, behind the blob's leading STOP
-            extcodecopy(blob, free, 1, 32)
-            let header := mload(free)
-            let n := and(header, 0xffffffffffffffff)
-            threshold := and(shr(64, header), 0xffffffffffffffff)
-            signers := add(free, 128)
-            extcodecopy(blob, signers, 33, shl(5, n))
-            // SECURITY: a bit beyond the set would be compared with whatever memory holds there
-            switch shr(n, bitmap)
-            case 0 {
-                let signature := add(certificate.offset, 49)
-                mstore(free, digest)
-                for { let rest := bitmap } rest { rest := shr(1, rest) } {
-                    if and(rest, 1) {
-                        let vs := calldataload(add(signature, 32))
-                        let s := and(vs, 0x7fffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff)
-                        mstore(add(free, 32), add(27, shr(255, vs)))
-                        mstore(add(free, 64), calldataload(signature))
-                        mstore(add(free, 96), s)
-                        // a failed recovery writes nothing: zero is no signer's key
-                        mstore(0, 0)
-                        pop(staticcall(gas(), 1, free, 128, 0, 32))
-                        let signer := mload(add(signers, shl(5, index)))
-                        // SECURITY: a high s is the twin that anyone can make of a signature
-                        if or(
-                            gt(s, 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0),
-                            sub(mload(0), shr(96, signer))
-                        ) {
-                            place := signature
-                            break
-                        }
-                        weight := add(weight, and(signer, 0xffffffffffffffff))
-                        signature := add(signature, 64)
-                    }
-                    index := add(index, 1)
+            // recovery's input: digest, v, r, s; behind it the blob's header and signers, without the leading STOP
+            let input := mload(0x40)
+            let header := add(input, 128)
+            extcodecopy(blob, header, 1, add(32, shl(5, count)))
+            threshold := and(mload(header), 0xffffffffffffffff)
+            mstore(input, digest)
+            // A failed recovery leaves what is here: zero at first, then the last signer, and both are not the one expected.
+            mstore(0, 0)
+            let signature := add(certificate.offset, 49)
+            let place := header
+            let faults := 0
+            for {} bitmap { bitmap := shr(1, bitmap) } {
+                place := add(place, 32)
+                if and(bitmap, 1) {
+                    let vs := calldataload(add(signature, 32))
+                    let s := shr(1, shl(1, vs))
+                    mstore(add(input, 32), add(27, shr(255, vs)))
+                    mstore(add(input, 64), calldataload(signature))
+                    mstore(add(input, 96), s)
+                    pop(staticcall(gas(), 1, input, 128, 0, 32))
+                    let signer := mload(place)
+                    // SECURITY: a high s is the twin that anyone can make of a signature
+                    faults := or(
+                        faults,
+                        or(
+                            gt(s, HALF_ORDER),
+                            xor(mload(0), shr(96, signer))
+                        )
+                    )
+                    // 256 weights of 64 bits reach 72 bits: none carries into the addresses, which are cut off below
+                    weight := add(weight, signer)
+                    signature := add(signature, 64)
                 }
             }
-            default {
-                // the lowest bit beyond the set
-                index := n
-                for {} iszero(and(shr(index, bitmap), 1)) {} { index := add(index, 1) }
-                place := not(0)
-            }
+            weight := and(weight, 0xffffffffffffffffffffffff)
+            faulty := iszero(iszero(faults))
         }
-        if (place == type(uint256).max) revert UnknownSigner(index);
-        if (place != 0) _fault(digest, signers, bitmap, index, place);
+        if (faulty) _fault(digest, blob, certificate);
         // SECURITY: fewer signers than the set's own rule
         if (weight < threshold) revert BelowThreshold(weight, threshold);
     }
 
-    /// @dev Names what is wrong with the signature at calldata `place`, for the signer `index`.
-    function _fault(bytes32 digest, uint256 signers, uint256 bitmap, uint256 index, uint256 place) private pure {
-        uint256 r;
-        uint256 vs;
-        assembly ("memory-safe") {
-            r := calldataload(place)
-            vs := calldataload(add(place, 32))
-        }
-        uint256 s = vs & (type(uint256).max >> 1);
-        if (s > 0x7fffffffffffffffffffffffffffffff5d576e7357a4501ddfe92f46681b20a0) revert HighS(index);
-        address recovered = ecrecover(digest, uint8(27 + (vs >> 255)), bytes32(r), bytes32(s));
-        for (uint256 i = 0; i < MAX_SIGNERS && recovered != address(0); ++i) {
-            uint256 word;
-            assembly ("memory-safe") {
-                word := mload(add(signers, shl(5, i)))
+    /// @dev Names the first fault of a certificate that has one.
+    function _fault(bytes32 digest, address blob, bytes calldata certificate) private view {
+        bytes memory members = CodeBlob.read(blob);
+        uint256 bitmap = uint256(bytes32(certificate[17:HEADER_LENGTH]));
+        uint256 position = HEADER_LENGTH;
+        for (uint256 index = 0;; ++index) {
+            if ((bitmap >> index) & 1 == 0) continue;
+            bytes32 r = bytes32(certificate[position:]);
+            uint256 vs = uint256(bytes32(certificate[position + 32:]));
+            position += SIGNATURE_LENGTH;
+            bytes32 s = bytes32(vs << 1 >> 1);
+            if (uint256(s) > HALF_ORDER) revert HighS(index);
+            address recovered = ecrecover(digest, uint8(27 + (vs >> 255)), r, s);
+            if (recovered == _keyAt(members, index)) continue;
+            if (recovered == address(0)) revert ForgedSignature(index);
+            uint256 count = (members.length - 32) / 64;
+            for (uint256 i = 0; i < count; ++i) {
+                if (_keyAt(members, i) != recovered) continue;
+                if (i < index && (bitmap >> i) & 1 == 1) revert RepeatedSigner(index);
+                revert SignerOutOfOrder(index);
             }
-            if (address(uint160(word >> 96)) != recovered) continue;
-            if (i < index && (bitmap >> i) & 1 == 1) revert RepeatedSigner(index);
-            revert SignerOutOfOrder(index);
+            revert ForgedSignature(index);
         }
-        revert ForgedSignature(index);
+    }
+
+    function _lowestBit(uint256 word) private pure returns (uint256 index) {
+        while ((word >> index) & 1 == 0) ++index;
+    }
+
+    function _keyAt(bytes memory blob, uint256 i) private pure returns (address) {
+        return address(uint160(_wordAt(blob, 1 + i) >> 96));
     }
 
     function _apply(SignerSet calldata set, bytes32 setHash, uint64 epoch) private {
         bytes memory blob = _checkedBlob(set);
-        _epochs[epoch] = Epoch({blob: CodeBlob.write(blob), validUntil: set.validUntil});
+        _epochs[epoch] = Epoch({
+            blob: CodeBlob.write(blob), validUntil: set.validUntil, count: uint32(set.signers.length)
+        });
         currentEpoch = epoch;
         emit XVMEpochApplied(epoch, setHash, set.validUntil, set);
     }
@@ -266,8 +277,7 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         _setWord(
             blob,
             0,
-            (uint256(set.graceSeconds) << 192) | (uint256(set.validUntil) << 128) | (uint256(set.threshold) << 64)
-                | count
+            (uint256(set.graceSeconds) << 192) | (uint256(set.validUntil) << 128) | set.threshold
         );
     }
 
