@@ -247,6 +247,11 @@ class Metrics:
             ("reason",),
             registry=self.registry,
         )
+        self.connections_refused = Counter(
+            "xvm_api_connections_refused_total",
+            "Connections closed at once because too many were open.",
+            registry=self.registry,
+        )
 
 
 def peer_label(key: bytes) -> str:

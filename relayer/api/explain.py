@@ -1,0 +1,319 @@
+"""One paragraph in plain words: where a request stands, what it waits for, and what anybody can do about it.
+
+Its job: turn what the store knows into sentences, with the command to type. Pure, and never an input of anything: the
+words may change with every release.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from attestation.address import Namespace, checksum_address, parse_interoperable_address
+from attestation.errors import MalformedAddress
+from attestation.request import format_request_id
+from attestation.statement import Outcome, OutcomeKind
+from relayer.domain.route import Route
+from relayer.domain.status import Status
+from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.ports.node_status import ChainStatus
+from relayer.ports.signer import Attestation
+from relayer.ports.store import OwnTransaction, StoredEpoch, TransactionStatus, Transition
+
+MAX_SHOWN_DATA_BYTES: Final = 1_024
+"""Return data that is written into a command; longer ones do not fit a shell's line and are in `return_data` anyhow."""
+
+_OUTCOME_ITEM: Final = "(uint256,uint8,bool,uint64,bytes32,uint32,uint32,bytes32,uint32,bytes)"
+
+_KINDS: Final = {
+    OutcomeKind.EXECUTED: "was executed",
+    OutcomeKind.REVERTED: "reverted, or ran out of its gas",
+    OutcomeKind.UNREACHED: "could not be reached: no code, another code hash, or a forbidden target",
+    OutcomeKind.EXPIRED: "was not executed before it expired",
+    OutcomeKind.DUPLICATE: "had been consumed by an earlier attempt",
+}
+
+_HOLDS: Final = {
+    "fee_below_cost": "its fee does not cover what the transaction would cost now",
+}
+
+_REJECTIONS: Final = {
+    "no_route": "no relayer route leads from its gateway to where it is to go",
+    "malformed": "it breaks a rule of the protocol, which no gateway of this version emits",
+}
+
+_OPEN_TRANSACTIONS: Final = frozenset({TransactionStatus.SIGNED, TransactionStatus.MINED})
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the paragraph is made of.
+
+    `epoch` is the signer set that must sign the batch in question (Execute before the receipt, Outcome after it), the
+    verifying gateway's newest, and `attestations` are those over that batch; `chains` by CAIP-2; `now` in wall-clock
+    seconds.
+    """
+
+    request: TrackedRequest
+    route: Route | None
+    transitions: Sequence[Transition]
+    transactions: Sequence[OwnTransaction]
+    attestations: Sequence[Attestation]
+    epoch: StoredEpoch | None
+    chains: Mapping[str, ChainStatus]
+    now: float
+
+
+def explain(facts: Facts) -> str:
+    """The paragraph."""
+    sentences = [_standing(facts), *_since(facts), *_halts(facts)]
+    return " ".join(sentence for sentence in sentences if sentence)
+
+
+def _standing(facts: Facts) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a status
+    request = facts.request
+    match request.status:
+        case Status.OBSERVED:
+            return (
+                f"The request stands in block {request.block.number} of {_source(facts)}, which is not final yet. "
+                f"{_finality(facts, _source(facts), request.block.number)} Nothing needs to be done."
+            )
+        case Status.FINAL if request.is_call:
+            return f"The request is final on {_source(facts)} and waits for a quorum of signers. {_quorum(facts)}"
+        case Status.FINAL:
+            return (
+                f"The question is final on {_source(facts)}. It is answered as of the last block of "
+                f"{_destination(facts)} not later than the one that asked, once a later block there is final; then a "
+                "quorum of signers must give the same answer. Nothing needs to be done."
+            )
+        case Status.CERTIFIED:
+            return (
+                "A quorum of signers attests the request. It waits for a relayer to execute it on "
+                f"{_destination(facts)}; if the one whose turn it is does not, the next one takes over."
+            )
+        case Status.EXECUTION_HELD:
+            return f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}"
+        case Status.DISPATCHED:
+            return (
+                f"The request was sent to {_destination(facts)} in transaction 0x{request.execute_tx_hash.hex()} and "
+                f"waits to be mined there. {_pending(facts)}"
+            )
+        case Status.LANDED:
+            return f"{_what_became(facts)} The block with the receipt is not final yet. {_receipt_finality(facts)}"
+        case Status.CONCLUDED:
+            return f"{_what_became(facts)} That waits for a quorum of signers. {_quorum(facts)}"
+        case Status.ATTESTED:
+            return (
+                f"{_what_became(facts)} A quorum attests it. It waits for a relayer to run the callback on "
+                f"{_source(facts)}; if the one whose turn it is does not, the next one takes over."
+            )
+        case Status.CALLBACK_HELD:
+            return f"{_what_became(facts)} A quorum attests it, but this node does not deliver it now: {_hold(facts)}"
+        case Status.SUBMITTED:
+            return (
+                f"{_what_became(facts)} Its callback was sent to {_source(facts)} in transaction "
+                f"0x{request.callback_tx_hash.hex()} and waits to be final there. {_pending(facts)}"
+            )
+        case Status.DELIVERED:
+            return f"The request is done: its callback ran on {_source(facts)}. {_what_became(facts)}".strip()
+        case Status.HANDLER_FAILED:
+            return (
+                f"{_what_became(facts)} Its callback ran on {_source(facts)} with "
+                f"{request.request.callback_gas_limit} gas and failed. {_replay(facts)}"
+            ).strip()
+        case Status.CANCELLED:
+            return (
+                f"The requester took the request back on {_source(facts)}; there will be no callback. "
+                "If it was certified before, it may have been executed, or may be yet, until its expiry."
+            )
+        case Status.ORPHANED:
+            return (
+                f"The block of {_source(facts)} that held the request left the chain before it was final. If the same "
+                "transaction is mined again, the request is taken up again; else it never happened. "
+                "The requester can look for the transaction and send it again."
+            )
+        case Status.REJECTED:
+            reason = _REJECTIONS.get(request.hold_reason, request.hold_reason)
+            return (
+                f"The request can never end here: {reason}. No relayer with the same routes will serve it, and nothing "
+                "but another request can change that."
+            )
+        case _:
+            assert_never(request.status)
+
+
+def _since(facts: Facts) -> list[str]:
+    """How long it has been so, and in all."""
+    if not facts.transitions:
+        return []
+    last, first = facts.transitions[-1], facts.transitions[0]
+    if facts.request.status in {Status.DELIVERED, Status.REJECTED, Status.CANCELLED}:
+        return [f"It took {_duration(last.at - first.at)} from first sight."]
+    so_far, in_all = _duration(facts.now - last.at), _duration(facts.now - first.at)
+    return [f"It has been so for {so_far}, and was first seen {in_all} ago."]
+
+
+def _halts(facts: Facts) -> list[str]:
+    """Chains of this route on which this node has stopped working."""
+    if facts.route is None or facts.request.status in {Status.DELIVERED, Status.REJECTED, Status.CANCELLED}:
+        return []
+    return [
+        f"This node has halted {chain.caip2} ({chain.halt_reason}): its operator must look, first with `xvm doctor`."
+        for name in dict.fromkeys((facts.route.source_chain, facts.route.destination_chain))
+        if (chain := facts.chains.get(name)) is not None and chain.halt_reason
+    ]
+
+
+def _source(facts: Facts) -> str:
+    if facts.route is not None:
+        return facts.route.source_chain
+    return _chain_of(facts.request.request.source_gateway)
+
+
+def _destination(facts: Facts) -> str:
+    if facts.route is not None:
+        return facts.route.destination_chain
+    return _chain_of(facts.request.request.target)
+
+
+def _chain_of(address: bytes) -> str:
+    try:
+        return str(parse_interoperable_address(address).chain)
+    except MalformedAddress:
+        return "an unknown chain"
+
+
+def _finality(facts: Facts, name: str, number: int) -> str:
+    chain = facts.chains.get(name)
+    if chain is None:
+        return ""
+    missing = number - chain.final_number
+    if missing > 0:
+        return (
+            f"{missing} more {_plural(missing, 'block')} of {name} must become final (it is at {chain.final_number})."
+        )
+    return "It is final on the chain by now and about to be taken in."
+
+
+def _receipt_finality(facts: Facts) -> str:
+    conclusion = facts.request.conclusion
+    return "" if conclusion is None else _finality(facts, _destination(facts), conclusion.outcome.height)
+
+
+def _quorum(facts: Facts) -> str:
+    """How far the quorum is, and who is missing."""
+    if facts.epoch is None:
+        return "This node has not signed its batch yet, or does not know the verifying gateway's signers."
+    signer_set, epoch = facts.epoch.signer_set, facts.epoch.epoch
+    signed = {attestation.signer for attestation in facts.attestations if attestation.epoch == epoch}
+    weight = sum(signer.weight for signer in signer_set.signers if signer.key in signed)
+    missing = [f"0x{signer.key.hex()}" for signer in signer_set.signers if signer.key not in signed]
+    text = f"Signers with weight {weight} of the {signer_set.threshold} needed have signed for epoch {epoch}."
+    if not missing:
+        return text
+    return (
+        f"{text} Not yet: {', '.join(missing)}. Their operators can see why with `xvm doctor`; "
+        "the others need do nothing."
+    )
+
+
+def _hold(facts: Facts) -> str:
+    reason = facts.request.hold_reason
+    text = (
+        f"{_HOLDS.get(reason, f'the gateway would refuse it with {reason}')}. It is looked at again from time to time."
+    )
+    if reason != "fee_below_cost":
+        return text
+    return f"{text} {_add_fee(facts.request)}"
+
+
+def _add_fee(request: TrackedRequest) -> str:
+    identifier = format_request_id(request.request_id)
+    command = _cast(request.request.source_gateway, f'"addFee(uint256)" {identifier} --value <wei>')
+    if command is None:
+        return "Anybody can add to the fee with the source gateway's addFee."
+    return f"Its fee is {request.fee} wei; anybody can add to it: `{command}`."
+
+
+def _replay(facts: Facts) -> str:
+    request = facts.request
+    if request.conclusion is None:
+        return "Anybody who knows the outcome can replay the callback with the source gateway's retryCallback."
+    command = None
+    if len(request.conclusion.return_data) <= MAX_SHOWN_DATA_BYTES:
+        gas = 2 * request.request.callback_gas_limit
+        call = f'"retryCallback({_OUTCOME_ITEM},uint64)" "{_outcome_item(request.conclusion)}" {gas}'
+        command = _cast(request.request.source_gateway, call)
+    if command is None:
+        return "Anybody can replay it with more gas, with the source gateway's retryCallback and this outcome."
+    return f"Anybody can replay it with more gas, here twice as much: `{command}`."
+
+
+def _outcome_item(conclusion: Conclusion) -> str:
+    outcome: Outcome = conclusion.outcome
+    fields = (
+        format_request_id(outcome.request_id),
+        int(outcome.kind),
+        str(outcome.cut).lower(),
+        outcome.height,
+        f"0x{outcome.block_hash.hex()}",
+        outcome.tx_index,
+        outcome.log_index,
+        f"0x{outcome.payee.hex()}",
+        outcome.round,
+        f"0x{conclusion.return_data.hex()}",
+    )
+    return f"({','.join(str(value) for value in fields)})"
+
+
+def _cast(gateway: bytes, call: str) -> str | None:
+    """The command that sends a call to an EVM gateway, None on other VMs."""
+    try:
+        parsed = parse_interoperable_address(gateway)
+    except MalformedAddress:
+        return None
+    if parsed.chain.namespace is not Namespace.EIP155 or not parsed.address:
+        return None
+    address = checksum_address(parsed.address)
+    return f"cast send {address} {call} --rpc-url <RPC of {parsed.chain}> --interactive"
+
+
+def _pending(facts: Facts) -> str:
+    """What this node's own open transaction for the request looks like."""
+    open_ones = [item for item in facts.transactions if item.status in _OPEN_TRANSACTIONS]
+    if not open_ones:
+        return ""
+    last = open_ones[-1]
+    if last.status is TransactionStatus.MINED and last.mined is not None:
+        return f"It is mined in block {last.mined.number}. {_finality(facts, last.chain, last.mined.number)}"
+    tries = len(last.attempts)
+    return f"It was offered {tries} {_plural(tries, 'time')} so far, each at a higher price. Nothing needs to be done."
+
+
+def _what_became(facts: Facts) -> str:
+    conclusion = facts.request.conclusion
+    if conclusion is None:
+        return ""
+    if facts.request.is_call:
+        return (
+            f"The call {_KINDS[conclusion.outcome.kind]} on {_destination(facts)}, block {conclusion.outcome.height}."
+        )
+    verb = "was answered" if conclusion.outcome.kind is OutcomeKind.EXECUTED else "failed"
+    return f"The question {verb} as of block {conclusion.outcome.height} of {_destination(facts)}."
+
+
+def _plural(count: int, word: str) -> str:
+    return word if count == 1 else f"{word}s"
+
+
+def _duration(seconds: float) -> str:
+    """Two units at the most: people read it."""
+    whole = max(int(seconds), 0)
+    if whole < 60:  # noqa: PLR2004 - seconds in a minute
+        return f"{max(seconds, 0.0):.1f} s"
+    minutes, rest = divmod(whole, 60)
+    if minutes < 60:  # noqa: PLR2004 - minutes in an hour
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min"

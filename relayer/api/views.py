@@ -1,0 +1,294 @@
+"""How the values of the domain look in JSON. Pure; it asks nobody anything.
+
+Bytes are `0x` and lower-case hex. Accounts are CAIP-10 (hex if they do not parse: whoever asks may write anything),
+chains CAIP-2. Amounts of money are decimal strings, for they exceed what a JSON number holds; heights, gas and nonces
+are numbers. Times are seconds since the Unix epoch. Absent is null.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import orjson
+
+from attestation.address import parse_interoperable_address
+from attestation.errors import MalformedAddress
+from attestation.request import Mode, format_request_id
+from attestation.statement import Execute, Outcome
+from relayer.domain.batch import Batch
+from relayer.domain.blocks import BlockRef
+from relayer.domain.route import Route
+from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.observability.health import Health
+from relayer.ports.node_status import ChainStatus, PeerStatus
+from relayer.ports.signer import Attestation
+from relayer.ports.store import Certificate, EvidenceRow, FeeEntry, OwnTransaction, StoredEpoch, Transition
+
+Json = dict[str, Any]
+
+
+def hex_text(data: bytes) -> str:
+    """`0x` and lower-case hex."""
+    return f"0x{data.hex()}"
+
+
+def hash_text(data: bytes) -> str | None:
+    """A hash, or None for the empty bytes that stand for none."""
+    return hex_text(data) if data else None
+
+
+def account_text(data: bytes) -> str | None:
+    """CAIP-10 of ERC-7930 bytes (CAIP-2 of a chain alone), their hex if they do not parse, None if there are none."""
+    if not data:
+        return None
+    try:
+        return str(parse_interoperable_address(data))
+    except MalformedAddress:
+        return hex_text(data)
+
+
+def mode_text(mode: int) -> str:
+    """`CALL`, `QUERY`, or the number of a mode that the protocol does not know."""
+    return Mode(mode).name if mode in (Mode.CALL, Mode.QUERY) else str(mode)
+
+
+def block_view(block: BlockRef) -> Json:
+    """A block by number and hash."""
+    return {"number": block.number, "hash": hex_text(block.hash)}
+
+
+def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json:
+    """One line of the list of requests."""
+    return {
+        "row": row,
+        "id": format_request_id(request.request_id),
+        "status": request.status,
+        "hold_reason": request.hold_reason or None,
+        "mode": mode_text(request.request.mode),
+        "source_chain": None if route is None else route.source_chain,
+        "destination_chain": None if route is None else route.destination_chain,
+        "sender": account_text(request.request.sender),
+        "target": account_text(request.request.target),
+        "nonce": request.request.nonce,
+        "fee": str(request.fee),
+        "asked_at": request.source_timestamp,
+        "kind": None if request.conclusion is None else request.conclusion.outcome.kind.name,
+    }
+
+
+def request_view(request: TrackedRequest) -> Json:
+    """The protocol's struct, field by field, and where it was asked."""
+    fields = request.request
+    return {
+        "id": format_request_id(request.request_id),
+        "source_gateway": account_text(fields.source_gateway),
+        "sender": account_text(fields.sender),
+        "destination_gateway": account_text(fields.destination_gateway),
+        "target": account_text(fields.target),
+        "nonce": fields.nonce,
+        "mode": mode_text(fields.mode),
+        "own_account": fields.own_account,
+        "payload": hex_text(fields.payload),
+        "execution_gas_limit": fields.execution_gas_limit,
+        "callback_gas_limit": fields.callback_gas_limit,
+        "return_limit": fields.return_limit,
+        "expiry": fields.expiry,
+        "ordered_after": hex_text(fields.ordered_after.to_bytes(32, "big")),
+        "origin": hex_text(fields.origin.to_bytes(32, "big")),
+        "code_hash": hex_text(fields.code_hash),
+        "dispute_blocks": fields.dispute_blocks,
+        "metadata": hex_text(fields.metadata),
+        "block": block_view(request.block),
+        "tx_hash": hash_text(request.location.tx_hash),
+        "tx_index": request.location.tx_index,
+        "log_index": request.location.log_index,
+        "asked_at": request.source_timestamp,
+        "fee": str(request.fee),
+        "deadline": request.deadline,
+    }
+
+
+def route_view(route: Route) -> Json:
+    """Where requests of this route go."""
+    return {
+        "mode": route.mode.name,
+        "source_chain": route.source_chain,
+        "destination_chain": route.destination_chain,
+        "source_gateway": account_text(route.source_gateway),
+        "destination_gateway": account_text(route.destination_gateway),
+    }
+
+
+def timeline_view(transitions: Sequence[Transition]) -> list[Json]:
+    """The steps of a request's life, each with the seconds since the one before."""
+    starts = [None, *(transition.at for transition in transitions)]
+    return [
+        {
+            "status": transition.after,
+            "before": transition.before,
+            "cause": transition.cause,
+            "reason": transition.reason or None,
+            "at": transition.at,
+            "seconds": None if start is None else round(transition.at - start, 3),
+        }
+        for start, transition in zip(starts, transitions, strict=False)
+    ]
+
+
+def conclusion_view(conclusion: Conclusion) -> Json:
+    """What became of a request, as it is signed, with the data that its hash commits to."""
+    outcome = conclusion.outcome
+    return {
+        "kind": outcome.kind.name,
+        "cut": outcome.cut,
+        "return_data": hex_text(conclusion.return_data),
+        "block": block_view(BlockRef(outcome.height, outcome.block_hash)),
+        "tx_hash": hash_text(conclusion.tx_hash),
+        "tx_index": outcome.tx_index,
+        "log_index": outcome.log_index,
+        "payee": hex_text(outcome.payee),
+        "round": outcome.round,
+    }
+
+
+def batch_view(
+    batch: Batch,
+    request: TrackedRequest,
+    attestations: Iterable[Attestation],
+    epoch: StoredEpoch | None,
+    certificate: Certificate | None,
+) -> Json:
+    """The batch that holds a request's statement: which signers of `epoch` signed it, and its certificate."""
+    signed = {item.signer for item in attestations if epoch is not None and item.epoch == epoch.epoch}
+    return {
+        "root": hex_text(batch.root),
+        "kind": batch.kind,
+        "verifying_chain": batch.verifying_chain,
+        "verifying_gateway": account_text(batch.verifying_gateway),
+        "first_height": batch.first_height,
+        "count": batch.count,
+        "index": next(
+            (
+                index
+                for index, statement in enumerate(batch.statements)
+                if isinstance(statement, Execute | Outcome) and statement.request_id == request.request_id
+            ),
+            None,
+        ),
+        "epoch": None if epoch is None else epoch.epoch,
+        "threshold": None if epoch is None else epoch.signer_set.threshold,
+        "weight": None if epoch is None else sum(s.weight for s in epoch.signer_set.signers if s.key in signed),
+        "signers": []
+        if epoch is None
+        else [
+            {"key": hex_text(signer.key), "weight": signer.weight, "has_signed": signer.key in signed}
+            for signer in epoch.signer_set.signers
+        ],
+        "certificate": None
+        if certificate is None
+        else {"epoch": certificate.epoch, "encoded": hex_text(certificate.encoded), "at": certificate.at},
+    }
+
+
+def transaction_view(transaction: OwnTransaction) -> Json:
+    """One of this node's own transactions, with every attempt at it. Its data is on the chain, and left out."""
+    return {
+        "chain": transaction.chain,
+        "sender": hex_text(transaction.sender),
+        "nonce": transaction.nonce,
+        "purpose": transaction.purpose,
+        "status": transaction.status,
+        "to": hex_text(transaction.to),
+        "gas_limit": transaction.gas_limit,
+        "request_count": len(transaction.request_ids),
+        "attempts": [
+            {
+                "hash": hex_text(attempt.hash),
+                "max_fee": str(attempt.max_fee),
+                "priority_fee": str(attempt.priority_fee),
+                "sent_at": attempt.sent_at,
+            }
+            for attempt in transaction.attempts
+        ],
+        "block": None if transaction.mined is None else block_view(transaction.mined),
+        "gas_used": transaction.gas_used,
+        "cost": str(transaction.cost),
+        "created_at": transaction.created_at,
+    }
+
+
+def fee_view(entry: FeeEntry) -> Json:
+    """One movement of a request's money."""
+    return {
+        "chain": entry.chain,
+        "kind": entry.kind,
+        "amount": str(entry.amount),
+        "tx_hash": hash_text(entry.tx_hash),
+        "at": entry.at,
+    }
+
+
+def chain_view(chain: ChainStatus, epochs: Sequence[StoredEpoch]) -> Json:
+    """One chain, and the newest epochs that its gateway verifies, newest first."""
+    return {
+        "chain": chain.caip2,
+        "name": chain.name,
+        "gateway": account_text(chain.gateway),
+        "tip": None if chain.tip is None else block_view(chain.tip),
+        "final_number": chain.final_number,
+        "taken_in_number": chain.taken_in_number,
+        "lag_blocks": chain.lag_blocks,
+        "halt_reason": chain.halt_reason or None,
+        "epochs": [epoch_view(epoch) for epoch in epochs],
+    }
+
+
+def epoch_view(epoch: StoredEpoch) -> Json:
+    """A signer set that a gateway applied."""
+    return {
+        "epoch": epoch.epoch,
+        "valid_until": epoch.valid_until,
+        "scheme": epoch.signer_set.scheme,
+        "threshold": epoch.signer_set.threshold,
+        "total_weight": epoch.signer_set.total_weight,
+        "signers": [
+            {"key": hex_text(signer.key), "weight": signer.weight, "operator": hex_text(signer.operator)}
+            for signer in epoch.signer_set.signers
+        ],
+    }
+
+
+def peer_view(peer: PeerStatus) -> Json:
+    """One peer as this node sees it."""
+    return {
+        "key": hex_text(peer.key),
+        "url": peer.url,
+        "is_up": peer.is_up,
+        "last_answer_at": peer.last_answer_at or None,
+        "clock_offset_seconds": round(peer.clock_offset_seconds, 3),
+        "queued": peer.queued,
+        "heads": [
+            {"chain": head.chain, "tip_number": head.tip_number, "final_number": head.final_number}
+            for head in peer.heads
+        ],
+    }
+
+
+def evidence_view(row: EvidenceRow) -> Json:
+    """Evidence against a signer. `document` is the evidence file, byte for byte."""
+    return {
+        "offence": row.offence,
+        "signer": hex_text(row.signer),
+        "guard_key": hex_text(row.guard_key),
+        "at": row.at,
+        "document": orjson.Fragment(row.document),
+    }
+
+
+def health_view(health: Health) -> Json:
+    """Every check with its reason."""
+    return {
+        "is_ok": health.is_ok,
+        "checks": [{"name": check.name, "is_ok": check.is_ok, "reason": check.reason} for check in health.checks],
+    }
