@@ -1,0 +1,1 @@
+"""EVM chains: their JSON-RPC, our contracts there, and the registration by which the relayer finds them."""

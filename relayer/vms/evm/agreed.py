@@ -1,0 +1,73 @@
+"""Small things that M endpoints must say alike: headers at heights, and the tip.
+
+Its job: the two questions about headers that several readers have. It must not interpret what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from relayer.domain.blocks import BlockRef
+from relayer.errors import RpcUnavailable
+from relayer.vms.evm.endpoints import EndpointPool, Verdict
+from relayer.vms.evm.headers import Stamp, header_call, parse_header
+from relayer.vms.evm.rpc import RpcEndpoint, RpcFault, require_result
+
+
+class HeadReport(NamedTuple):
+    """One endpoint's tip, and the height under the tag that was asked for, -1 if there is none."""
+
+    tip: Stamp
+    tagged_number: int
+
+
+async def vote_stamps(pool: EndpointPool, numbers: Sequence[int]) -> tuple[Verdict[Stamp], ...]:
+    """The headers at these heights as M endpoints give them. Raises `RpcUnavailable`."""
+    calls = [header_call(number) for number in numbers]
+
+    async def ask(endpoint: RpcEndpoint) -> list[Stamp | None]:
+        answers = await endpoint.call(calls)
+        headers = [
+            parse_header(require_result(answer, endpoint), number)
+            for number, answer in zip(numbers, answers, strict=True)
+        ]
+        return [None if header is None else header.stamp for header in headers]
+
+    return await pool.vote(ask)
+
+
+async def fetch_stamps(pool: EndpointPool, numbers: Sequence[int]) -> list[Stamp]:
+    """The headers at these heights, all of them. Raises `RpcUnavailable` if M endpoints do not agree on each."""
+    verdicts = await vote_stamps(pool, numbers)
+    stamps = [verdict.value for verdict in verdicts if verdict.value is not None]
+    if len(stamps) != len(numbers):
+        raise RpcUnavailable(f"{pool.quorum} endpoints have no blocks {numbers[0]} to {numbers[-1]} in common")
+    return stamps
+
+
+async def fetch_reports(pool: EndpointPool, tag: str | None) -> list[HeadReport]:
+    """Each endpoint's word on the tip and on a tag's height, of M endpoints at least. Who lags is remembered."""
+    calls = [header_call("latest")] + ([header_call(tag)] if tag else [])
+
+    async def ask(endpoint: RpcEndpoint) -> tuple[RpcEndpoint, HeadReport]:
+        tip_answer, *tag_answers = await endpoint.call(calls)
+        tip = parse_header(require_result(tip_answer, endpoint))
+        if tip is None:
+            raise RpcUnavailable(f"{endpoint.label} has no tip")
+        tagged = -1
+        for answer in tag_answers:
+            # Before a chain has finalized anything some nodes answer null and some with an error.
+            header = None if isinstance(answer, RpcFault) else parse_header(answer)
+            tagged = -1 if header is None else header.stamp.ref.number
+        return endpoint, HeadReport(tip.stamp, tagged)
+
+    answers = await pool.each(ask)
+    pool.note_heights({endpoint: report.tip.ref.number for endpoint, report in answers})
+    return [report for _, report in answers]
+
+
+def common_ref(reports: Sequence[HeadReport], number: int, quorum: int) -> BlockRef | None:
+    """The block at this height that so many name as their tip."""
+    refs = [report.tip.ref for report in reports if report.tip.ref.number == number]
+    return next((ref for ref in refs if refs.count(ref) >= quorum), None)

@@ -1,0 +1,156 @@
+"""Blocks and the watched logs in them, as one endpoint tells them.
+
+Its job: one endpoint's whole and self-consistent view of a range of blocks: headers that link, logs that stand in those
+very blocks, none left out as far as blooms and receipts can tell. What it says is one voice and no more: agreement
+among endpoints is not its business.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final, NamedTuple
+
+from relayer.domain.blocks import BlockRef
+from relayer.errors import RpcUnavailable
+from relayer.vms.evm.headers import BloomFilter, Header, Stamp, header_call, parse_header
+from relayer.vms.evm.logs import LogFilter, LogSpan, MinedLog, PlacedLog, parse_logs, parse_span, place_log
+from relayer.vms.evm.quantities import format_data
+from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
+
+MAX_SINGLE_RECEIPTS: Final = 64
+"""Receipts of one block that are asked for one by one; beyond it the block's receipts come in one piece."""
+
+
+class BlockContents(NamedTuple):
+    """What endpoints must agree on about a block: its header, and the watched logs in it, in order."""
+
+    stamp: Stamp
+    logs: tuple[PlacedLog, ...]
+
+
+class BlockReader:
+    """Reads ranges of blocks from an endpoint, with the logs that `watched` names."""
+
+    def __init__(self, watched: LogFilter) -> None:
+        self._watched = watched
+        self._bloom = BloomFilter(watched.pairs)
+
+    async def read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents | None]:
+        """Blocks first..last, None from the first on that the endpoint does not have (or not on one fork).
+
+        Raises `RpcUnavailable`.
+        """
+        try:
+            known = await self._read(endpoint, first, last)
+        except ResponseTooLarge:
+            if first == last:
+                raise
+            middle = (first + last) // 2
+            lower = await self.read(endpoint, first, middle)
+            if lower[-1] is None:
+                return [*lower, *[None] * (last - middle)]
+            upper = await self.read(endpoint, middle + 1, last)
+            is_linked = upper[0] is not None and upper[0].stamp.parent_hash == lower[-1].stamp.ref.hash
+            return [*lower, *(upper if is_linked else [None] * (last - middle))]
+        return [*known, *[None] * (last - first + 1 - len(known))]
+
+    async def _read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents]:
+        numbers = range(first, last + 1)
+        *header_answers, log_answer = await endpoint.call(
+            [*map(header_call, numbers), self._watched.range_call(first, last)]
+        )
+        headers = _linked(
+            parse_header(require_result(answer, endpoint), number)
+            for answer, number in zip(header_answers, numbers, strict=True)
+        )
+        if not headers:
+            return []
+        logs = await self._read_logs(endpoint, headers, log_answer)
+        spans = await self._read_spans(endpoint, logs)
+        return [BlockContents(header.stamp, _place_all(logs[header.ref], spans)) for header in headers]
+
+    async def _read_logs(
+        self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any
+    ) -> dict[BlockRef, list[MinedLog]]:
+        refs = {header.ref.number: header.ref for header in headers}
+        logs: dict[BlockRef, list[MinedLog]] = {ref: [] for ref in refs.values()}
+        # A fault is how nodes say that the range is too wide or the answer too long: then each block is asked for.
+        if not isinstance(log_answer, RpcFault):
+            for mined in self._watched.select(parse_logs(log_answer)):
+                ref = refs.get(mined.block_number)
+                # Blocks that came after the headers were read are the next range's.
+                if ref is not None:
+                    logs[ref].append(_require_in(mined, ref))
+        # A node may know a block before its log index does, and a balancer may ask two nodes.
+        suspects = [header.ref for header in headers if not logs[header.ref] and self._bloom.may_hold(header)]
+        answers = await endpoint.call([self._watched.block_call(ref.hash) for ref in suspects])
+        for ref, answer in zip(suspects, answers, strict=True):
+            found = self._watched.select(parse_logs(require_result(answer, endpoint)))
+            logs[ref] = [_require_in(mined, ref) for mined in found]
+        for mined_in_block in logs.values():
+            mined_in_block.sort(key=lambda mined: mined.log_index)
+        return logs
+
+    async def _read_spans(self, endpoint: RpcEndpoint, logs: dict[BlockRef, list[MinedLog]]) -> dict[bytes, LogSpan]:
+        singles: list[bytes] = []
+        whole: list[BlockRef] = []
+        for ref, mined_in_block in logs.items():
+            hashes = list(dict.fromkeys(mined.tx_hash for mined in mined_in_block))
+            if len(hashes) > MAX_SINGLE_RECEIPTS:
+                whole.append(ref)
+            else:
+                singles.extend(hashes)
+        spans: dict[bytes, LogSpan] = {}
+        answers = await endpoint.call([RpcCall("eth_getBlockReceipts", [hex(ref.number)]) for ref in whole])
+        for ref, answer in zip(whole, answers, strict=True):
+            if isinstance(answer, RpcFault):
+                # The node does not have this younger method.
+                singles.extend(dict.fromkeys(mined.tx_hash for mined in logs[ref]))
+            else:
+                spans.update(self._spans_of_block(answer, logs[ref]))
+        answers = await endpoint.call([RpcCall("eth_getTransactionReceipt", [format_data(tx)]) for tx in singles])
+        for tx, answer in zip(singles, answers, strict=True):
+            spans[tx] = parse_span(require_result(answer, endpoint), self._watched)
+        self._require_complete(logs, spans)
+        return spans
+
+    def _spans_of_block(self, answer: Any, mined_in_block: Sequence[MinedLog]) -> dict[bytes, LogSpan]:
+        if not isinstance(answer, list):
+            raise RpcUnavailable("an endpoint answered with malformed receipts")
+        spans = [parse_span(item, self._watched) for item in answer]
+        if sum(span.watched for span in spans) != len(mined_in_block):
+            raise RpcUnavailable("an endpoint's receipts hold other logs than it named")
+        return {span.tx_hash: span for span in spans}
+
+    @staticmethod
+    def _require_complete(logs: dict[BlockRef, list[MinedLog]], spans: dict[bytes, LogSpan]) -> None:
+        counts: defaultdict[bytes, int] = defaultdict(int)
+        for mined_in_block in logs.values():
+            for mined in mined_in_block:
+                counts[mined.tx_hash] += 1
+        for tx, count in counts.items():
+            span = spans.get(tx)
+            if span is None or span.tx_hash != tx or span.watched != count:
+                raise RpcUnavailable("an endpoint's receipts hold other logs than it named")
+
+
+def _linked(headers: Any) -> list[Header]:
+    """The headers up to the first that is missing or does not follow the one before."""
+    linked: list[Header] = []
+    for header in headers:
+        if header is None or (linked and header.stamp.parent_hash != linked[-1].ref.hash):
+            break
+        linked.append(header)
+    return linked
+
+
+def _require_in(mined: MinedLog, ref: BlockRef) -> MinedLog:
+    # SECURITY: a log of another fork, or of no block at all, must not be taken for this block's.
+    if mined.block_hash != ref.hash or mined.block_number != ref.number:
+        raise RpcUnavailable("an endpoint answered from two forks")
+    return mined
+
+
+def _place_all(mined_in_block: Sequence[MinedLog], spans: dict[bytes, LogSpan]) -> tuple[PlacedLog, ...]:
+    return tuple(place_log(mined, spans[mined.tx_hash]) for mined in mined_in_block)

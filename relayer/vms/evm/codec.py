@@ -1,0 +1,237 @@
+"""Our contracts' logs, turned into observations.
+
+Its job: exact slices of what our gateway and verifier logged. SECURITY: a log that is not the canonical encoding, whose
+id is not the hash of its request, or that speaks of another gateway, is dropped with an error and counted: nothing that
+is dropped here can be signed. It must not judge whether a request can be served.
+
+Source: contracts/evm/src/interfaces, events of IXvmSource, IXvmDestination and IXvmVerifier.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from attestation.address import evm_account
+from attestation.errors import AttestationError
+from attestation.keccak import keccak256
+from attestation.request import Mode, Request, RequestId, request_id, route_of
+from attestation.signer_set import MAXIMUM_SIGNER_COUNT, Signer, SignerSet, signer_set_hash
+from attestation.statement import OutcomeKind
+from relayer.domain.blocks import Location
+from relayer.domain.observations import (
+    CallbackDelivered,
+    CallConcluded,
+    CallRequested,
+    EpochApplied,
+    FeeAdded,
+    Observation,
+)
+from relayer.vms.evm import interface
+from relayer.vms.evm.block_reader import BlockContents
+from relayer.vms.evm.logs import Log, LogFilter
+from relayer.vms.evm.quantities import ADDRESS_LENGTH
+from relayer.vms.evm.words import WORD, MalformedAbi, Words
+
+_CALL_REQUESTED: Final = interface.topic(interface.CALL_REQUESTED)
+_FEE_ADDED: Final = interface.topic(interface.FEE_ADDED)
+_CALL_CONCLUDED: Final = interface.topic(interface.CALL_CONCLUDED)
+_CALLBACK_DELIVERED: Final = interface.topic(interface.CALLBACK_DELIVERED)
+_HANDLER_FAILED: Final = interface.topic(interface.HANDLER_FAILED)
+_EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
+
+_REQUEST_WORDS: Final = 17
+_SET_WORDS: Final = 5
+_SIGNER_WORDS: Final = 3
+
+_log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
+
+class LogCodec:
+    """Decodes the logs of one gateway and its verifier, 20-byte addresses on the chain with this id.
+
+    `dropped` counts logs of theirs that said something impossible.
+    """
+
+    def __init__(self, chain_id: int, gateway: bytes, verifier: bytes) -> None:
+        self.gateway: Final = evm_account(chain_id, gateway).to_bytes()
+        self.dropped = 0
+        self._chain_id = chain_id
+        self._account_prefix = self.gateway[:-ADDRESS_LENGTH]
+        self._decoders: Mapping[tuple[bytes, bytes], Callable[[Log, Location], Observation]] = {
+            (gateway, _CALL_REQUESTED): self._call_requested,
+            (gateway, _FEE_ADDED): _fee_added,
+            (gateway, _CALL_CONCLUDED): _call_concluded,
+            (gateway, _CALLBACK_DELIVERED): _callback_delivered,
+            (gateway, _HANDLER_FAILED): _handler_failed,
+            (verifier, _EPOCH_APPLIED): _epoch_applied,
+        }
+        topics: dict[bytes, set[bytes]] = {}
+        for emitter, topic in self._decoders:
+            topics.setdefault(emitter, set()).add(topic)
+        self.watched: Final = LogFilter({emitter: frozenset(named) for emitter, named in topics.items()})
+
+    def decode(self, block: BlockContents) -> tuple[Observation, ...]:
+        """What the block's logs say, in order."""
+        observations: list[Observation] = []
+        for log, tx_hash, tx_index, log_index in block.logs:
+            location = Location(block.stamp.ref, tx_index, log_index, tx_hash)
+            try:
+                observations.append(self._decode(log, location))
+            except (MalformedAbi, AttestationError) as error:
+                self.dropped += 1
+                _log.error(
+                    "gateway_log_dropped",
+                    chain_id=self._chain_id,
+                    block=block.stamp.ref.number,
+                    tx_hash=tx_hash.hex(),
+                    log_index=log_index,
+                    reason=str(error),
+                )
+        return tuple(observations)
+
+    def _decode(self, log: Log, location: Location) -> Observation:
+        decoder = self._decoders.get((log.emitter, log.topics[0])) if log.topics else None
+        if decoder is None:
+            raise MalformedAbi("no event of ours")
+        return decoder(log, location)
+
+    def _call_requested(self, log: Log, location: Location) -> CallRequested:
+        identifier, sender, route_hash = _topics(log, 3)
+        words = Words(log.data, 0, 3)
+        request = _request(words, 0)
+        fee, deadline = words.uint256(1), words.uint64(2)
+        words.finish()
+        # SECURITY: the id is what gets signed. It must commit to the request that everybody will act on.
+        if request_id(request) != identifier:
+            raise MalformedAbi("the id is not the request's")
+        # SECURITY: a gateway speaks for itself only; else one gateway could forge another's requests.
+        if request.source_gateway != self.gateway:
+            raise MalformedAbi("the request names another source gateway")
+        if request.sender != self._account_prefix + sender[WORD - ADDRESS_LENGTH :] or any(
+            sender[: WORD - ADDRESS_LENGTH]
+        ):
+            raise MalformedAbi("the request names another sender")
+        route = route_of(request)
+        if keccak256(route) != route_hash:
+            raise MalformedAbi("the request names another route")
+        return CallRequested(RequestId(identifier), request, route, fee, deadline, location)
+
+
+def decode_signer_set(data: bytes) -> tuple[SignerSet, int]:
+    """The return data of `signerSet(uint64)`: the set, and the last second at which it verifies.
+
+    Raises `MalformedAbi`, or `MalformedSignerSet`.
+    """
+    words = Words(data, 0, 2)
+    signer_set = _signer_set(words, 0)
+    valid_until = words.uint64(1)
+    words.finish()
+    return signer_set, valid_until
+
+
+def _fee_added(log: Log, location: Location) -> FeeAdded:
+    (identifier,) = _topics(log, 1)
+    words = Words(log.data, 0, 2)
+    words.finish()
+    return FeeAdded(RequestId(identifier), words.uint256(1), location)
+
+
+def _call_concluded(log: Log, location: Location) -> CallConcluded:
+    identifier, source_gateway_hash = _topics(log, 2)
+    words = Words(log.data, 0, 5)
+    source_gateway = words.bytes_at(0)
+    kind, cut = _kind(words.uint8(1)), words.boolean(2)
+    return_data = words.bytes_at(3)
+    payee = words.word(4)
+    words.finish()
+    if keccak256(source_gateway) != source_gateway_hash:
+        raise MalformedAbi("the receipt names another source gateway")
+    return CallConcluded(RequestId(identifier), source_gateway, kind, cut, return_data, payee, location)
+
+
+def _callback_delivered(log: Log, location: Location) -> CallbackDelivered:
+    return CallbackDelivered(_delivered_id(log), is_handler_failed=False, location=location)
+
+
+def _handler_failed(log: Log, location: Location) -> CallbackDelivered:
+    return CallbackDelivered(_delivered_id(log), is_handler_failed=True, location=location)
+
+
+def _delivered_id(log: Log) -> RequestId:
+    (identifier,) = _topics(log, 1)
+    words = Words(log.data, 0, 4)
+    _kind(words.uint8(0))
+    words.boolean(1)
+    words.finish()
+    return RequestId(identifier)
+
+
+def _epoch_applied(log: Log, location: Location) -> EpochApplied:
+    epoch, set_hash = _topics(log, 2)
+    words = Words(log.data, 0, 2)
+    valid_until = words.uint64(0)
+    signer_set = _signer_set(words, 1)
+    words.finish()
+    if signer_set_hash(signer_set) != set_hash:
+        raise MalformedAbi("the hash is not the signer set's")
+    return EpochApplied(Words(epoch, 0, 1).uint64(0), signer_set, valid_until, location)
+
+
+def _topics(log: Log, count: int) -> tuple[bytes, ...]:
+    if len(log.topics) != count + 1:
+        raise MalformedAbi(f"{len(log.topics)} topics")
+    return log.topics[1:]
+
+
+def _kind(number: int) -> OutcomeKind:
+    if number > OutcomeKind.DUPLICATE:
+        raise MalformedAbi("an unknown kind")
+    return OutcomeKind(number)
+
+
+def _request(outer: Words, index: int) -> Request:
+    words = Words(outer.data, outer.dynamic(index), _REQUEST_WORDS)
+    mode = words.uint8(5)
+    if mode > Mode.QUERY:
+        raise MalformedAbi("an unknown mode")
+    request = Request(
+        source_gateway=words.bytes_at(0),
+        sender=words.bytes_at(1),
+        destination_gateway=words.bytes_at(2),
+        target=words.bytes_at(3),
+        nonce=words.uint64(4),
+        mode=Mode(mode),
+        own_account=words.boolean(6),
+        payload=words.bytes_at(7),
+        execution_gas_limit=words.uint64(8),
+        callback_gas_limit=words.uint64(9),
+        return_limit=words.uint32(10),
+        expiry=words.uint64(11),
+        ordered_after=words.uint256(12),
+        origin=words.uint256(13),
+        code_hash=words.word(14),
+        dispute_blocks=words.uint32(15),
+        metadata=words.bytes_at(16),
+    )
+    outer.advance(words.end)
+    return request
+
+
+def _signer_set(outer: Words, index: int) -> SignerSet:
+    words = Words(outer.data, outer.dynamic(index), _SET_WORDS)
+    start = words.dynamic(4)
+    count = Words(outer.data, start, 1).uint256(0)
+    # A verifier holds no larger set; the bound keeps a lying endpoint from having us build one.
+    if count > MAXIMUM_SIGNER_COUNT:
+        raise MalformedAbi("too many signers")
+    array = Words(outer.data, start + WORD, count)
+    signers: list[Signer] = []
+    for position in range(count):
+        member = Words(outer.data, array.dynamic(position), _SIGNER_WORDS)
+        signers.append(Signer(member.bytes_at(0), member.uint64(1), member.word(2)))
+        array.advance(member.end)
+    outer.advance(array.end)
+    return SignerSet(words.uint8(0), words.uint64(1), words.uint64(2), words.uint64(3), tuple(signers))

@@ -1,0 +1,94 @@
+"""Where a QUERY reads: the parent of the first block that is later than the asking one.
+
+Its job: find that block by timestamp, quickly where it is a recent one and in few exchanges where it is old. What was
+seen before only says where to look: SECURITY: the pin itself, both of its blocks and their link, is always agreed by M
+endpoints. Timestamps of a chain never fall.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Final
+
+from relayer.ports.destination_vm import Pin
+from relayer.vms.evm.agreed import fetch_reports, fetch_stamps, vote_stamps
+from relayer.vms.evm.endpoints import EndpointPool
+from relayer.vms.evm.headers import Stamp
+
+MAX_RECENT_TIMES: Final = 4096
+"""Timestamps kept: queries ask about what just happened; an hour of the fastest blocks is enough, and small."""
+
+_PROBES: Final = 16
+"""Headers read in one exchange of the search: four bisections for the latency of one."""
+
+
+class RecentTimes:
+    """Timestamps (s) of recent blocks by height. A hint: blocks may have left the chain since."""
+
+    def __init__(self) -> None:
+        self._by_number: OrderedDict[int, int] = OrderedDict()
+
+    def remember(self, stamps: Iterable[Stamp]) -> None:
+        """Keep what was read, forget the oldest."""
+        for stamp in stamps:
+            self._by_number[stamp.ref.number] = stamp.timestamp
+            self._by_number.move_to_end(stamp.ref.number)
+        while len(self._by_number) > MAX_RECENT_TIMES:
+            self._by_number.popitem(last=False)
+
+    def guess_child(self, after_timestamp: int) -> int | None:
+        """The height that seems to be the first later one, if its parent is remembered too."""
+        times = self._by_number
+        later = [number for number, time in times.items() if time > after_timestamp and number - 1 in times]
+        return next((number for number in later if times[number - 1] <= after_timestamp), None)
+
+
+class PinFinder:
+    """Finds pins among the blocks of a pool's chain."""
+
+    def __init__(self, pool: EndpointPool, times: RecentTimes) -> None:
+        self._pool = pool
+        self._times = times
+
+    async def find(self, after_timestamp: int) -> Pin | None:
+        """The pin, or None while no block is later (or the chain itself began later).
+
+        Raises `RpcUnavailable`.
+        """
+        guess = self._times.guess_child(after_timestamp)
+        if guess is not None:
+            pin = await self._confirm(guess, after_timestamp)
+            if pin is not None:
+                return pin
+        child = await self._search(after_timestamp)
+        return None if child is None else await self._confirm(child, after_timestamp)
+
+    async def _confirm(self, child: int, after_timestamp: int) -> Pin | None:
+        """The pin with its child at this height, if M endpoints say so; None if it is elsewhere by now."""
+        before, after = (verdict.value for verdict in await vote_stamps(self._pool, [child - 1, child]))
+        if before is None or after is None or after.parent_hash != before.ref.hash:
+            return None
+        if not before.timestamp <= after_timestamp < after.timestamp:
+            return None
+        self._times.remember((before, after))
+        return Pin(before.ref, after.ref)
+
+    async def _search(self, after_timestamp: int) -> int | None:
+        """The height of the first later block."""
+        reports = await fetch_reports(self._pool, None)
+        tip = self._pool.reached(report.tip.ref.number for report in reports)
+        # The answer is almost always near the tip: first in steps that double, then in equal ones.
+        offsets = (0, *(1 << power for power in range(_PROBES - 2)))
+        probes = sorted({max(tip - offset, 0) for offset in offsets})
+        not_later = -1
+        while True:
+            stamps = await fetch_stamps(self._pool, probes)
+            later = next((s.ref.number for s in stamps if s.timestamp > after_timestamp), None)
+            not_later = max((s.ref.number for s in stamps if s.timestamp <= after_timestamp), default=not_later)
+            if later is None:
+                return None
+            if later - not_later == 1:
+                return later if not_later >= 0 else None
+            step = -(-(later - not_later) // _PROBES)
+            probes = [*range(not_later + step, later, step), later]

@@ -1,0 +1,64 @@
+"""Values as Ethereum's JSON-RPC writes them, parsed strictly.
+
+Its job: from untrusted JSON to bounded numbers and bytes of exact length, or `RpcUnavailable`: an endpoint that writes
+anything else is not one to build on. It must not know which value it parses.
+
+Source: ethereum/execution-apis, base types `uint`, `bytes`, `hash32`, `address`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+from relayer.errors import RpcUnavailable
+
+HASH_LENGTH: Final = 32
+ADDRESS_LENGTH: Final = 20
+
+_QUANTITY: Final = re.compile("0x[0-9a-fA-F]{1,64}")
+
+
+def parse_quantity(value: Any) -> int:
+    """A number of at most 256 bits, written as `0x` and hex digits."""
+    if isinstance(value, str) and _QUANTITY.fullmatch(value):
+        return int(value, 16)
+    raise _malformed("a quantity")
+
+
+def parse_data(value: Any) -> bytes:
+    """Bytes of any length, written as `0x` and two hex digits a byte."""
+    if isinstance(value, str) and value[:2] == "0x":
+        try:
+            data = bytes.fromhex(value[2:])
+        except ValueError:
+            raise _malformed("data") from None
+        # fromhex() skips spaces: the length tells.
+        if 2 * len(data) == len(value) - 2:
+            return data
+    raise _malformed("data")
+
+
+def parse_hash(value: Any) -> bytes:
+    """32 bytes."""
+    data = parse_data(value)
+    if len(data) != HASH_LENGTH:
+        raise _malformed("a hash")
+    return data
+
+
+def parse_address(value: Any) -> bytes:
+    """20 bytes."""
+    data = parse_data(value)
+    if len(data) != ADDRESS_LENGTH:
+        raise _malformed("an address")
+    return data
+
+
+def format_data(data: bytes) -> str:
+    """`0x` and two lower-case hex digits a byte."""
+    return "0x" + data.hex()
+
+
+def _malformed(what: str) -> RpcUnavailable:
+    return RpcUnavailable(f"an endpoint answered with malformed {what}")

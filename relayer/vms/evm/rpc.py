@@ -1,0 +1,221 @@
+"""One JSON-RPC endpoint of an EVM chain, over kept-open HTTP connections.
+
+Its job: many calls in one exchange, and from whatever the endpoint says either answers or `RpcUnavailable`. SECURITY:
+an endpoint is hostile input: bodies are bounded, every exchange has a deadline, answers are matched by id, nothing is
+followed or decompressed. It must not judge what an answer means, nor show the endpoint's URL, which may hold a key.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from relayer.errors import RpcUnavailable
+
+MAX_CALLS_PER_EXCHANGE: Final = 100
+"""Calls in one HTTP exchange: beyond it the gain is small, and public endpoints refuse larger batches."""
+
+MAX_REQUEST_BYTES: Final = 1_000_000
+"""Bytes of one request body: nodes refuse from 2 MB on. A single call that is larger travels alone."""
+
+MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
+"""Bytes of one response body: several times the logs of the fullest block, and what a node can hold many times over."""
+
+MAX_PARALLEL_EXCHANGES: Final = 4
+"""Exchanges under way at once at one endpoint: enough to hide latency, not so many as to be throttled."""
+
+_MAX_SHOWN_CHARACTERS: Final = 200  # of what an endpoint wrote, in an error: enough to recognise it
+_HTTP_OK: Final = 200
+_HEADERS: Final = {
+    "Content-Type": "application/json",
+    # A compressed body has no bound that holds before it is unpacked, and unpacking costs more than loopback or a LAN.
+    "Accept-Encoding": "identity",
+}
+
+
+class RpcCall(NamedTuple):
+    """A method and its parameters, as JSON values."""
+
+    method: str
+    params: Sequence[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RpcFault:
+    """The endpoint's own error to one call: JSON-RPC's code and message, and its data as it came (untrusted)."""
+
+    code: int
+    message: str
+    data: Any = None
+
+    def __str__(self) -> str:
+        return f"{self.message[:_MAX_SHOWN_CHARACTERS]} ({self.code})"
+
+
+class ResponseTooLarge(RpcUnavailable):
+    """The body went beyond `MAX_RESPONSE_BYTES`: ask for less at once."""
+
+
+class RpcEndpoint:
+    """One endpoint, the `number`th of its chain.
+
+    `label` names it in logs and errors: scheme, host, port and number, never path, query or credentials.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, number: int, timeout_seconds: float) -> None:
+        parts = urlsplit(url)
+        port = f":{parts.port}" if parts.port else ""
+        self.label: Final = f"{parts.scheme}://{parts.hostname}{port}#{number}"
+        self._session = session
+        self._url = url
+        self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
+        self._next_id = 1
+        self._parallel = asyncio.Semaphore(MAX_PARALLEL_EXCHANGES)
+
+    def __repr__(self) -> str:
+        return f"RpcEndpoint({self.label})"
+
+    async def call(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """The calls' results in order, each a JSON value or an `RpcFault`.
+
+        Few calls are one HTTP exchange; many are cut into several, so they may be answered as of different blocks.
+
+        Raises:
+            RpcUnavailable: no complete, well-formed answer within the timeout, which holds for each exchange.
+        """
+        parts = list(_cut(calls))
+        if len(parts) == 1:
+            return await self._exchange(parts[0])
+        tasks: list[asyncio.Task[list[Any]]] = []
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks.extend(group.create_task(self._exchange(part)) for part in parts)
+        except* RpcUnavailable as failures:
+            raise _first(failures) from None
+        return [answer for task in tasks for answer in task.result()]
+
+    async def call_in_order(self, calls: Sequence[RpcCall]) -> list[Any]:
+        """As `call`, but no exchange begins before the one before it is answered."""
+        return [answer for part in _cut(calls) for answer in await self._exchange(part)]
+
+    async def _exchange(self, encoded: Sequence[bytes]) -> list[Any]:
+        first_id = self._next_id
+        self._next_id += len(encoded)
+        calls = (
+            b'{"jsonrpc":"2.0","id":%d,%b' % (first_id + place, members[1:]) for place, members in enumerate(encoded)
+        )
+        body = b"[%b]" % b",".join(calls)
+        async with self._parallel:
+            text = await self._post(body)
+        try:
+            answers = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            raise RpcUnavailable(f"{self.label} answered with no JSON") from None
+        return self._match(answers, first_id, len(encoded))
+
+    async def _post(self, body: bytes) -> bytes:
+        try:
+            async with self._session.post(
+                self._url,
+                data=body,
+                headers=_HEADERS,
+                timeout=self._timeout,
+                # SECURITY: a redirect would let an endpoint point us at hosts that only we can reach.
+                allow_redirects=False,
+            ) as response:
+                if response.status != _HTTP_OK:
+                    raise RpcUnavailable(f"{self.label} answered with HTTP status {response.status}")
+                return await self._read(response)
+        except TimeoutError:
+            raise RpcUnavailable(f"{self.label} did not answer in {self._timeout.total} s") from None
+        except aiohttp.ClientError as error:
+            # The library's errors may show the URL, so only their kind is kept.
+            raise RpcUnavailable(f"{self.label}: {type(error).__name__}") from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        chunks: list[bytes] = []
+        size = 0
+        async for chunk in response.content.iter_any():
+            size += len(chunk)
+            # SECURITY: without the bound one endpoint could exhaust the relayer's memory.
+            if size > MAX_RESPONSE_BYTES:
+                raise ResponseTooLarge(f"{self.label} answered with more than {MAX_RESPONSE_BYTES} bytes")
+            chunks.append(chunk)
+        return b"".join(chunks)
+
+    def _match(self, answers: Any, first_id: int, count: int) -> list[Any]:
+        if not isinstance(answers, list):
+            # Nodes refuse a whole batch with one error object.
+            fault = _parse_fault(answers.get("error")) if isinstance(answers, dict) else None
+            raise RpcUnavailable(f"{self.label} refused the batch: {fault or 'no error given'}")
+        results: list[Any] = [_MISSING] * count
+        for answer in answers:
+            place = self._place(answer, first_id, count)
+            # SECURITY: an answer under a wrong or repeated id would pass for that of another call.
+            if place is None or results[place] is not _MISSING:
+                raise RpcUnavailable(f"{self.label} answered under a wrong id")
+            error = answer.get("error")
+            if error is not None:
+                fault = _parse_fault(error)
+                if fault is None:
+                    raise RpcUnavailable(f"{self.label} answered with a malformed error")
+                results[place] = fault
+            elif "result" in answer:
+                results[place] = answer["result"]
+            else:
+                raise RpcUnavailable(f"{self.label} answered with neither result nor error")
+        if any(result is _MISSING for result in results):
+            raise RpcUnavailable(f"{self.label} left calls unanswered")
+        return results
+
+    @staticmethod
+    def _place(answer: Any, first_id: int, count: int) -> int | None:
+        identifier = answer.get("id") if isinstance(answer, dict) else None
+        if type(identifier) is not int or not first_id <= identifier < first_id + count:
+            return None
+        return identifier - first_id
+
+
+def require_result(answer: Any, endpoint: RpcEndpoint) -> Any:
+    """The result of a call that has no business failing. Raises `RpcUnavailable` for a fault."""
+    if isinstance(answer, RpcFault):
+        raise RpcUnavailable(f"{endpoint.label}: {answer}")
+    return answer
+
+
+_MISSING: Final = object()
+
+
+def _parse_fault(error: Any) -> RpcFault | None:
+    if not isinstance(error, dict):
+        return None
+    code, message = error.get("code"), error.get("message")
+    if type(code) is not int or not isinstance(message, str):
+        return None
+    return RpcFault(code, message, error.get("data"))
+
+
+def _cut(calls: Sequence[RpcCall]) -> Iterator[list[bytes]]:
+    """The calls' encodings, without the members that every call has, in parts that each fit an exchange."""
+    part: list[bytes] = []
+    size = 0
+    for call in calls:
+        encoded = orjson.dumps({"method": call.method, "params": call.params})
+        if part and (len(part) == MAX_CALLS_PER_EXCHANGE or size + len(encoded) > MAX_REQUEST_BYTES):
+            yield part
+            part, size = [], 0
+        part.append(encoded)
+        size += len(encoded)
+    if part:
+        yield part
+
+
+def _first(group: BaseExceptionGroup[RpcUnavailable]) -> RpcUnavailable:
+    error = group.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
