@@ -43,6 +43,8 @@ _REJECTIONS: Final = {
     "malformed": "it breaks a rule of the protocol, which no gateway of this version emits",
 }
 
+_TAKEOVER: Final = "if the one whose turn it is does not, the next one takes over."
+
 _OPEN_TRANSACTIONS: Final = frozenset({TransactionStatus.SIGNED, TransactionStatus.MINED})
 
 
@@ -67,80 +69,87 @@ class Facts:
 
 def explain(facts: Facts) -> str:
     """The paragraph."""
-    sentences = [_standing(facts), *_since(facts), *_halts(facts)]
+    sentences = [*_standing(facts), *_since(facts), *_halts(facts)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
-def _standing(facts: Facts) -> str:  # noqa: C901, PLR0911, PLR0912 - one case a status
-    request = facts.request
+def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - one case a status
+    """Where it stands and what it waits for; empty sentences are left out."""
+    request, source, destination = facts.request, _source(facts), _destination(facts)
     match request.status:
         case Status.OBSERVED:
             return (
-                f"The request stands in block {request.block.number} of {_source(facts)}, which is not final yet. "
-                f"{_finality(facts, _source(facts), request.block.number)} Nothing needs to be done."
+                f"The request stands in block {request.block.number} of {source}, which is not final yet.",
+                _finality(facts, source, request.block.number),
+                "Nothing needs to be done.",
             )
         case Status.FINAL if request.is_call:
-            return f"The request is final on {_source(facts)} and waits for a quorum of signers. {_quorum(facts)}"
+            return (f"The request is final on {source} and waits for a quorum of signers.", _quorum(facts))
         case Status.FINAL:
             return (
-                f"The question is final on {_source(facts)}. It is answered as of the last block of "
-                f"{_destination(facts)} not later than the one that asked, once a later block there is final; then a "
-                "quorum of signers must give the same answer. Nothing needs to be done."
+                f"The question is final on {source}.",
+                f"It is answered as of the last block of {destination} not later than the one that asked.",
+                "Once a later block there is final, a quorum of signers must give the same answer.",
+                "Nothing needs to be done.",
             )
         case Status.CERTIFIED:
             return (
-                "A quorum of signers attests the request. It waits for a relayer to execute it on "
-                f"{_destination(facts)}; if the one whose turn it is does not, the next one takes over."
+                "A quorum of signers attests the request.",
+                f"It waits for a relayer to execute it on {destination}; {_TAKEOVER}",
             )
         case Status.EXECUTION_HELD:
-            return f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}"
+            return (f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}",)
         case Status.DISPATCHED:
-            return (
-                f"The request was sent to {_destination(facts)} in transaction 0x{request.execute_tx_hash.hex()} and "
-                f"waits to be mined there. {_pending(facts)}"
-            )
+            sent = _in_transaction(request.execute_tx_hash)
+            return (f"The request was sent to {destination}{sent} and waits to be mined there.", _pending(facts))
         case Status.LANDED:
-            return f"{_what_became(facts)} The block with the receipt is not final yet. {_receipt_finality(facts)}"
+            return (_what_became(facts), "The block with the receipt is not final yet.", _receipt_finality(facts))
         case Status.CONCLUDED:
-            return f"{_what_became(facts)} That waits for a quorum of signers. {_quorum(facts)}"
+            return (_what_became(facts), "That waits for a quorum of signers.", _quorum(facts))
         case Status.ATTESTED:
             return (
-                f"{_what_became(facts)} A quorum attests it. It waits for a relayer to run the callback on "
-                f"{_source(facts)}; if the one whose turn it is does not, the next one takes over."
+                _what_became(facts),
+                "A quorum attests it.",
+                f"It waits for a relayer to run the callback on {source}; {_TAKEOVER}",
             )
         case Status.CALLBACK_HELD:
-            return f"{_what_became(facts)} A quorum attests it, but this node does not deliver it now: {_hold(facts)}"
+            held = f"A quorum attests it, but this node does not deliver it now: {_hold(facts)}"
+            return (_what_became(facts), held)
         case Status.SUBMITTED:
+            sent = _in_transaction(request.callback_tx_hash)
             return (
-                f"{_what_became(facts)} Its callback was sent to {_source(facts)} in transaction "
-                f"0x{request.callback_tx_hash.hex()} and waits to be final there. {_pending(facts)}"
+                _what_became(facts),
+                f"Its callback was sent to {source}{sent} and waits to be final there.",
+                _pending(facts),
             )
         case Status.DELIVERED:
-            return f"The request is done: its callback ran on {_source(facts)}. {_what_became(facts)}".strip()
+            return (f"The request is done: its callback ran on {source}.", _what_became(facts))
         case Status.HANDLER_FAILED:
-            return (
-                f"{_what_became(facts)} Its callback ran on {_source(facts)} with "
-                f"{request.request.callback_gas_limit} gas and failed. {_replay(facts)}"
-            ).strip()
+            gas = request.request.callback_gas_limit
+            return (_what_became(facts), f"Its callback ran on {source} with {gas} gas and failed.", _replay(facts))
         case Status.CANCELLED:
             return (
-                f"The requester took the request back on {_source(facts)}; there will be no callback. "
-                "If it was certified before, it may have been executed, or may be yet, until its expiry."
+                f"The requester took the request back on {source}; there will be no callback.",
+                "If it was certified before, it may have been executed, or may be yet, until its expiry.",
             )
         case Status.ORPHANED:
             return (
-                f"The block of {_source(facts)} that held the request left the chain before it was final. If the same "
-                "transaction is mined again, the request is taken up again; else it never happened. "
-                "The requester can look for the transaction and send it again."
+                f"The block of {source} that held the request left the chain before it was final.",
+                "If the same transaction is mined again, the request is taken up again; else it never happened.",
+                "The requester can look for the transaction and send it again.",
             )
         case Status.REJECTED:
             reason = _REJECTIONS.get(request.hold_reason, request.hold_reason)
             return (
-                f"The request can never end here: {reason}. No relayer with the same routes will serve it, and nothing "
-                "but another request can change that."
+                f"The request can never end here: {reason}.",
+                "No relayer with the same routes will serve it, and nothing but another request can change that.",
             )
         case _:
             assert_never(request.status)
+
+
+def _in_transaction(tx_hash: bytes) -> str:
+    return f" in transaction 0x{tx_hash.hex()}" if tx_hash else ""
 
 
 def _since(facts: Facts) -> list[str]:

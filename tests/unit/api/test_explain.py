@@ -1,0 +1,207 @@
+"""The paragraph about a request: every status has one, and it names what to do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from attestation.statement import OutcomeKind
+from relayer.api.explain import Facts, explain
+from relayer.domain.blocks import BlockRef
+from relayer.domain.route import Route
+from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.node_status import ChainStatus
+from relayer.ports.signer import Attestation
+from relayer.ports.store import OwnTransaction, StoredEpoch, TransactionStatus, Transition
+from tests.factories import (
+    CALL_ROUTE,
+    DESTINATION_CHAIN,
+    DESTINATION_GATEWAY,
+    NOW,
+    QUERY_ROUTE,
+    SIGNING_KEYS,
+    SOURCE_CHAIN,
+    SOURCE_GATEWAY,
+    attest,
+    execute_batch,
+    make_conclusion,
+    make_epoch,
+    make_query,
+    make_request,
+    make_transaction,
+    track,
+    word,
+)
+
+SOURCE = ChainStatus(SOURCE_CHAIN, "one", SOURCE_GATEWAY, BlockRef(14, word("tip")), 8, 8)
+DESTINATION = ChainStatus(DESTINATION_CHAIN, "two", DESTINATION_GATEWAY, BlockRef(24, word("tip")), 18, 18)
+
+
+def _facts(
+    request: TrackedRequest,
+    *,
+    route: Route | None = CALL_ROUTE,
+    transitions: tuple[Transition, ...] = (),
+    transactions: tuple[OwnTransaction, ...] = (),
+    attestations: tuple[Attestation, ...] = (),
+    epoch: StoredEpoch | None = None,
+    source: ChainStatus = SOURCE,
+) -> Facts:
+    chains = {SOURCE_CHAIN: source, DESTINATION_CHAIN: DESTINATION}
+    return Facts(request, route, transitions, transactions, attestations, epoch, chains, NOW)
+
+
+def _at(status: Status, reason: str = "", kind: OutcomeKind = OutcomeKind.EXECUTED) -> TrackedRequest:
+    request = track()
+    conclusion = make_conclusion(request.request_id, kind=kind)
+    return replace(request, status=status, hold_reason=reason, conclusion=conclusion)
+
+
+def test_a_request_that_is_not_final_counts_the_blocks_that_are_missing() -> None:
+    text = explain(_facts(track()))
+    assert "stands in block 10 of eip155:31337" in text
+    assert "2 more blocks of eip155:31337 must become final (it is at 8)" in text
+    assert "1 more block of" in explain(_facts(track(), source=replace(SOURCE, final_number=9)))
+    assert "about to be taken in" in explain(_facts(track(), source=replace(SOURCE, final_number=10)))
+
+
+def test_a_request_without_a_quorum_names_who_has_not_signed() -> None:
+    request = replace(track(), status=Status.FINAL)
+    batch = execute_batch(request)
+    signed = (attest(batch, SIGNING_KEYS[0]), attest(batch, SIGNING_KEYS[2]))
+    text = explain(_facts(request, attestations=signed, epoch=make_epoch(DESTINATION_GATEWAY)))
+    assert "weight 2 of the 3 needed have signed for epoch 1" in text
+    for index, key in enumerate(SIGNING_KEYS):
+        assert (f"0x{key.key.hex()}" in text) is (index in {1, 3})
+    assert "xvm doctor" in text
+
+
+def test_signatures_for_another_epoch_do_not_count() -> None:
+    request = replace(track(), status=Status.FINAL)
+    old = (attest(execute_batch(request), epoch=1),)
+    assert "weight 0 of the 3" in explain(_facts(request, attestations=old, epoch=make_epoch(epoch=2)))
+
+
+def test_a_request_whose_fee_is_too_low_comes_with_the_command_that_raises_it() -> None:
+    request = _at(Status.EXECUTION_HELD, "fee_below_cost")
+    text = explain(_facts(request))
+    assert "does not cover" in text
+    assert f'cast send 0x{"51" * 20} "addFee(uint256)" 0x{request.request_id.hex()} --value <wei>' in text
+    assert "addFee" in explain(_facts(_at(Status.CALLBACK_HELD, "fee_below_cost")))
+
+
+def test_another_reason_to_hold_is_shown_and_no_fee_is_asked_for() -> None:
+    text = explain(_facts(_at(Status.EXECUTION_HELD, "RoutePaused")))
+    assert "RoutePaused" in text
+    assert "addFee" not in text
+
+
+def test_a_failed_handler_comes_with_the_command_that_replays_it() -> None:
+    request = _at(Status.HANDLER_FAILED)
+    assert request.conclusion is not None
+    text = explain(_facts(request))
+    item = f"(0x{request.request_id.hex()},0,false,20,0x{request.conclusion.outcome.block_hash.hex()},0,0,"
+    assert "retryCallback((uint256,uint8,bool,uint64,bytes32,uint32,uint32,bytes32,uint32,bytes),uint64)" in text
+    assert item in text
+    assert ',0x2a)" 600000' in text
+
+
+def test_a_command_too_long_to_type_is_left_out() -> None:
+    request = _at(Status.HANDLER_FAILED)
+    assert request.conclusion is not None
+    request = replace(request, conclusion=replace(request.conclusion, return_data=bytes(1_025)))
+    text = explain(_facts(request))
+    assert "cast send" not in text
+    assert "retryCallback" in text
+
+
+def test_a_gateway_on_another_vm_is_named_without_an_evm_command() -> None:
+    request = _at(Status.EXECUTION_HELD, "fee_below_cost")
+    solana = bytes.fromhex("0001000220") + bytes(32) + b"\x20" + bytes(32)
+    for gateway in (solana, b"\xff"):
+        text = explain(_facts(replace(request, request=replace(request.request, source_gateway=gateway))))
+        assert "cast" not in text
+        assert "addFee" in text
+
+
+def test_what_the_node_itself_sent_is_shown() -> None:
+    request = replace(track(), status=Status.DISPATCHED, execute_tx_hash=word("tx"))
+    waiting = make_transaction(0, [request.request_id])
+    assert "offered 1 time so far" in explain(_facts(request, transactions=(waiting,)))
+    mined = replace(waiting, status=TransactionStatus.MINED, mined=BlockRef(20, word("mined")))
+    text = explain(_facts(request, transactions=(mined,)))
+    assert "mined in block 20. 2 more blocks of eip155:31338 must become final" in text
+    assert word("tx").hex() in text
+
+
+def test_a_query_is_explained_as_a_question() -> None:
+    query = replace(track(make_query()), status=Status.FINAL)
+    assert "as of the last block" in explain(_facts(query, route=QUERY_ROUTE))
+    done = replace(query, status=Status.DELIVERED, conclusion=make_conclusion(query.request_id))
+    assert "The question was answered as of block 20" in explain(_facts(done, route=QUERY_ROUTE))
+
+
+def test_a_halted_chain_of_the_route_is_told_of() -> None:
+    halted = replace(SOURCE, halt_reason="reorg_below_finality: block 7")
+    text = explain(_facts(track(), source=halted))
+    assert "halted eip155:31337 (reorg_below_finality: block 7)" in text
+    assert "halted" not in explain(_facts(_at(Status.DELIVERED), source=halted))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.25, "0.2 s"), (59.9, "59.9 s"), (60, "1 min 0 s"), (3_599, "59 min 59 s"), (3_660, "1 h 1 min")],
+)
+def test_durations_are_told_in_two_units(seconds: float, text: str) -> None:
+    request = track()
+    first = Transition(request.request_id, None, Status.OBSERVED, "observed", "", NOW - seconds)
+    assert f"been so for {text}," in explain(_facts(request, transitions=(first,)))
+
+
+def test_a_request_that_is_done_tells_how_long_it_took() -> None:
+    request = _at(Status.DELIVERED)
+    steps = (
+        Transition(request.request_id, None, Status.OBSERVED, "observed", "", NOW - 100),
+        Transition(request.request_id, Status.SUBMITTED, Status.DELIVERED, "CallbackFinal", "", NOW - 96),
+    )
+    assert "It took 4.0 s from first sight." in explain(_facts(request, transitions=steps))
+
+
+def test_what_became_of_a_call_is_told_in_words() -> None:
+    words = {
+        OutcomeKind.EXECUTED: "was executed",
+        OutcomeKind.REVERTED: "reverted",
+        OutcomeKind.UNREACHED: "could not be reached",
+        OutcomeKind.EXPIRED: "before it expired",
+        OutcomeKind.DUPLICATE: "earlier attempt",
+    }
+    assert set(words) == set(OutcomeKind)
+    for kind, phrase in words.items():
+        assert phrase in explain(_facts(_at(Status.DELIVERED, kind=kind)))
+
+
+@given(
+    status=st.sampled_from(Status),
+    is_call=st.booleans(),
+    is_concluded=st.booleans(),
+    is_routed=st.booleans(),
+    has_epoch=st.booleans(),
+    reason=st.sampled_from(["", "fee_below_cost", "no_route", "malformed", "SomeNamedError"]),
+)
+def test_every_state_has_a_paragraph_of_whole_sentences(
+    *, status: Status, is_call: bool, is_concluded: bool, is_routed: bool, has_epoch: bool, reason: str
+) -> None:
+    request = track(make_request() if is_call else make_query())
+    conclusion = make_conclusion(request.request_id) if is_concluded else None
+    request = replace(request, status=status, hold_reason=reason, conclusion=conclusion)
+    route = (CALL_ROUTE if is_call else QUERY_ROUTE) if is_routed else None
+    text = explain(_facts(request, route=route, epoch=make_epoch() if has_epoch else None))
+    assert text.endswith(".")
+    assert text == text.strip()
+    assert "  " not in text
+    assert "None" not in text
+    assert text[0].isupper()
