@@ -47,6 +47,12 @@ class StoreConflict(TransientError):
     code = "store_conflict"
 
 
+class StoreUnavailable(TransientError):
+    """The database did not take or give something: its disk is full, its server is away, another process holds it."""
+
+    code = "store_unavailable"
+
+
 class RejectedError(RelayerError):
     """Never retried: the input itself is wrong."""
 

@@ -80,7 +80,10 @@ class Tip:
 
 @dataclass(slots=True)
 class Desk:
-    """The shared table of one node's stages. `writing` serialises load → decide → commit within the process."""
+    """The shared table of one node's stages. `writing` serialises load → decide → commit within the process.
+
+    `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could.
+    """
 
     store: Store
     clock: Clock
@@ -95,6 +98,7 @@ class Desk:
     tips: dict[str, Tip]
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     halted: dict[str, str] = field(default_factory=dict)
+    store_fault: str = ""
 
     def rank_delay(self, route: bytes, first_height: int, gateway: bytes) -> float:
         """How long this node waits before it submits for a batch: a takeover time per rank before it that is up."""

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import structlog
 
-from relayer.errors import ConsistencyError, RejectedError, TransientError
+from relayer.errors import ConsistencyError, RejectedError, StoreUnavailable, TransientError
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.desk import Desk
 from relayer.stages.stage import Stage
@@ -43,6 +43,7 @@ class Runner:
             try:
                 is_more = await self._step(stage)
             except TransientError as error:
+                self._desk.store_fault = str(error) if isinstance(error, StoreUnavailable) else ""
                 self._count(stage, error.code)
                 _log.warning("stage_retries", stage=stage.name, chain=stage.chain, code=error.code, reason=str(error))
                 delay = backoff_seconds(failures, self._desk.settings)
@@ -57,6 +58,7 @@ class Runner:
                 self._halt(stage, error)
                 return
             failures = 0
+            self._desk.store_fault = ""
             if not is_more:
                 await stage.wait()
 
