@@ -19,6 +19,7 @@ from attestation.schemes.secp256k1 import recover
 from attestation.signer_set import Signer, SignerSet, signer_set_hash
 from attestation.statement import Rotate
 from attestation.statement_codec import encode_statements, parse_statements
+from tests.vectors.examples import error_data
 from tests.vectors.generate_vectors import DIRECTORY, FILES, render
 from tests.vectors.message_vectors import address_of_text
 
@@ -41,6 +42,14 @@ def set_of(fields: dict[str, Any]) -> SignerSet:
         int(fields["graceSeconds"]),
         tuple(Signer(bytes_of(key), int(weight), bytes_of(operator)) for key, weight, operator in signers),
     )
+
+
+def assert_revert_data(error: AttestationError, case: dict[str, Any]) -> None:
+    """The error has the name and the arguments, in order, with which a contract reverts, and it says something."""
+    assert error.code == case["error"], case["name"]
+    assert error_data(error.code, *vars(error).values()) == bytes_of(case["errorData"])
+    assert str(error)
+    assert "None" not in str(error)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -102,7 +111,7 @@ def test_signer_sets_register_or_fail_as_named() -> None:
         if case["error"]:
             with pytest.raises(AttestationError) as caught:
                 Epochs(SECP256K1.number).apply(1, signer_set, document["now"])
-            assert caught.value.code == case["error"], case["name"]
+            assert_revert_data(caught.value, case)
         else:
             assert Epochs(SECP256K1.number).apply(1, signer_set, document["now"]).current == 1
 
@@ -138,7 +147,7 @@ def test_a_certificate_is_taken_or_refused_as_named(case: dict[str, Any]) -> Non
     if case["error"]:
         with pytest.raises(CertificateError if case["error"] != "EmptyBatch" else AttestationError) as caught:
             verify_certificate(*arguments)
-        assert caught.value.code == case["error"]
+        assert_revert_data(caught.value, case)
     else:
         assert verify_certificate(*arguments) == case["epoch"]
         assert parse_certificate(certificate).to_bytes() == certificate

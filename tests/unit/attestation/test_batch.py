@@ -63,6 +63,7 @@ def test_security_nothing_else_can_be_signed(field: str, value: Any) -> None:
     with pytest.raises(MalformedBatch) as caught:
         replace(BATCH, **{field: value})
     assert caught.value.field == field
+    assert caught.value.reason.startswith("is ")
 
 
 @pytest.mark.parametrize("gateway", [b"", Chain.evm(1).to_bytes(), SOURCE_GATEWAY + b"\x00"])

@@ -39,7 +39,7 @@ def test_a_file_can_be_read_by_people() -> None:
     assert document["first"]["statement"]["type"] == "Execute"
     assert document["first"]["statement"]["requestId"].startswith("0x")
     assert document["first"]["statement"]["height"] == "100"
-    assert TEXT.startswith('{\n  "kind"')
+    assert encode_evidence(GOOD).startswith('{\n  "kind"')
 
 
 def test_a_file_is_bounded() -> None:
@@ -92,6 +92,17 @@ def test_every_member_must_be_there_and_of_its_type(path: str) -> None:
             continue  # a number; no scheme has it, which is for the verifier to say
         with pytest.raises(MalformedEvidence):
             parse_evidence(changed(path, value))
+
+
+@pytest.mark.parametrize(
+    "path", ["kind", "signerKey", "first.root", "second.epoch", "first.path", "second.statement.height"]
+)
+def test_a_fault_is_named_by_its_place(path: str) -> None:
+    with pytest.raises(MalformedEvidence, match=f"evidence.{path} ".replace(".", r"\.")):
+        parse_evidence(changed(path, 1))
+    if path == "first.path":
+        with pytest.raises(MalformedEvidence, match=r"evidence\.first\.path "):
+            parse_evidence(changed(path, ["0xx"]))
 
 
 @pytest.mark.parametrize("path", ["more", "first.more", "second.statement.more"])

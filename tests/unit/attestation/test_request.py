@@ -53,6 +53,7 @@ def test_a_mode_that_does_not_exist_is_refused(mode: Any) -> None:
     with pytest.raises(MalformedRequest) as caught:
         replace(CALL, mode=mode)
     assert caught.value.field == "mode"
+    assert caught.value.reason == f"{mode} is unknown"
 
 
 @pytest.mark.parametrize("length", [0, 31, 33])
@@ -61,6 +62,7 @@ def test_security_a_code_hash_is_a_word(length: int) -> None:
     with pytest.raises(MalformedRequest) as caught:
         replace(CALL, code_hash=bytes(length))
     assert caught.value.field == "code_hash"
+    assert caught.value.reason == f"is {length} bytes long, not 32"
 
 
 CHANGES: dict[str, Any] = {
@@ -131,6 +133,7 @@ def test_other_text_is_no_id(text: str) -> None:
     with pytest.raises(MalformedRequest) as caught:
         parse_request_id(text)
     assert caught.value.field == "request_id"
+    assert caught.value.reason == "is not 0x and 64 hex digits"
 
 
 def test_what_a_gateway_emits_is_valid() -> None:
@@ -166,6 +169,8 @@ def test_a_request_that_can_never_end_is_named(field: str, request_: Any, change
     with pytest.raises(MalformedRequest) as caught:
         validate_request(replace(request_, **changes))
     assert caught.value.field == field
+    assert str(caught.value).startswith(f"{field} ")
+    assert "None" not in str(caught.value)
 
 
 def test_the_bounds_are_the_protocols() -> None:

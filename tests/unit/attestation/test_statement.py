@@ -68,6 +68,7 @@ def test_an_outcome_of_no_known_kind_is_refused(kind: Any) -> None:
     with pytest.raises(MalformedStatement) as caught:
         replace(OUTCOME, kind=kind)
     assert caught.value.field == "kind"
+    assert caught.value.reason == f"{kind} is unknown"
 
 
 @pytest.mark.parametrize("statement", ALL)
