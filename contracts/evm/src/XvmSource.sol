@@ -225,9 +225,7 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @dev Concludes one certified outcome. `tally` collects who is owed what.
-    function _deliverOne(OutcomeItem calldata outcome, bytes32 returnDataHash, Tally memory tally)
-        private
-    {
+    function _deliverOne(OutcomeItem calldata outcome, bytes32 returnDataHash, Tally memory tally) private {
         uint256 requestId = outcome.requestId;
         Pending storage pending = _requests[requestId];
         uint256 who = pending.who;

@@ -17,7 +17,7 @@ library PendingWords {
         returns (uint256)
     {
         return uint256(uint160(requester)) | (callbackGas << 160) | (deadline << 192) | (uint256(state_) << STATE_SHIFT)
-            | ((eoa ? 1 : 0) << 240);
+            | ((eoa ? uint256(1) : 0) << 240);
     }
 
     function requesterOf(uint256 who) internal pure returns (address) {

@@ -183,13 +183,7 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
                     pop(staticcall(gas(), 1, input, 128, 0, 32))
                     let signer := mload(place)
                     // SECURITY: a high s is the twin that anyone can make of a signature
-                    faults := or(
-                        faults,
-                        or(
-                            gt(s, HALF_ORDER),
-                            xor(mload(0), shr(96, signer))
-                        )
-                    )
+                    faults := or(faults, or(gt(s, HALF_ORDER), xor(mload(0), shr(96, signer))))
                     // 256 weights of 64 bits reach 72 bits: none carries into the addresses, which are cut off below
                     weight := add(weight, signer)
                     signature := add(signature, 64)
@@ -238,9 +232,8 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
 
     function _apply(SignerSet calldata set, bytes32 setHash, uint64 epoch) private {
         bytes memory blob = _checkedBlob(set);
-        _epochs[epoch] = Epoch({
-            blob: CodeBlob.write(blob), validUntil: set.validUntil, count: uint32(set.signers.length)
-        });
+        _epochs[epoch] =
+            Epoch({blob: CodeBlob.write(blob), validUntil: set.validUntil, count: uint32(set.signers.length)});
         currentEpoch = epoch;
         emit XVMEpochApplied(epoch, setHash, set.validUntil, set);
     }
@@ -274,11 +267,7 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         _checkOperators(blob, count, set.threshold);
         if (set.graceSeconds == 0) revert ZeroGrace();
         if (set.validUntil <= block.timestamp) revert ExpiredSignerSet(set.validUntil);
-        _setWord(
-            blob,
-            0,
-            (uint256(set.graceSeconds) << 192) | (uint256(set.validUntil) << 128) | set.threshold
-        );
+        _setWord(blob, 0, (uint256(set.graceSeconds) << 192) | (uint256(set.validUntil) << 128) | set.threshold);
     }
 
     /// @dev SECURITY: a quorum means several people. Each operator's keys are added up where it first stands.
