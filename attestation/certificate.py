@@ -48,6 +48,14 @@ class Certificate:
         """The signers that the bitmap names, ascending."""
         return tuple(_bits(self.bitmap))
 
+    @property
+    def signatures(self) -> Mapping[int, bytes]:
+        """Each signer's own signature, by index: what evidence takes from a certificate. Empty if they are aggregated.
+
+        Raises `UnknownScheme`.
+        """
+        return dict(zip(self.signer_indices, scheme_of(self.scheme).unpack(self.payload), strict=False))
+
     def to_bytes(self) -> bytes:
         """The certificate as a verifier takes it."""
         head = _HEADER.pack(

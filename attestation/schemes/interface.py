@@ -46,6 +46,10 @@ class Scheme(Protocol):
         """The payload of verified signatures of one digest, in ascending signer order. Raises `MalformedSignature`."""
         ...
 
+    def unpack(self, payload: bytes) -> tuple[bytes, ...]:
+        """The signatures in a payload, in ascending signer order. None, if the scheme aggregates them."""
+        ...
+
     def verify_payload(self, payload: bytes, digest: bytes, keys: Sequence[bytes], indices: Sequence[int]) -> None:
         """Check that exactly the signers at `indices` (ascending) of the set with `keys` signed `digest`.
 

@@ -116,6 +116,10 @@ class Secp256k1Scheme:
             _require_signature(signature)
         return b"".join(signatures)
 
+    def unpack(self, payload: bytes) -> tuple[bytes, ...]:
+        """The signatures, 64 bytes each. `payload` has a length that `payload_length` gives."""
+        return tuple(payload[start : start + SIGNATURE_LENGTH] for start in range(0, len(payload), SIGNATURE_LENGTH))
+
     def verify_payload(self, payload: bytes, digest: bytes, keys: Sequence[bytes], indices: Sequence[int]) -> None:
         """Check every signature in turn, and each in the order of the errors below.
 
@@ -126,8 +130,7 @@ class Secp256k1Scheme:
             ForgedSignature: by nobody in the set, or unrecoverable.
         """
         counted: set[bytes] = set()
-        for place, index in enumerate(indices):
-            signature = payload[place * SIGNATURE_LENGTH : (place + 1) * SIGNATURE_LENGTH]
+        for index, signature in zip(indices, self.unpack(payload), strict=True):
             if has_high_s(signature):
                 raise HighS(index)
             try:

@@ -47,6 +47,11 @@ def test_a_certificate_comes_back() -> None:
     assert certificate.signer_indices == (0, 1, 3)
 
 
+def test_a_certificate_gives_each_signers_own_signature() -> None:
+    certificate = parse_certificate(build_certificate(BATCH, 1, signatures_of(3, 0, 2)).to_bytes())
+    assert certificate.signatures == signatures_of(0, 2, 3)
+
+
 def test_the_bitmap_reaches_index_255() -> None:
     certificate = build_certificate(BATCH, 1, {255: SIGNATURES[0], 0: SIGNATURES[1]})
     assert certificate.bitmap == 1 << 255 | 1

@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import pytest
 
+from attestation.certificate import build_certificate
 from attestation.errors import (
     AttestationError,
     MalformedSignature,
@@ -63,6 +64,12 @@ def test_security_both_statements_must_be_signed_and_in_their_batches(place: str
     assert isinstance(caught.value.__cause__, SignatureError)
     with pytest.raises(MalformedSignature):
         verify_equivocation(replace(GOOD, **{place: replace(signed, signature=b"")}), GOOD.signer_key)
+
+
+def test_a_certificate_bears_evidence() -> None:
+    certificate = build_certificate(GOOD.first.batch, GOOD.scheme, {5: GOOD.first.signature})
+    first = replace(GOOD.first, signature=certificate.signatures[5])
+    verify_equivocation(replace(GOOD, first=first), GOOD.signer_key)
 
 
 def test_evidence_is_of_a_known_scheme() -> None:

@@ -111,6 +111,8 @@ def test_the_payload_is_64_bytes_a_signer() -> None:
     assert [SECP256K1.payload_length(count) for count in (0, 1, 256)] == [0, 64, 16_384]
     assert SECP256K1.pack([]) == b""
     assert SECP256K1.pack([b"\x01" * 64, b"\x02" * 64]) == b"\x01" * 64 + b"\x02" * 64
+    assert SECP256K1.unpack(b"\x01" * 64 + b"\x02" * 64) == (b"\x01" * 64, b"\x02" * 64)
+    assert SECP256K1.unpack(b"") == ()
 
 
 def test_a_key_of_the_scheme_has_20_bytes() -> None:
