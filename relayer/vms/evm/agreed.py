@@ -34,7 +34,7 @@ async def vote_stamps(pool: EndpointPool, numbers: Sequence[int]) -> tuple[Verdi
         ]
         return [None if header is None else header.stamp for header in headers]
 
-    return await pool.vote(ask)
+    return await pool.vote(ask, at_tip=True)
 
 
 async def fetch_stamps(pool: EndpointPool, numbers: Sequence[int]) -> list[Stamp]:

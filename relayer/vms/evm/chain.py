@@ -43,70 +43,68 @@ class ChainIdentity:
     verifier: bytes
 
 
-class EvmChain:
-    """The reading side. Both sides of a chain share its collaborators."""
+@dataclass(frozen=True, slots=True)
+class ChainParts:
+    """What both sides of a chain work with."""
 
-    def __init__(
-        self,
-        identity: ChainIdentity,
-        pool: EndpointPool,
-        codec: LogCodec,
-        hints: HeadHints,
-        times: RecentTimes,
-        finality: FinalityRule,
-        max_blocks_per_fetch: int,
-    ) -> None:
-        self._identity = identity
-        self._pool = pool
-        self._codec = codec
-        self._hints = hints
-        self._times = times
-        self._finality = finality
-        self._max_blocks = max_blocks_per_fetch
-        self._reader = BlockReader(codec.watched)
+    identity: ChainIdentity
+    pool: EndpointPool
+    codec: LogCodec
+    hints: HeadHints
+    times: RecentTimes
+    finality: FinalityRule
+    max_blocks_per_fetch: int
+
+
+class EvmChain:
+    """The reading side."""
+
+    def __init__(self, parts: ChainParts) -> None:
+        self._parts = parts
+        self._reader = BlockReader(parts.codec.watched)
 
     @property
     def name(self) -> str:
         """The operator's short name for it."""
-        return self._identity.name
+        return self._parts.identity.name
 
     @property
     def caip2(self) -> str:
         """CAIP-2 text."""
-        return self._identity.caip2
+        return self._parts.identity.caip2
 
     @property
     def gateway(self) -> bytes:
         """ERC-7930 address of the gateway that is watched."""
-        return self._codec.gateway
+        return self._parts.codec.gateway
 
     @property
     def dropped_logs(self) -> int:
         """How many logs of our contracts said something impossible. Each is an alarm."""
-        return self._codec.dropped
+        return self._parts.codec.dropped
 
     def wake_ups(self) -> AsyncIterator[None]:
         """Yields whenever there may be a new head."""
-        return self._hints.wake_ups()
+        return self._parts.hints.wake_ups()
 
     async def fetch_head(self) -> Head:
         """The tip that M endpoints have reached, and the final height by the chain's finality rule."""
-        pool, tag = self._pool, self._finality.tag
+        pool, tag = self._parts.pool, self._parts.finality.tag
         reports = await fetch_reports(pool, tag)
         number = pool.reached(report.tip.ref.number for report in reports)
         # SECURITY: what is final decides what is signed: no single endpoint may raise it.
         tagged_number = pool.reached(report.tagged_number for report in reports)
         tip = common_ref(reports, number, pool.quorum) or await self._fetch_common_ancestor(number)
-        return Head(tip, self._finality.final_number(tip.number, tagged_number))
+        return Head(tip, self._parts.finality.final_number(tip.number, tagged_number))
 
     async def fetch_blocks(self, first: int, last: int) -> tuple[ObservedBlock, ...]:
         """Blocks first..last, or as many of them as M endpoints have and one fetch may hold, linked."""
-        last = min(last, first + self._max_blocks - 1)
+        last = min(last, first + self._parts.max_blocks_per_fetch - 1)
 
         async def ask(endpoint: RpcEndpoint) -> list[BlockContents | None]:
             return await self._reader.read(endpoint, first, last)
 
-        verdicts = await self._pool.vote(ask)
+        verdicts = await self._parts.pool.vote(ask)
         agreed: list[BlockContents] = []
         for verdict in verdicts:
             block = verdict.value
@@ -115,19 +113,19 @@ class EvmChain:
                 break
             agreed.append(block)
         if not agreed and verdicts[0].is_disputed:
-            raise RpcDisagreement(f"{self.name}: no {self._pool.quorum} endpoints agree on block {first}")
-        self._times.remember(block.stamp for block in agreed)
+            raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on block {first}")
+        self._parts.times.remember(block.stamp for block in agreed)
         return tuple(
-            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._codec.decode(block))
+            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._parts.codec.decode(block))
             for block in agreed
             for stamp in (block.stamp,)
         )
 
     async def fetch_block_ref(self, number: int) -> BlockRef | None:
         """The block at this height on the chain now, or None above the tip that M endpoints have reached."""
-        (verdict,) = await vote_stamps(self._pool, [number])
+        (verdict,) = await vote_stamps(self._parts.pool, [number])
         if verdict.value is None and verdict.is_disputed:
-            raise RpcDisagreement(f"{self.name}: no {self._pool.quorum} endpoints agree on block {number}")
+            raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on block {number}")
         return verdict.value.ref if verdict.value else None
 
     async def fetch_epochs(self, block: BlockRef) -> Sequence[EpochApplied]:
@@ -136,19 +134,19 @@ class EvmChain:
         A verifier does not tell where a set was applied: `location` is `block` itself, with indices 0 and no hash.
         """
         timestamp, newest = await self._fetch_clock(block)
-        verifier = self._identity.verifier
+        verifier = self._parts.identity.verifier
         epochs = range(max(newest - _MAX_LIVE_EPOCHS, 0) + 1, newest + 1)
         calls = [signer_set_call(verifier, epoch, block) for epoch in epochs]
 
         async def ask(endpoint: RpcEndpoint) -> list[tuple[SignerSet, int]]:
             return [parse_signer_set(answer, endpoint) for answer in await endpoint.call(calls)]
 
-        verdicts = await self._pool.vote(ask) if calls else ()
+        verdicts = await self._parts.pool.vote(ask) if calls else ()
         location = Location(block, 0, 0, b"")
         applied = []
         for epoch, verdict in zip(epochs, verdicts, strict=True):
             if verdict.value is None:
-                raise RpcDisagreement(f"{self.name}: no {self._pool.quorum} endpoints agree on epoch {epoch}")
+                raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on epoch {epoch}")
             signer_set, valid_until = verdict.value
             if valid_until >= timestamp:
                 applied.append(EpochApplied(epoch, signer_set, valid_until, location))
@@ -156,7 +154,7 @@ class EvmChain:
 
     async def _fetch_clock(self, block: BlockRef) -> tuple[int, int]:
         """The block's timestamp, and the newest epoch as of it."""
-        calls = [header_call(block.number), current_epoch_call(self._identity.verifier, block)]
+        calls = [header_call(block.number), current_epoch_call(self._parts.identity.verifier, block)]
 
         async def ask(endpoint: RpcEndpoint) -> list[tuple[int, int] | None]:
             header_answer, epoch_answer = await endpoint.call(calls)
@@ -165,15 +163,15 @@ class EvmChain:
                 return [None]
             return [(header.stamp.timestamp, parse_current_epoch(epoch_answer, endpoint))]
 
-        (verdict,) = await self._pool.vote(ask)
+        (verdict,) = await self._parts.pool.vote(ask)
         if verdict.value is None:
-            raise RpcUnavailable(f"{self.name}: no {self._pool.quorum} endpoints agree on block {block.number}")
+            raise RpcUnavailable(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on block {block.number}")
         return verdict.value
 
     async def _fetch_common_ancestor(self, number: int) -> BlockRef:
         """The highest block at or just below this height that M endpoints agree on, while their tips differ."""
         numbers = range(number, max(number - _TIP_WINDOW, -1), -1)
-        for verdict in await vote_stamps(self._pool, numbers):
+        for verdict in await vote_stamps(self._parts.pool, numbers):
             if verdict.value is not None:
                 return verdict.value.ref
-        raise RpcDisagreement(f"{self.name}: no {self._pool.quorum} endpoints agree on any of the latest blocks")
+        raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on any of the latest blocks")

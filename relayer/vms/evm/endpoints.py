@@ -91,11 +91,14 @@ class EndpointPool:
         self._clock = clock
         self._jitter = jitter
 
-    async def vote(self, ask: Callable[[RpcEndpoint], Awaitable[Sequence[T | None]]]) -> tuple[Verdict[T], ...]:
+    async def vote(
+        self, ask: Callable[[RpcEndpoint], Awaitable[Sequence[T | None]]], *, at_tip: bool = False
+    ) -> tuple[Verdict[T], ...]:
         """Ask until every item has M equal values, or all endpoints have spoken. Values are compared by `==`.
 
         `ask` gives equally many items from every endpoint, None for what the endpoint does not know: that is no voice,
-        so that one which lags contradicts nobody.
+        so that one which lags contradicts nobody. `at_tip`: honest endpoints may differ for a moment, so that nobody is
+        blamed for being outvoted.
 
         Raises:
             RpcUnavailable: fewer than M endpoints answered at all.
@@ -113,7 +116,7 @@ class EndpointPool:
                         if value is not None:
                             tally.add(value, member)
         poll.require(self.quorum)
-        return self._judge(tallies)
+        return self._judge(tallies, is_blaming=not at_tip)
 
     async def each(self, ask: Callable[[RpcEndpoint], Awaitable[T]]) -> list[T]:
         """What every endpoint that answers in good time says: M answers at least, and no long wait for the rest.
@@ -211,13 +214,13 @@ class EndpointPool:
     def _is_decided(self, tallies: Sequence[_Tally[T]]) -> bool:
         return bool(tallies) and all(tally.agreed(self.quorum) is not None for tally in tallies)
 
-    def _judge(self, tallies: Sequence[_Tally[T]]) -> tuple[Verdict[T], ...]:
+    def _judge(self, tallies: Sequence[_Tally[T]], *, is_blaming: bool) -> tuple[Verdict[T], ...]:
         verdicts: list[Verdict[T]] = []
         outvoted: dict[str, Member] = {}
         for tally in tallies:
             value = tally.agreed(self.quorum)
             verdicts.append(Verdict(value, is_disputed=len(tally.voices) > 1))
-            if value is not None:
+            if value is not None and is_blaming:
                 losers = (m for voice, members in tally.voices if voice != value for m in members)
                 outvoted.update((m.endpoint.label, m) for m in losers)
         for member in outvoted.values():

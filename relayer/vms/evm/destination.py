@@ -1,0 +1,111 @@
+"""An EVM chain as the place where requests are executed and questions are answered.
+
+Its job: the port `DestinationVm`: the `execute` and `expire` transactions for what is not consumed yet, and the reading
+of QUERYs. It must not judge whether an execution pays.
+
+Source: contracts/evm/src/interfaces/IXvmDestination.sol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Final
+
+from attestation.request import Request, RequestId
+from attestation.statement import Execute
+from relayer.domain.blocks import BlockRef
+from relayer.ports.destination_vm import Answer, Pin
+from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.vms.evm.answers import AnswerReader
+from relayer.vms.evm.bundling import Item, Part
+from relayer.vms.evm.calldata import EXECUTE, EXPIRE, encode_consumption, encode_execute_item, encode_expire_item
+from relayer.vms.evm.chain import ChainParts, EvmChain
+from relayer.vms.evm.gas import EXECUTE_GAS, Load, item_load
+from relayer.vms.evm.pins import PinFinder
+from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.rpc import RpcEndpoint
+from relayer.vms.evm.views import consumed_call, parse_consumed
+
+_EMPTY_SLOT: Final = bytes(32)
+
+_Encode = Callable[[Request, Execute], bytes]
+_Weigh = Callable[[Request, bytes], Load]
+
+
+class EvmDestination(EvmChain):
+    """The executing and answering side."""
+
+    def __init__(self, parts: ChainParts, preparer: Preparer) -> None:
+        super().__init__(parts)
+        self._preparer = preparer
+        self._pins = PinFinder(parts.pool, parts.times)
+        self._answers = AnswerReader(parts.pool, parts.identity.chain_id)
+
+    async def prepare_execute(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
+        """Bundle and simulate executions; what M endpoints know as consumed is `settled`."""
+        return await self._prepare(batches, EXECUTE, payee, encode_execute_item, _execute_load)
+
+    async def prepare_expire(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
+        """The same for requests past their expiry by the chain's clock."""
+        return await self._prepare(batches, EXPIRE, payee, encode_expire_item, _expire_load)
+
+    async def fetch_pin(self, after_timestamp: int) -> Pin | None:
+        """The parent of the first block later than this timestamp (s), and that block."""
+        return await self._pins.find(after_timestamp)
+
+    async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        """What each QUERY reads at `pin`, in order; None where there is no answer."""
+        return await self._answers.read(pin, requests)
+
+    async def _prepare(
+        self, batches: Sequence[CertifiedBatch], selector: bytes, payee: bytes, encode: _Encode, weigh: _Weigh
+    ) -> Preparation:
+        requests = [tracked.request for batch in batches for tracked in batch.requests]
+        identifiers = [tracked.request_id for batch in batches for tracked in batch.requests]
+        settled = await self._fetch_consumed(identifiers, requests)
+        parts = [_part(batch, frozenset(settled), encode, weigh) for batch in batches]
+        encode_call = partial(encode_consumption, selector, payee=payee)
+        prepared = await self._preparer.prepare([part for part in parts if part.items], encode_call)
+        return Preparation(prepared.calls, (*settled, *prepared.settled), prepared.refused)
+
+    async def _fetch_consumed(self, identifiers: Sequence[RequestId], requests: Sequence[Request]) -> list[RequestId]:
+        """Those that this attempt of theirs, or an earlier consumption, has used up, as M endpoints know."""
+        gateway = self._parts.identity.gateway
+        slots = [(identifier, request.first_attempt) for identifier, request in zip(identifiers, requests, strict=True)]
+        calls = [consumed_call(gateway, slot) for pair in slots for slot in pair if slot is not None]
+
+        async def ask(endpoint: RpcEndpoint) -> list[bool]:
+            words = iter([parse_consumed(answer, endpoint) for answer in await endpoint.call(calls)])
+            return [
+                _is_consumed(identifier, next(words), _EMPTY_SLOT if origin is None else next(words))
+                for identifier, origin in slots
+            ]
+
+        verdicts = await self._parts.pool.vote(ask, at_tip=True) if calls else ()
+        return [identifier for identifier, verdict in zip(identifiers, verdicts, strict=True) if verdict.value]
+
+
+def _part(batch: CertifiedBatch, done: frozenset[RequestId], encode: _Encode, weigh: _Weigh) -> Part:
+    wanted = {tracked.request_id: tracked.request for tracked in batch.requests if tracked.request_id not in done}
+    items: list[Item] = []
+    for index, statement in enumerate(batch.batch.statements):
+        if isinstance(statement, Execute) and statement.request_id in wanted:
+            request = wanted[statement.request_id]
+            encoded = encode(request, statement)
+            items.append(Item(index, statement.request_id, encoded, weigh(request, encoded)))
+    leaves = tuple(statement.leaf for statement in batch.batch.statements)
+    return Part(leaves, batch.certificate, tuple(items))
+
+
+def _is_consumed(identifier: RequestId, own_word: bytes, origin_word: bytes) -> bool:
+    """A retry that ran is written down under its first attempt, with the low 248 bits of its own id."""
+    return own_word != _EMPTY_SLOT or (origin_word != _EMPTY_SLOT and origin_word[1:] == identifier[1:])
+
+
+def _execute_load(request: Request, encoded: bytes) -> Load:
+    return item_load(encoded, EXECUTE_GAS, request.execution_gas_limit, request.return_limit)
+
+
+def _expire_load(_: Request, encoded: bytes) -> Load:
+    return item_load(encoded, EXECUTE_GAS, 0, 0)

@@ -1,0 +1,125 @@
+"""What a transaction would do now.
+
+Its job: run prepared calls on the tip's state, from our account, many in one exchange: do they revert, with what, how
+much gas do they use, and which requests would the gateway pass over? One endpoint's word is enough: it decides about
+spending only. It must not choose what to do about it.
+
+Source: ethereum/execution-apis, `eth_simulateV1`; nodes that lack it are asked by `eth_call` and `eth_estimateGas`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple
+
+from attestation.request import RequestId
+from relayer.errors import RpcUnavailable
+from relayer.vms.evm import interface
+from relayer.vms.evm.contract_errors import error_name
+from relayer.vms.evm.endpoints import EndpointPool
+from relayer.vms.evm.quantities import format_data, parse_address, parse_data, parse_hash, parse_quantity
+from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
+
+_CALL_SKIPPED: Final = interface.topic(interface.CALL_SKIPPED)
+_OUTCOME_SKIPPED: Final = interface.topic(interface.OUTCOME_SKIPPED)
+
+SETTLED: Final = "AlreadyConsumed"
+"""The reason of a skip that only says that somebody else was first."""
+
+
+class Trial(NamedTuple):
+    """A transaction to be tried."""
+
+    data: bytes
+    gas_limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a trial did: `error` names the revert, empty if it ran; `skipped` says why requests were passed over."""
+
+    error: str
+    gas_used: int
+    skipped: Mapping[RequestId, str] = field(default_factory=dict)
+
+
+class Simulator:
+    """Tries calls from `sender` to `gateway` (20-byte addresses)."""
+
+    def __init__(self, pool: EndpointPool, gateway: bytes, sender: bytes) -> None:
+        self._pool = pool
+        self._gateway = gateway
+        self._to = format_data(gateway)
+        self._from = format_data(sender)
+        self._without_simulate: set[RpcEndpoint] = set()
+
+    async def run(self, trials: Sequence[Trial]) -> list[Finding]:
+        """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`."""
+        if not trials:
+            return []
+
+        async def ask(endpoint: RpcEndpoint) -> list[Finding]:
+            if endpoint not in self._without_simulate:
+                answers = await endpoint.call([self._simulate_call(trial) for trial in trials])
+                if not any(isinstance(answer, RpcFault) and is_unknown_method(answer) for answer in answers):
+                    return [self._parse_simulated(require_result(answer, endpoint)) for answer in answers]
+                self._without_simulate.add(endpoint)
+            return await self._estimate(endpoint, trials)
+
+        return await self._pool.first(ask)
+
+    def _simulate_call(self, trial: Trial) -> RpcCall:
+        call = {"from": self._from, "to": self._to, "gas": hex(trial.gas_limit), "input": format_data(trial.data)}
+        return RpcCall("eth_simulateV1", [{"blockStateCalls": [{"calls": [call]}], "validation": False}, "latest"])
+
+    def _parse_simulated(self, answer: Any) -> Finding:
+        try:
+            ((call,),) = [block["calls"] for block in answer]
+            logs = call["logs"]
+            status = parse_quantity(call["status"])
+            gas_used = parse_quantity(call["gasUsed"])
+            if status == 1:
+                return Finding("", gas_used, dict(filter(None, map(self._parse_skip, logs))))
+            # Nodes disagree on where revert data belongs.
+            data = (call.get("error") or {}).get("data") or call.get("returnData") or "0x"
+            return Finding(error_name(parse_data(data)), gas_used)
+        except (TypeError, ValueError, KeyError, AttributeError):
+            raise RpcUnavailable("an endpoint answered with a malformed simulation") from None
+
+    def _parse_skip(self, log: Any) -> tuple[RequestId, str] | None:
+        topics = log["topics"]
+        if parse_address(log["address"]) != self._gateway or not topics:
+            return None
+        topic = parse_hash(topics[0])
+        if topic == _OUTCOME_SKIPPED:
+            return RequestId(parse_hash(topics[1])), SETTLED
+        if topic == _CALL_SKIPPED:
+            return RequestId(parse_hash(topics[1])), error_name(parse_data(log["data"]))
+        return None
+
+    async def _estimate(self, endpoint: RpcEndpoint, trials: Sequence[Trial]) -> list[Finding]:
+        """Without the younger method: reverts and a bound of the gas, but no skips."""
+        fields = [
+            {"from": self._from, "to": self._to, "gas": hex(trial.gas_limit), "data": format_data(trial.data)}
+            for trial in trials
+        ]
+        calls = [RpcCall("eth_call", [each, "latest"]) for each in fields]
+        estimates = [RpcCall("eth_estimateGas", [each, "latest"]) for each in fields]
+        answers = await endpoint.call([*calls, *estimates])
+        return [
+            _judge(trial, called, estimated, endpoint)
+            for trial, called, estimated in zip(trials, answers[: len(trials)], answers[len(trials) :], strict=True)
+        ]
+
+
+def _judge(trial: Trial, called: Any, estimated: Any, endpoint: RpcEndpoint) -> Finding:
+    if isinstance(called, RpcFault):
+        data = parse_revert(called)
+        if data is None:
+            require_result(called, endpoint)
+        return Finding(error_name(data or b""), 0)
+    # The call ran with this limit, whatever the estimate says.
+    is_estimated = not isinstance(estimated, RpcFault)
+    return Finding("", min(parse_quantity(estimated), trial.gas_limit) if is_estimated else trial.gas_limit)

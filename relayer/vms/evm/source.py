@@ -1,0 +1,73 @@
+"""An EVM chain as the home of requests.
+
+Its job: the port `SourceChain`: what is still pending, and the `deliver` transactions for it. It must not judge whether
+a delivery pays.
+
+Source: contracts/evm/src/interfaces/IXvmSource.sol.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from attestation.request import RequestId
+from attestation.statement import Outcome
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.vms.evm.bundling import Item, Part
+from relayer.vms.evm.calldata import encode_delivery, encode_outcome_item
+from relayer.vms.evm.chain import ChainParts, EvmChain
+from relayer.vms.evm.gas import DELIVER_GAS, item_load
+from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.rpc import RpcEndpoint
+from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pending, pending_call
+
+
+class EvmSource(EvmChain):
+    """The delivering side."""
+
+    def __init__(self, parts: ChainParts, preparer: Preparer) -> None:
+        super().__init__(parts)
+        self._preparer = preparer
+
+    async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
+        """Bundle and simulate deliveries; what M endpoints no longer hold as pending is `settled`."""
+        requests = [request for batch in batches for request in batch.requests]
+        states = await self._fetch_states([request.request_id for request in requests])
+        settled = tuple(identifier for identifier, state in states.items() if state.state not in {PENDING, CANCELLED})
+        done = frozenset(settled)
+        parts = [_part(batch, done, states) for batch in batches]
+        prepared = await self._preparer.prepare([part for part in parts if part.items], encode_delivery)
+        return Preparation(prepared.calls, (*settled, *prepared.settled), prepared.refused)
+
+    async def _fetch_states(self, identifiers: Sequence[RequestId]) -> dict[RequestId, PendingState]:
+        """The state that M endpoints give; PENDING where no M agree: then the simulation tells."""
+        gateway = self._parts.identity.gateway
+        calls = [pending_call(gateway, identifier) for identifier in identifiers]
+
+        async def ask(endpoint: RpcEndpoint) -> list[PendingState]:
+            return [parse_pending(answer, endpoint) for answer in await endpoint.call(calls)]
+
+        verdicts = await self._parts.pool.vote(ask, at_tip=True) if calls else ()
+        unknown = PendingState(PENDING, is_eoa=False)
+        return {identifier: verdict.value or unknown for identifier, verdict in zip(identifiers, verdicts, strict=True)}
+
+
+def _part(batch: CertifiedBatch, done: frozenset[RequestId], states: dict[RequestId, PendingState]) -> Part:
+    wanted = {request.request_id: request for request in batch.requests if request.request_id not in done}
+    items = [
+        _item(index, statement, wanted[statement.request_id], states[statement.request_id])
+        for index, statement in enumerate(batch.batch.statements)
+        if isinstance(statement, Outcome) and statement.request_id in wanted
+    ]
+    leaves = tuple(statement.leaf for statement in batch.batch.statements)
+    return Part(leaves, batch.certificate, tuple(items))
+
+
+def _item(index: int, outcome: Outcome, tracked: TrackedRequest, state: PendingState) -> Item:
+    assert tracked.conclusion is not None, "a request whose outcome is certified has a conclusion"
+    return_data = tracked.conclusion.return_data
+    encoded = encode_outcome_item(outcome, return_data)
+    # A transaction's own sender that asked gets an event and no call.
+    limit = 0 if state.is_eoa else tracked.request.callback_gas_limit
+    return Item(index, tracked.request_id, encoded, item_load(encoded, DELIVER_GAS, limit, answer_limit=0))
