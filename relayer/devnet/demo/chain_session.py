@@ -1,0 +1,194 @@
+"""One chain of the devnet as an outside program sees it: an account, a gateway, the events of a few requests.
+
+Its job: deploy the demonstration's contracts, ask, and read the gateway's events with plain web3.py. It believes the
+chain and nobody else.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from eth_account import Account
+from eth_account.signers.local import LocalAccount
+from web3 import HTTPProvider, Web3
+from web3.contract import Contract
+from web3.contract.contract import ContractFunction
+from web3.logs import DISCARD
+from web3.types import Nonce, TxParams, Wei
+
+from attestation.address import InteroperableAddress, evm_account
+from relayer.devnet.demo.cases import EXPIRY_SECONDS, Case
+from relayer.errors import RpcUnavailable
+
+_NOBODY = bytes.fromhex("00000000000000000000000000000000000e0a00")
+"""An address that holds no code."""
+
+_OVERPAY_PERCENT = 120
+"""Above the quote: the price of gas may move within the block. The gateway returns what is too much."""
+
+WATCHED = ("XVMCallRequested", "XVMCallConcluded", "XVMCallSkipped", "XVMCallbackDelivered", "XVMHandlerFailed")
+"""The gateway's events that tell a request's life."""
+
+_ASK_GAS = 600_000
+_DEPLOY_GAS = 3_000_000
+_RECEIPT_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One event of a gateway about a request; `fields` are the event's own, by their ABI names."""
+
+    name: str
+    request_id: int
+    block: int
+    tx_hash: bytes
+    fields: Mapping[str, Any]
+
+
+class ChainSession:
+    """The chain that `description` (an entry of the devnet's file) names, used through its last funded account."""
+
+    def __init__(self, description: Mapping[str, Any]) -> None:
+        self.name = str(description["name"])
+        self.caip2 = str(description["caip2"])
+        self._web3 = Web3(HTTPProvider(str(description["rpc_url"]), request_kwargs={"timeout": 10}))
+        self._account: LocalAccount = Account.from_key(description["accounts"][-1]["private_key"])
+        self._nonce = self._web3.eth.get_transaction_count(self._account.address)
+        self.chain_id = self._web3.eth.chain_id
+        self.gateway = self._contract("XvmGateway", description["gateway"])
+        self._events = {
+            self.gateway.events[name].topic.removeprefix("0x"): self.gateway.events[name] for name in WATCHED
+        }
+        self._next_block = self._web3.eth.block_number + 1
+        self.counter: Contract
+        self.echo: Contract
+
+    def deploy(self) -> None:
+        """Put the two example contracts on the chain."""
+        pending = [(name, self._send(self._creation(name))) for name in ("XvmCounter", "XvmEcho")]
+        counter, echo = (self._contract(name, self._receipt(tx)["contractAddress"]) for name, tx in pending)
+        self.counter, self.echo = counter, echo
+
+    def ask(self, case: Case, destination: ChainSession) -> bytes:
+        """Send the request's transaction; its hash."""
+        target = self._target(case, destination)
+        payload = bytes.fromhex(destination.counter.encode_abi(case.call.function, list(case.call.arguments))[2:])
+        if case.is_simple:
+            fee = self._overload(self.gateway, "quote", destination.chain_id, len(payload)).call()
+            address = Web3.to_checksum_address(target.address)
+            call = self._overload(self.echo, "ask", destination.chain_id, address, payload[:4], payload[4:])
+        else:
+            options = self._options(case, destination)
+            fee = self._overload(self.gateway, "quote", target.to_bytes(), len(payload), options).call()
+            asker = (self.gateway, "xvmExecute") if case.asker == "eoa" else (self.echo, "ask")
+            call = self._overload(*asker, target.to_bytes(), payload, options)
+        value = fee * _OVERPAY_PERCENT // 100
+        return self._send(call.build_transaction({**self._free_of_rpc(), "value": Wei(value), "gas": _ASK_GAS}))
+
+    def request_id(self, tx_hash: bytes) -> int:
+        """The id that the gateway gave the request of this transaction. Raises `RpcUnavailable` if it was refused."""
+        receipt = self._receipt(tx_hash)
+        logs = self.gateway.events.XVMCallRequested().process_receipt(receipt, errors=DISCARD)
+        if receipt["status"] != 1 or not logs:
+            raise RpcUnavailable(f"{self.name} refused the request of transaction 0x{tx_hash.hex()}")
+        return int(logs[0]["args"]["requestId"])
+
+    def fetch_sightings(self) -> list[Sighting]:
+        """What the gateway said in blocks since the last call, in order."""
+        tip = self._web3.eth.block_number
+        if tip < self._next_block:
+            return []
+        span = {"address": self.gateway.address, "fromBlock": self._next_block, "toBlock": tip}
+        logs = self._web3.eth.get_logs(span)  # type: ignore[arg-type]
+        self._next_block = tip + 1
+        known = [(self._events[log["topics"][0].hex()], log) for log in logs if log["topics"][0].hex() in self._events]
+        return [_sighting(event.process_log(log)) for event, log in known]
+
+    def gas_used(self, tx_hash: bytes) -> int:
+        """Of a mined transaction."""
+        return int(self._web3.eth.get_transaction_receipt(tx_hash)["gasUsed"])  # type: ignore[arg-type]
+
+    def callback_of(self, request_id: int) -> tuple[bool, bool, bytes]:
+        """What the asking contract recorded: (arrived, success, return data)."""
+        arrived, success, data = self.echo.functions.results(request_id).call()
+        return bool(arrived), bool(success), bytes(data)
+
+    def count(self) -> int:
+        """The demonstration target's counter."""
+        return int(self.counter.functions.count().call())
+
+    def _target(self, case: Case, destination: ChainSession) -> InteroperableAddress:
+        addresses = {
+            "counter": destination.counter.address,
+            "gateway": destination.gateway.address,
+            "nobody": "0x" + _NOBODY.hex(),
+        }
+        return evm_account(destination.chain_id, bytes.fromhex(addresses[case.call.target][2:]))
+
+    def _options(self, case: Case, destination: ChainSession) -> dict[str, Any]:
+        now = destination._web3.eth.get_block("latest")["timestamp"]
+        return {
+            "mode": int(case.mode),
+            "ownAccount": False,
+            "executionGasLimit": 0,
+            "callbackGasLimit": 0,
+            "returnLimit": 0,
+            "expiry": now + EXPIRY_SECONDS if case.expires else 0,
+            "ordered": False,
+            "codeHash": bytes(32),
+            "disputeBlocks": 0,
+            "deadlineBlocks": 0,
+            "metadata": b"",
+        }
+
+    def _contract(self, name: str, address: str) -> Contract:
+        return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=_artifact(name)["abi"])
+
+    def _creation(self, name: str) -> dict[str, Any]:
+        artifact = _artifact(name)
+        factory = self._web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+        creation = factory.constructor(self.gateway.address)
+        return dict(creation.build_transaction({**self._free_of_rpc(), "gas": _DEPLOY_GAS}))
+
+    @staticmethod
+    def _overload(contract: Contract, name: str, *arguments: object) -> ContractFunction:
+        """The call of that function of this name which has so many parameters."""
+        found = contract.find_functions_by_name(name)
+        call: ContractFunction = next(f for f in found if len(f.argument_types) == len(arguments))(*arguments)
+        return call
+
+    def _free_of_rpc(self) -> TxParams:
+        """Transaction fields that web3.py would otherwise ask the node for, one call each."""
+        base_fee = self._web3.eth.get_block("latest")["baseFeePerGas"]
+        return {
+            "chainId": self.chain_id,
+            "from": self._account.address,
+            "nonce": self._nonce,
+            "maxFeePerGas": Wei(4 * base_fee + 10**9),
+            "maxPriorityFeePerGas": Wei(10**9),
+        }
+
+    def _send(self, transaction: Mapping[str, Any]) -> bytes:
+        signed = self._account.sign_transaction(dict(transaction))
+        self._nonce = Nonce(self._nonce + 1)
+        return bytes(self._web3.eth.send_raw_transaction(signed.raw_transaction))
+
+    def _receipt(self, tx_hash: bytes) -> Mapping[str, Any]:
+        return self._web3.eth.wait_for_transaction_receipt(tx_hash, timeout=_RECEIPT_SECONDS, poll_latency=0.1)  # type: ignore[arg-type]
+
+
+def _artifact(name: str) -> Mapping[str, Any]:
+    text = files("relayer.vms.evm").joinpath("artifacts", f"{name}.json").read_text("utf-8")
+    artifact: Mapping[str, Any] = json.loads(text)
+    return artifact
+
+
+def _sighting(log: Mapping[str, Any]) -> Sighting:
+    fields = log["args"]
+    return Sighting(
+        str(log["event"]), int(fields["requestId"]), int(log["blockNumber"]), bytes(log["transactionHash"]), fields
+    )

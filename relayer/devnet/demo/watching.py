@@ -1,0 +1,83 @@
+"""From what gateways said to what became of each request.
+
+Its job: join the events of both chains by request id, note when each was first seen, and judge the end against what was
+expected. Pure but for the clock that the caller passes in.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from attestation.request import Mode
+from attestation.statement import OutcomeKind
+from relayer.devnet.demo.cases import Case
+from relayer.devnet.demo.chain_session import Sighting
+
+
+@dataclass(slots=True)
+class Step:
+    """Where and when an event of a request was first seen. `at` in seconds of the caller's clock."""
+
+    block: int
+    at: float
+    tx_hash: bytes
+
+
+@dataclass(slots=True)
+class Journey:
+    """One request of the demonstration, as the chains tell it."""
+
+    case: Case
+    request_id: int
+    requested: Step | None = None
+    executed: Step | None = None
+    delivered: Step | None = None
+    executed_kind: OutcomeKind | None = None
+    kind: OutcomeKind | None = None
+    success: bool | None = None
+    is_handler_failed: bool = False
+    faults: list[str] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        """One word for people."""
+        if self.delivered is not None:
+            return "handler failed" if self.is_handler_failed else "delivered"
+        if self.executed is not None:
+            return "concluded"
+        return "requested" if self.requested is not None else "asked"
+
+    def take_in(self, sighting: Sighting, now: float) -> bool:
+        """Note an event of this request. False if it says nothing new."""
+        step = Step(sighting.block, now, sighting.tx_hash)
+        match sighting.name:
+            case "XVMCallRequested" if self.requested is None:
+                self.requested = step
+            case "XVMCallConcluded" if self.executed is None:
+                self.executed, self.executed_kind = step, OutcomeKind(sighting.fields["kind"])
+            case "XVMCallConcluded":
+                self.faults.append("concluded twice")
+            case "XVMCallbackDelivered" | "XVMHandlerFailed" if self.delivered is None:
+                self.delivered, self.kind = step, OutcomeKind(sighting.fields["kind"])
+                self.success = bool(sighting.fields["success"])
+                self.is_handler_failed = sighting.name == "XVMHandlerFailed"
+            case "XVMCallbackDelivered" | "XVMHandlerFailed":
+                self.faults.append("delivered twice")
+            case _:
+                return False
+        return True
+
+    def judge(self) -> list[str]:
+        """What is not as expected; empty if all is."""
+        faults = list(self.faults)
+        if self.delivered is None:
+            return [*faults, f"no callback; it stands at {self.state!r}"]
+        if self.kind is not self.case.kind:
+            faults.append(f"ended {self.kind and self.kind.name}, expected {self.case.kind.name}")
+        if self.success is not (self.case.kind is OutcomeKind.EXECUTED):
+            faults.append(f"success was {self.success}")
+        if self.is_handler_failed:
+            faults.append("its handler failed")
+        if self.case.mode is Mode.CALL and self.executed_kind is not self.kind:
+            faults.append("the callback tells another outcome than the receipt")
+        return faults

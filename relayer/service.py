@@ -1,0 +1,291 @@
+"""The only composition root: one node, put together from its configuration.
+
+Its job: open databases, chains and doors, hand the stages what they need, and run it all until told to stop. Nothing
+else in the relayer knows how its parts are made; this module decides nothing about any request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import platform
+import random
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from importlib.metadata import entry_points, version
+
+import structlog
+
+from attestation.address import parse_account
+from attestation.request import Mode
+from attestation.schemes import SECP256K1
+from relayer.api.app import create_app
+from relayer.api.server import ApiServer
+from relayer.config import Settings
+from relayer.domain.policy import SpendPolicy
+from relayer.domain.route import Route, RouteTable
+from relayer.errors import ConfigError
+from relayer.keys.local_signer import LocalSigner
+from relayer.observability.metrics import Metrics
+from relayer.peers.client import HttpPeers, PeerAddress
+from relayer.peers.doorkeeper import Doorkeeper
+from relayer.peers.wire import network_id
+from relayer.ports.node_status import ChainStatus, PeerHead, PeerStatus
+from relayer.ports.signer import Guard
+from relayer.ports.store import Store
+from relayer.ports.vm import ChainSettings, OpenChain, VmRegistration
+from relayer.stages.answer import AnswerStage
+from relayer.stages.attest import AttestStage
+from relayer.stages.catch_up import CatchUpStage
+from relayer.stages.confirm import ConfirmStage
+from relayer.stages.desk import Bell, Bells, Desk, Tip
+from relayer.stages.duties import schedule_duties
+from relayer.stages.epochs import EpochBook
+from relayer.stages.evidence import EvidenceStage
+from relayer.stages.expire import ExpireStage
+from relayer.stages.inbox import Inbox
+from relayer.stages.runner import Runner
+from relayer.stages.settings import StageSettings
+from relayer.stages.stage import Stage
+from relayer.stages.status import chain_status
+from relayer.stages.submit import SubmitStage
+from relayer.stages.watch import WatchStage
+from relayer.store.engine import open_engine
+from relayer.store.guard_store import SqlGuard
+from relayer.store.migrate import Schema, is_current, upgrade
+from relayer.store.sql_store import SqlStore
+
+PACKAGE_VERSION = version("xvm-relayer")
+
+_log = structlog.get_logger(__name__)
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return time.time()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; cancellable."""
+        await asyncio.sleep(seconds)
+
+
+def routes_between(gateways: Mapping[str, bytes]) -> RouteTable:
+    """Both modes between every ordered pair of chains. Keys are CAIP-2 text, values ERC-7930 gateways."""
+    routes = []
+    for source_chain, source in gateways.items():
+        for destination_chain, destination in gateways.items():
+            if source_chain == destination_chain:
+                continue
+            chain_only = parse_account(destination).chain.to_bytes()
+            routes += [
+                Route(source + destination, Mode.CALL, source_chain, destination_chain, source, destination),
+                Route(source + chain_only, Mode.QUERY, source_chain, destination_chain, source, b""),
+            ]
+    return RouteTable(routes)
+
+
+def registered_vms() -> dict[str, VmRegistration]:
+    """All VMs that are installed, ours and others', by CAIP-2 namespace."""
+    found = [entry.load() for entry in entry_points(group="xvm.vms")]
+    return {registration.namespace: registration for registration in found}
+
+
+async def open_chains(settings: Sequence[ChainSettings], stack: AsyncExitStack) -> dict[str, OpenChain]:
+    """Connect every chain, by CAIP-2. Raises `ConfigError` with the faults of all of them."""
+    vms, faults = registered_vms(), []
+    chains: dict[str, OpenChain] = {}
+    for chain in settings:
+        vm = vms.get(chain.caip2.partition(":")[0])
+        if vm is None:
+            faults.append(f"chains.{chain.name}.caip2: no installed VM serves {chain.caip2}")
+            continue
+        try:
+            opened = await vm.open_chain(chain)
+        except ConfigError as error:
+            faults += [f"chains.{chain.name}: {fault}" for fault in error.faults]
+            continue
+        stack.push_async_callback(opened.close)
+        chains[chain.caip2] = opened
+    if faults:
+        raise ConfigError(faults)
+    return chains
+
+
+class Node:
+    """One running node. Implements the port `NodeStatus`."""
+
+    def __init__(self, desk: Desk, peers: HttpPeers) -> None:
+        self._desk = desk
+        self._peers = peers
+        self._started_at = desk.clock.now()
+        self._beat_at = self._started_at
+
+    def beat(self) -> None:
+        """The service's loop came round."""
+        self._beat_at = self._desk.clock.now()
+
+    @property
+    def key(self) -> bytes:
+        """Its signer key."""
+        return self._desk.signer.key
+
+    @property
+    def version(self) -> str:
+        """The version of the package that runs."""
+        return PACKAGE_VERSION
+
+    @property
+    def started_at(self) -> float:
+        """Wall-clock seconds."""
+        return self._started_at
+
+    @property
+    def last_beat_at(self) -> float:
+        """When the service's own loop last came round."""
+        return self._beat_at
+
+    @property
+    def store_fault(self) -> str:
+        """Why the last write to the store failed; empty if it did not."""
+        return self._desk.store_fault
+
+    def chains(self) -> Sequence[ChainStatus]:
+        """All configured chains."""
+        return [chain_status(self._desk, chain.source) for chain in self._desk.chains.values()]
+
+    def peers(self) -> Sequence[PeerStatus]:
+        """All configured peers."""
+        return self._peers.statuses()
+
+    def heads(self) -> Sequence[PeerHead]:
+        """What a peer's ping is answered with."""
+        return [
+            PeerHead(chain.caip2, chain.tip.number, chain.final_number)
+            for chain in self.chains()
+            if chain.tip is not None
+        ]
+
+
+async def run(settings: Settings) -> None:
+    """Run a node until SIGTERM or SIGINT. Raises `ConfigError` before anything is signed or sent."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with AsyncExitStack() as stack:
+        running = await _start(settings, stack)
+        stopping = asyncio.create_task(stop.wait())
+        try:
+            await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            _log.info("node_stops", reason="signal" if stop.is_set() else "failure")
+        finally:
+            stopping.cancel()
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+
+async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None]:
+    metrics, clock = Metrics(), SystemClock()
+    metrics.build.labels(PACKAGE_VERSION, platform.python_version()).set(1)
+    jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
+    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+    chains = await open_chains(settings.load_chain_settings(), stack)
+    store, guard = await _open_databases(settings, stack)
+    signer = LocalSigner(SECP256K1.signing_key(settings.load_signer_secret().reveal()), guard)
+    network = network_id(settings.node.network)
+    addresses = [PeerAddress(bytes.fromhex(peer.signer[2:]), peer.url) for peer in settings.peers]
+    peers = await stack.enter_async_context(
+        HttpPeers(signer=signer, network=network, peers=addresses, clock=clock, metrics=metrics, jitter=jitter.random)
+    )
+    desk = Desk(
+        store=store,
+        clock=clock,
+        routes=routes_between({name: chain.source.gateway for name, chain in chains.items()}),
+        chains=chains,
+        signer=signer,
+        peers=peers,
+        epochs=EpochBook(),
+        metrics=metrics,
+        settings=_stage_settings(settings),
+        bells=Bells(
+            submit={name: Bell() for name in chains},
+            answer={name: Bell() for name in chains},
+            confirm={name: Bell() for name in chains},
+        ),
+        tips={name: Tip() for name in chains},
+    )
+    inbox = Inbox(desk)
+    node = Node(desk, peers)
+    door = Doorkeeper(signer=signer, network=network, peer_keys=peers.keys, inbox=inbox, heads=node.heads, clock=clock)
+    app = create_app(door=door, store=store, routes=desk.routes, status=node, metrics=metrics, clock=clock)
+    server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
+    await stack.enter_async_context(server)
+    duties = schedule_duties(desk, node.beat)
+    duties.start()
+    stack.callback(duties.shutdown, wait=False)
+    start_blocks = {chain.caip2: chain.start_block for chain in settings.chains}
+    runner = Runner(desk, _stages(desk, inbox, settings.spend_policy(), start_blocks), jitter)
+    _log.info("node_starts", signer=f"0x{signer.key.hex()}", api_port=server.port, chains=list(chains))
+    return asyncio.create_task(_run_together(runner, peers))
+
+
+async def _run_together(runner: Runner, peers: HttpPeers) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(runner.run())
+        group.create_task(peers.run())
+
+
+async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[Store, Guard]:
+    """Bring both schemas up to date and open them.
+
+    SECURITY: the guard is made at the very first start only. An old node without its guard has forgotten what it
+    signed; it may go on under a new key, never under the old one.
+    """
+    is_known_node = await is_current(settings.store_url) and await _has_signed(settings)
+    if is_known_node and not await is_current(settings.guard_url, Schema.GUARD):
+        fault = (
+            f"guard_database_url: {settings.guard_url} is missing or of another version, but this node has signed before; "
+            "bring the file back as it was last used, or give the node a new signer key and a new data_dir"
+        )
+        raise ConfigError([fault])
+    await upgrade(settings.store_url)
+    await upgrade(settings.guard_url, Schema.GUARD)
+    engines = [open_engine(url) for url in (settings.store_url, settings.guard_url)]
+    for engine in engines:
+        stack.push_async_callback(engine.dispose)
+    return SqlStore(engines[0]), SqlGuard(engines[1])
+
+
+async def _has_signed(settings: Settings) -> bool:
+    engine = open_engine(settings.store_url)
+    try:
+        signer = SECP256K1.signing_key(settings.load_signer_secret().reveal())
+        return bool(await SqlStore(engine).load_own_attestations(signer.key, 0, 1))
+    finally:
+        await engine.dispose()
+
+
+def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping[str, int]) -> list[Stage]:
+    stages: list[Stage] = [AttestStage(desk, inbox), CatchUpStage(desk, inbox), EvidenceStage(desk, inbox)]
+    for name, chain in desk.chains.items():
+        stages += [
+            WatchStage(desk, chain.source, start_blocks[name]),
+            AnswerStage(desk, chain.destination),
+            SubmitStage(desk, chain, policy),
+            ConfirmStage(desk, chain),
+            ExpireStage(desk, name),
+        ]
+    return stages
+
+
+def _stage_settings(settings: Settings) -> StageSettings:
+    return StageSettings(
+        takeover_seconds=settings.policy.takeover_seconds,
+        hold_recheck_seconds=settings.policy.hold_recheck_seconds,
+    )
