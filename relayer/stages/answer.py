@@ -87,6 +87,8 @@ class AnswerStage:
     async def _conclude(self) -> None:
         desk = self._desk
         final_number = desk.tips[self.chain].final_number
+        if final_number < 0:
+            return  # the chain has not been looked at yet
         ripe = await desk.store.load_answers(self.chain, final_number, desk.settings.claim_limit)
         if not ripe:
             return

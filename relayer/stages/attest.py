@@ -12,7 +12,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
 from relayer.errors import ConflictingAttestation
 from relayer.ports.signer import Attestation
-from relayer.ports.store import Commit
+from relayer.ports.store import Commit, Deferral
 from relayer.stages.desk import Desk
 from relayer.stages.inbox import Inbox
 from relayer.stages.quorum import commit_quorums
@@ -42,26 +42,41 @@ class AttestStage:
     async def run_once(self) -> bool:
         """Sign what is due, commit, push."""
         desk = self._desk
-        rows = await desk.store.load_due_effects(_KINDS, None, desk.clock.now(), desk.settings.claim_limit)
-        batches = await desk.store.load_batches([row.subject for row in rows])
-        signable = [batch for batch in batches.values() if not self._is_halted(batch)]
-        if not signable:
+        now = desk.clock.now()
+        rows = await desk.store.load_due_effects(_KINDS, None, now, desk.settings.claim_limit)
+        if not rows:
             await self._inbox.settle_early()
             return False
+        batches = await desk.store.load_batches([row.subject for row in rows])
+        signable = [batch for batch in batches.values() if self._is_signable(batch)]
         signed = [attestation for batch in signable if (attestation := await self._sign(batch)) is not None]
-        done = tuple((EffectKind.SIGN_BATCH, batch.root) for batch in signable)
+        roots = {batch.root for batch in signable}
+        # What waits must not stand before others: a claim takes the oldest due first.
+        later = now + desk.settings.unsignable_recheck_seconds
+        rest = Commit(
+            attestations=tuple(signed),
+            done=tuple((row.kind, row.subject) for row in rows if row.subject in roots),
+            deferred=tuple(
+                Deferral(row.kind, row.subject, later, row.attempts) for row in rows if row.subject not in roots
+            ),
+        )
         async with desk.writing:
-            rest = Commit(attestations=tuple(signed), done=done)
             await commit_quorums(desk, [attestation.root for attestation in signed], rest)
         if signed:
             await desk.peers.push(signed)
         await self._inbox.settle_early()
         return len(rows) == desk.settings.claim_limit
 
-    def _is_halted(self, batch: Batch) -> bool:
-        """SECURITY: nothing is signed about, or for, a chain that contradicted itself."""
-        route = self._desk.routes.get(batch.route)
-        return route is None or not self._desk.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
+    def _is_signable(self, batch: Batch) -> bool:
+        """Whether it can be decided now who signs: the gateway's epochs are known, and nothing is halted.
+
+        SECURITY: nothing is signed about, or for, a chain that contradicted itself.
+        """
+        desk = self._desk
+        route = desk.routes.get(batch.route)
+        if route is None or desk.epochs.newest(batch.verifying_gateway) is None:
+            return False
+        return desk.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
 
     async def _sign(self, batch: Batch) -> Attestation | None:
         desk = self._desk

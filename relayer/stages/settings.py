@@ -15,6 +15,9 @@ class StageSettings:
     hold_recheck_seconds: float = 30.0
     """How often what does not pay is looked at again; prices move on this scale."""
 
+    unsignable_recheck_seconds: float = 2.0
+    """When to look again at a batch whose gateway's epochs are not known yet (its chain is not reached), or halted."""
+
     settle_recheck_seconds: float = 10.0
     """When to look again at what the tip says somebody else has done; the final block normally tells earlier."""
 

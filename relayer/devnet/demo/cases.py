@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
 
-EXPIRY_SECONDS = 1
-"""Expiry of the request that is to expire: shorter than any way from chain to chain."""
+EXPIRY_BLOCKS = 2
+"""Expiry of the request that is to expire, in source blocks from asking. It must still be ahead when the request is mined,
+and be over when the request is final: the devnet needs a finality depth of two blocks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ chain and nobody else.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
@@ -21,8 +22,8 @@ from web3.logs import DISCARD
 from web3.types import Nonce, TxParams, Wei
 
 from attestation.address import InteroperableAddress, evm_account
-from relayer.devnet.demo.cases import EXPIRY_SECONDS, Case
-from relayer.errors import RpcUnavailable
+from relayer.devnet.demo.cases import EXPIRY_BLOCKS, Case
+from relayer.errors import CallReverted
 
 _NOBODY = bytes.fromhex("00000000000000000000000000000000000e0a00")
 """An address that holds no code."""
@@ -54,6 +55,7 @@ class ChainSession:
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.name = str(description["name"])
+        self._block_time_seconds = float(description["block_time_seconds"])
         self.caip2 = str(description["caip2"])
         self._web3 = Web3(HTTPProvider(str(description["rpc_url"]), request_kwargs={"timeout": 10}))
         self._account: LocalAccount = Account.from_key(description["accounts"][-1]["private_key"])
@@ -82,7 +84,7 @@ class ChainSession:
             address = Web3.to_checksum_address(target.address)
             call = self._overload(self.echo, "ask", destination.chain_id, address, payload[:4], payload[4:])
         else:
-            options = self._options(case, destination)
+            options = self._options(case)
             fee = self._overload(self.gateway, "quote", target.to_bytes(), len(payload), options).call()
             asker = (self.gateway, "xvmExecute") if case.asker == "eoa" else (self.echo, "ask")
             call = self._overload(*asker, target.to_bytes(), payload, options)
@@ -90,11 +92,11 @@ class ChainSession:
         return self._send(call.build_transaction({**self._free_of_rpc(), "value": Wei(value), "gas": _ASK_GAS}))
 
     def request_id(self, tx_hash: bytes) -> int:
-        """The id that the gateway gave the request of this transaction. Raises `RpcUnavailable` if it was refused."""
+        """The id that the gateway gave the request of this transaction. Raises `CallReverted` if it was refused."""
         receipt = self._receipt(tx_hash)
         logs = self.gateway.events.XVMCallRequested().process_receipt(receipt, errors=DISCARD)
         if receipt["status"] != 1 or not logs:
-            raise RpcUnavailable(f"{self.name} refused the request of transaction 0x{tx_hash.hex()}")
+            raise CallReverted(f"an error of the gateway on {self.name}, in transaction 0x{tx_hash.hex()}")
         return int(logs[0]["args"]["requestId"])
 
     def fetch_sightings(self) -> list[Sighting]:
@@ -129,15 +131,15 @@ class ChainSession:
         }
         return evm_account(destination.chain_id, bytes.fromhex(addresses[case.call.target][2:]))
 
-    def _options(self, case: Case, destination: ChainSession) -> dict[str, Any]:
-        now = destination._web3.eth.get_block("latest")["timestamp"]
+    def _options(self, case: Case) -> dict[str, Any]:
+        now = self._web3.eth.get_block("latest")["timestamp"]
         return {
             "mode": int(case.mode),
             "ownAccount": False,
             "executionGasLimit": 0,
             "callbackGasLimit": 0,
             "returnLimit": 0,
-            "expiry": now + EXPIRY_SECONDS if case.expires else 0,
+            "expiry": now + math.ceil(EXPIRY_BLOCKS * self._block_time_seconds) if case.expires else 0,
             "ordered": False,
             "codeHash": bytes(32),
             "disputeBlocks": 0,
