@@ -1,0 +1,185 @@
+"""The transactions of a deployment, in their order. Pure: from a plan to calldata; it reaches no chain.
+
+Source: contracts/evm/README.md, section Deploying; the numbers below are that table's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Final
+
+from web3 import Web3
+from web3.contract import Contract
+
+from attestation.address import checksum_address
+from attestation.keccak import keccak256
+from relayer.domain.finality import FinalityTag
+from relayer.vms.evm.contract_artifacts import load_artifact
+from relayer.vms.evm.deployment_plan import (
+    EVM_ADDRESS_LENGTHS,
+    MAX_CALLBACK_GAS,
+    MAX_EXECUTION_GAS,
+    MAX_PAYLOAD_BYTES,
+    MAX_RETURN_BYTES,
+    ChainPlan,
+    Deployed,
+    DeploymentPlan,
+)
+
+_CREATE_GAS: Final = 53_000
+_CALLDATA_GAS_PER_BYTE: Final = 18
+"""EIP-2028's 16 for a byte that is not zero, EIP-3860's 2 for a word of creation code, rounded up."""
+_CODE_GAS_PER_BYTE: Final = 200
+_CONSTRUCTOR_GAS: Final = 2_500_000
+"""What a constructor may use: the gateway's creates the executor. Unused gas is not paid."""
+
+_BATCH_WINDOW_BLOCKS: Final = 1
+"""Each block its own batch."""
+
+_FINALITY_NUMBERS: Final = {FinalityTag.FINALIZED: 0, FinalityTag.SAFE: 1}
+_FINALITY_DEPTH: Final = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One transaction. `to` None creates a contract. `gas_limit` None: estimate it."""
+
+    name: str
+    to: bytes | None
+    data: bytes
+    value: int = 0
+    gas_limit: int | None = None
+
+
+def creation_steps(plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Iterator[Step]:
+    """Steps 1 to 4. `addresses` are where the contracts will be, which follows from the deployer's nonces."""
+    treasury = plan.treasury or plan.owner or deployer
+    for name, arguments in (
+        (
+            "XvmRoutes",
+            (deployer, plan.guardian, plan.max_pause_blocks, plan.quote_validity_blocks, plan.block_milliseconds),
+        ),
+        ("XvmRegistry", (deployer,)),
+        (
+            "XvmGateway",
+            (deployer, plan.guardian, plan.max_pause_blocks, treasury, addresses.routes, addresses.registry),
+        ),
+        ("EcdsaVerifier", (addresses.gateway, deployer)),
+    ):
+        artifact = load_artifact(name)
+        data = _contract(name).constructor(*map(_argument, arguments)).data_in_transaction
+        yield Step(
+            name=f"create {name}",
+            to=None,
+            data=_bytes(data),
+            gas_limit=_CREATE_GAS
+            + _CALLDATA_GAS_PER_BYTE * len(artifact.creation_code)
+            + _CODE_GAS_PER_BYTE * artifact.deployed_length
+            + _CONSTRUCTOR_GAS,
+        )
+
+
+def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[int, Deployed]) -> Iterator[Step]:
+    """Steps 5 to 12, and the plan's grants. They do not depend on one another."""
+    own = deployed[chain.chain_id]
+    yield _call(own.gateway, "XvmGateway", "setVerifier", own.verifier)
+    signer_set = plan.signer_set
+    signers = [(signer.key, signer.weight, signer.operator) for signer in signer_set.signers]
+    yield _call(
+        own.verifier,
+        "EcdsaVerifier",
+        "install",
+        (signer_set.scheme, signer_set.threshold, signer_set.valid_until, signer_set.grace_seconds, signers),
+    )
+    for other in plan.others(chain):
+        yield from _route_steps(plan, chain, other, deployed)
+    for any_chain in plan.chains:
+        yield _record_chain(own, any_chain, deployed[any_chain.chain_id])
+        for other in plan.others(any_chain):
+            source = any_chain.account(deployed[any_chain.chain_id].gateway)
+            for destination in (other.account(deployed[other.chain_id].gateway), other.chain.to_bytes()):
+                windows = (_BATCH_WINDOW_BLOCKS, _BATCH_WINDOW_BLOCKS, 0, 0)
+                yield _call(own.registry, "XvmRegistry", "recordRoute", source, destination, windows)
+    for operator in plan.operators:
+        yield _call(
+            own.registry, "XvmRegistry", "setOperator", operator.name, (operator.endpoint, _argument(operator.payout))
+        )
+    for grant in chain.grants:
+        yield Step(f"fund {checksum_address(grant.account)}", grant.account, b"", grant.amount)
+
+
+def handover_steps(chain: ChainPlan, deployer: bytes, own: Deployed) -> Iterator[Step]:
+    """Step 13: nothing if the deployer stays the owner. The new owner calls `acceptOwnership` on each."""
+    if chain.owner in {None, deployer}:
+        return
+    for address, name in (
+        (own.routes, "XvmRoutes"),
+        (own.registry, "XvmRegistry"),
+        (own.gateway, "XvmGateway"),
+        (own.verifier, "EcdsaVerifier"),
+    ):
+        yield _call(address, name, "transferOwnership", chain.owner)
+
+
+def _route_steps(
+    plan: DeploymentPlan, chain: ChainPlan, other: ChainPlan, deployed: dict[int, Deployed]
+) -> Iterator[Step]:
+    own, terms, gas = deployed[chain.chain_id], plan.terms, plan.gas
+    other_gateway = other.account(deployed[other.chain_id].gateway)
+    outbound = (
+        other_gateway,
+        terms.allows_queries,
+        EVM_ADDRESS_LENGTHS,
+        MAX_PAYLOAD_BYTES,
+        MAX_RETURN_BYTES,
+        MAX_EXECUTION_GAS,
+        MAX_CALLBACK_GAS,
+        terms.min_expiry_seconds,
+        terms.max_expiry_seconds,
+        terms.default_expiry_seconds,
+        chain.deadline_blocks(terms),
+        max(terms.max_deadline_blocks, chain.deadline_blocks(terms)),
+    )
+    exchange = Fraction(other.native_price) / Fraction(chain.native_price)
+    price = (
+        int(other.price_per_gigagas * exchange),
+        chain.price_per_gigagas,
+        chain.signers_wei,
+        gas.execution_overhead,
+        gas.callback_overhead,
+        gas.expire,
+        gas.execution_per_byte,
+        gas.callback_per_byte,
+        gas.margin_bps,
+    )
+    destination = other.chain.to_bytes()
+    yield _call(own.routes, "XvmRoutes", "setOutbound", destination, outbound)
+    yield _call(own.routes, "XvmRoutes", "setPrice", destination, price)
+    yield _call(own.routes, "XvmRoutes", "setInbound", other_gateway, True)  # noqa: FBT003 - the contract's argument
+
+
+def _record_chain(own: Deployed, chain: ChainPlan, its: Deployed) -> Step:
+    rule = chain.finality
+    number = _FINALITY_DEPTH if rule.tag is None else _FINALITY_NUMBERS[rule.tag]
+    record = (chain.account(its.gateway), number, rule.depth_blocks or 0, 0)
+    return _call(own.registry, "XvmRegistry", "recordChain", chain.chain.to_bytes(), record)
+
+
+def _call(to: bytes, contract: str, function: str, *arguments: Any) -> Step:
+    data = _bytes(_contract(contract).encode_abi(function, args=[_argument(argument) for argument in arguments]))
+    return Step(f"{contract}.{function} {keccak256(data).hex()[:8]}", to, data)
+
+
+def _contract(name: str) -> type[Contract]:
+    return Web3().eth.contract(abi=load_artifact(name).abi, bytecode=load_artifact(name).creation_code)
+
+
+def _argument(value: Any) -> Any:
+    """Addresses as the library takes them: a bare 20 bytes is one; ERC-7930 bytes and names are longer."""
+    return checksum_address(value) if isinstance(value, bytes) and len(value) == 20 else value  # noqa: PLR2004
+
+
+def _bytes(data: Any) -> bytes:
+    return bytes.fromhex(str(data).removeprefix("0x"))
