@@ -1,0 +1,100 @@
+"""Bringing a database's schema up to this program's.
+
+Its job: apply the packaged revisions, programmatically: no file in the working directory, no logging set up. Store and
+guard are two schemas with a history each, so that they may share a PostgreSQL database or be two SQLite files.
+Revisions only ever follow one another: what is released is never edited.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, MetaData
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from relayer.store.engine import database_file, open_engine, reading, writing
+from relayer.store.tables import GuardTable, StoreTable
+
+
+class Schema(StrEnum):
+    """What a database is for."""
+
+    STORE = "store"
+    GUARD = "guard"
+
+
+_SCRIPTS: Final = Path(__file__).parent / "migrations"
+_METADATA: Final[dict[Schema, MetaData]] = {Schema.STORE: StoreTable.metadata, Schema.GUARD: GuardTable.metadata}
+
+
+async def upgrade(url: str, schema: Schema = Schema.STORE) -> None:
+    """Make the schema current, creating the database file if need be. All or nothing; what is current stays as it is.
+
+    Raises `ConfigError` if the database cannot be opened.
+    """
+    engine = open_engine(url)
+    try:
+        async with writing(engine).begin() as connection:
+            await connection.run_sync(_upgrade, schema)
+    finally:
+        await engine.dispose()
+
+
+async def is_current(url: str, schema: Schema = Schema.STORE) -> bool:
+    """Whether the schema is exactly what this program expects; False for a file that does not exist, which stays so.
+
+    A guard that is not current is not to be made so on the way: SECURITY: a new, empty guard under an old key lets the
+    operator contradict itself. Raises `ConfigError` if the database cannot be opened.
+    """
+    path = database_file(url)
+    if path is not None and not path.exists():
+        return False
+    engine = open_engine(url)
+    try:
+        async with reading(engine).connect() as connection:
+            return await _revision_of(connection, schema) == _scripts(schema).get_current_head()
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, schema: Schema) -> None:
+    config = Config(attributes=_attributes(connection, schema))
+    # Config reads values as templates: a percent sign in the path of the installation stands for itself.
+    config.set_main_option("script_location", _escaped(_SCRIPTS))
+    config.set_main_option("version_locations", _escaped(_versions(schema)))
+    config.set_main_option("path_separator", "newline")
+    command.upgrade(config, "head")
+
+
+def _attributes(connection: Connection, schema: Schema) -> dict[str, Any]:
+    return {"connection": connection, "metadata": _METADATA[schema], "version_table": _version_table(schema)}
+
+
+async def _revision_of(connection: AsyncConnection, schema: Schema) -> str | None:
+    def read(sync_connection: Connection) -> str | None:
+        context = MigrationContext.configure(sync_connection, opts={"version_table": _version_table(schema)})
+        return context.get_current_revision()
+
+    return await connection.run_sync(read)
+
+
+def _scripts(schema: Schema) -> ScriptDirectory:
+    return ScriptDirectory(str(_SCRIPTS), version_locations=[str(_versions(schema))])
+
+
+def _versions(schema: Schema) -> Path:
+    return _SCRIPTS / "versions" / schema.value
+
+
+def _version_table(schema: Schema) -> str:
+    return f"xvm_{schema.value}_revision"
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")

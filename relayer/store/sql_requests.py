@@ -1,0 +1,140 @@
+"""Loading requests and what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, select
+
+from attestation.request import RequestId
+from relayer.domain.batch import BatchKind
+from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
+from relayer.ports.store import FeeEntry, RequestFilter, Transition
+from relayer.store.mapping import to_fee, to_tracked, to_transition
+from relayer.store.sql_reading import SqlReader, in_order, merged
+from relayer.store.tables import (
+    CONCLUSIONS,
+    FEE_ENTRIES,
+    IS_AWAITING,
+    IS_EXPIRABLE,
+    IS_QUERY,
+    REQUEST_BODIES,
+    REQUEST_COUNTS,
+    REQUESTS,
+    TRANSITIONS,
+)
+
+_TRACKED: Final[Select[Any]] = select(
+    REQUESTS,
+    REQUEST_BODIES.c.encoded,
+    CONCLUSIONS.c.outcome.label("conclusion_outcome"),
+    CONCLUSIONS.c.return_data.label("conclusion_return_data"),
+    CONCLUSIONS.c.tx_hash.label("conclusion_tx_hash"),
+).select_from(
+    REQUESTS.join(REQUEST_BODIES, REQUEST_BODIES.c.request_row == REQUESTS.c.row).outerjoin(
+        CONCLUSIONS, CONCLUSIONS.c.request_row == REQUESTS.c.row
+    )
+)
+_LOG_ORDER: Final = (REQUESTS.c.block_number, REQUESTS.c.tx_index, REQUESTS.c.log_index, REQUESTS.c.row)
+_COUNTS: Final = select(REQUEST_COUNTS).where(REQUEST_COUNTS.c.count > 0)
+_AWAITED: Final = {
+    BatchKind.EXECUTE: (REQUESTS.c.destination_gateway, REQUESTS.c.execute_root),
+    BatchKind.OUTCOME: (REQUESTS.c.source_gateway, REQUESTS.c.outcome_root),
+}
+
+
+class RequestLoaders(SqlReader):
+    """The store's promises about requests."""
+
+    async def load_requests(self, request_ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:
+        """Those that exist, by id."""
+        rows = await self._load_in(_TRACKED, REQUESTS.c.request_id, dict.fromkeys(request_ids))
+        return in_order(request_ids, {RequestId(row["request_id"]): to_tracked(row) for row in rows})
+
+    async def load_requests_at(self, source_gateway: bytes, numbers: Sequence[int]) -> Sequence[TrackedRequest]:
+        """Requests of this gateway in blocks with these numbers, in log order."""
+        statement = _TRACKED.where(REQUESTS.c.source_gateway == source_gateway).order_by(*_LOG_ORDER)
+        rows = await self._load_in(statement, REQUESTS.c.block_number, sorted(set(numbers)))
+        return [to_tracked(row) for row in rows]
+
+    async def load_queries_at(self, route: bytes, number: int) -> Sequence[TrackedRequest]:
+        """All requests of a QUERY route in the source block with this number, in log order."""
+        where = (IS_QUERY, REQUESTS.c.route == route, REQUESTS.c.block_number == number)
+        rows = await self._load(_TRACKED.where(*where).order_by(*_LOG_ORDER))
+        return [to_tracked(row) for row in rows]
+
+    async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
+        """Open CALLs to this chain whose expiry is < clock, oldest first."""
+        where = (IS_EXPIRABLE, REQUESTS.c.destination_chain == destination_chain, REQUESTS.c.expiry < clock)
+        rows = await self._load(
+            select(REQUESTS.c.request_id).where(*where).order_by(REQUESTS.c.expiry, REQUESTS.c.row).limit(limit)
+        )
+        return [RequestId(row["request_id"]) for row in rows]
+
+    async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
+        """(row number, request), newest first."""
+        above = () if where.before_row is None else (REQUESTS.c.row < where.before_row,)
+        newest = select(REQUESTS.c.row).where(*above).order_by(REQUESTS.c.row.desc()).limit(limit)
+        if where != RequestFilter(before_row=where.before_row):
+            stretches = await self._stretches(where)
+            if not stretches:
+                return []
+            newest = merged([newest.where(*stretch) for stretch in stretches], ["row"], limit, newest_first=True)
+        numbers = [row["row"] for row in await self._load(newest)]
+        rows = await self._load_in(_TRACKED, REQUESTS.c.row, numbers)
+        by_number = {row["row"]: to_tracked(row) for row in rows}
+        return list(in_order(numbers, by_number).items())
+
+    async def load_transitions(self, request_id: RequestId) -> Sequence[Transition]:
+        """The request's life so far, oldest first."""
+        rows = await self._load(
+            select(TRANSITIONS)
+            .join(REQUESTS, REQUESTS.c.row == TRANSITIONS.c.request_row)
+            .where(REQUESTS.c.request_id == request_id)
+            .order_by(TRANSITIONS.c.row)
+        )
+        return [to_transition(row, request_id) for row in rows]
+
+    async def load_fees(self, request_id: RequestId) -> Sequence[FeeEntry]:
+        """Every movement of the request's money, oldest first."""
+        rows = await self._load(
+            select(FEE_ENTRIES).where(FEE_ENTRIES.c.request_id == request_id).order_by(FEE_ENTRIES.c.row)
+        )
+        return [to_fee(row) for row in rows]
+
+    async def count_by_status(self) -> dict[tuple[str, Status], int]:
+        """How many requests per (source chain, status)."""
+        rows = await self._load(_COUNTS)
+        return {(row["source_chain"], Status(row["status"])): row["count"] for row in rows}
+
+    async def load_unlanded_roots(
+        self, kind: BatchKind, gateway: bytes, limit: int, after: bytes = b""
+    ) -> Sequence[bytes]:
+        """Roots for this verifying gateway in which a request still waits for its statement to be used."""
+        verifying_gateway, root = _AWAITED[kind]
+        rows = await self._load(
+            select(root.label("root"))
+            .distinct()
+            .where(IS_AWAITING[kind], verifying_gateway == gateway, root > after)
+            .order_by(root)
+            .limit(limit)
+        )
+        return [row["root"] for row in rows]
+
+    async def _stretches(self, where: RequestFilter) -> list[tuple[ColumnElement[bool], ...]]:
+        """The stretches of an index, each ordered by row, that together hold what is asked for."""
+        pairs = [
+            pair
+            for pair in await self.count_by_status()
+            if (not where.statuses or pair[1] in where.statuses) and where.source_chain in {None, pair[0]}
+        ]
+        if where.sender is None:
+            return [(REQUESTS.c.source_chain == chain, REQUESTS.c.status == status.value) for chain, status in pairs]
+        # As an expression, the chain is no reason to walk all that chain's requests: a sender has fewer.
+        chain = () if where.source_chain is None else (REQUESTS.c.source_chain + "" == where.source_chain,)
+        return [
+            (REQUESTS.c.sender == where.sender, REQUESTS.c.status == status.value, *chain)
+            for status in {status for _, status in pairs}
+        ]

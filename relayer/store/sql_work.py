@@ -1,0 +1,163 @@
+"""Loading what is to be done: the outbox, our own transactions, and how far chains and peers were followed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, RowMapping, Select, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from attestation.request import RequestId
+from relayer.domain.effects import EffectKind
+from relayer.domain.reorg import ChainCursor
+from relayer.ports.store import (
+    Attempt,
+    EvidenceRow,
+    ForeignStatements,
+    OutboxRow,
+    OwnTransaction,
+    StoredEpoch,
+)
+from relayer.store.mapping import (
+    to_attempt,
+    to_cursor,
+    to_epoch,
+    to_evidence,
+    to_foreign,
+    to_outbox_row,
+    to_transaction,
+)
+from relayer.store.sql_reading import SqlReader, load, merged
+from relayer.store.sql_rows import chunked
+from relayer.store.tables import (
+    ATTEMPTS,
+    CARRIED_REQUESTS,
+    CURSORS,
+    EPOCHS,
+    EVIDENCE,
+    FOREIGN_MENTIONS,
+    FOREIGN_STATEMENTS,
+    IS_OPEN_TRANSACTION,
+    OUTBOX,
+    PEER_CURSORS,
+    SEEN_BLOCKS,
+    TRANSACTIONS,
+)
+
+
+class WorkLoaders(SqlReader):
+    """The store's promises about the outbox, transactions, cursors, epochs and evidence."""
+
+    async def load_cursor(self, chain: str) -> ChainCursor | None:
+        """How far `chain` was taken in."""
+        async with self._snapshot() as connection:
+            cursors = await load(connection, select(CURSORS).where(CURSORS.c.chain == chain))
+            seen = await load(
+                connection, select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == chain).order_by(SEEN_BLOCKS.c.number)
+            )
+        return to_cursor(cursors[0], seen) if cursors else None
+
+    async def load_epochs(self, gateway: bytes) -> Sequence[StoredEpoch]:
+        """All epochs of a verifying gateway, oldest first."""
+        rows = await self._load(select(EPOCHS).where(EPOCHS.c.gateway == gateway).order_by(EPOCHS.c.epoch))
+        return [to_epoch(row) for row in rows]
+
+    async def load_due_effects(
+        self, kinds: frozenset[EffectKind], chain: str | None, now: float, limit: int
+    ) -> Sequence[OutboxRow]:
+        """Rows due at `now`, oldest due first."""
+        rows = await self._earliest(kinds, chain, limit, OUTBOX.c.due_at <= now)
+        return [to_outbox_row(row) for row in rows]
+
+    async def load_next_due(self, kinds: frozenset[EffectKind], chain: str | None) -> float | None:
+        """When the earliest such row is due, or None."""
+        rows = await self._earliest(kinds, chain, 1)
+        due_at: float | None = rows[0]["due_at"] if rows else None
+        return due_at
+
+    async def count_effects(self) -> dict[tuple[str, EffectKind], int]:
+        """How many open effects per (chain, kind)."""
+        rows = await self._load(
+            select(OUTBOX.c.kind, OUTBOX.c.chain, func.count().label("count")).group_by(OUTBOX.c.kind, OUTBOX.c.chain)
+        )
+        return {(row["chain"], EffectKind(row["kind"])): row["count"] for row in rows}
+
+    async def load_open_transactions(self, chain: str) -> Sequence[OwnTransaction]:
+        """SIGNED and MINED ones on a chain, by nonce."""
+        return await self._transactions(
+            select(TRANSACTIONS)
+            .where(IS_OPEN_TRANSACTION, TRANSACTIONS.c.chain == chain)
+            .order_by(TRANSACTIONS.c.nonce, TRANSACTIONS.c.row)
+        )
+
+    async def load_highest_nonce(self, chain: str, sender: bytes) -> int | None:
+        """The highest nonce that was ever reserved, or None."""
+        rows = await self._load(
+            select(TRANSACTIONS.c.nonce)
+            .where(TRANSACTIONS.c.chain == chain, TRANSACTIONS.c.sender == sender)
+            .order_by(TRANSACTIONS.c.nonce.desc())
+            .limit(1)
+        )
+        return rows[0]["nonce"] if rows else None
+
+    async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
+        """Our own transactions that carried the request, oldest first."""
+        carriers = await self._transactions(
+            select(TRANSACTIONS)
+            .join(CARRIED_REQUESTS, CARRIED_REQUESTS.c.transaction_row == TRANSACTIONS.c.row)
+            .where(CARRIED_REQUESTS.c.request_id == request_id)
+            .order_by(TRANSACTIONS.c.row)
+        )
+        return [transaction for transaction in carriers if request_id in transaction.request_ids]
+
+    async def load_peer_cursor(self, key: bytes) -> str:
+        """Where to go on with a peer's attestations; "" at first."""
+        rows = await self._load(select(PEER_CURSORS.c.cursor).where(PEER_CURSORS.c.peer == key))
+        return rows[0]["cursor"] if rows else ""
+
+    async def load_foreign_statements(
+        self, signer: bytes, request_ids: Sequence[RequestId]
+    ) -> Sequence[ForeignStatements]:
+        """Foreign roots of this signer with a statement about one of these requests, oldest first."""
+        rows = await self._load_in(
+            select(FOREIGN_STATEMENTS)
+            .join(FOREIGN_MENTIONS, FOREIGN_MENTIONS.c.foreign_row == FOREIGN_STATEMENTS.c.row)
+            .where(FOREIGN_MENTIONS.c.signer == signer),
+            FOREIGN_MENTIONS.c.request_id,
+            dict.fromkeys(request_ids),
+        )
+        by_row = {row["row"]: row for row in rows}
+        return [to_foreign(by_row[number]) for number in sorted(by_row)]
+
+    async def list_evidence(self) -> Sequence[EvidenceRow]:
+        """All evidence, oldest first."""
+        return [to_evidence(row) for row in await self._load(select(EVIDENCE).order_by(EVIDENCE.c.row))]
+
+    async def _earliest(
+        self, kinds: frozenset[EffectKind], chain: str | None, limit: int, *where: ColumnElement[bool]
+    ) -> Sequence[RowMapping]:
+        if not kinds:
+            return []
+        there = () if chain is None else (OUTBOX.c.chain == chain,)
+        stretches = [
+            select(OUTBOX).where(OUTBOX.c.kind == kind.value, *there, *where).order_by(OUTBOX.c.due_at, OUTBOX.c.row)
+            for kind in sorted(kinds)
+        ]
+        return await self._load(merged(stretches, ["due_at", "row"], limit))
+
+    async def _transactions(self, statement: Select[Any]) -> list[OwnTransaction]:
+        async with self._snapshot() as connection:
+            rows = await load(connection, statement)
+            attempts = await _load_attempts(connection, [row["row"] for row in rows])
+        return [to_transaction(row, attempts[row["row"]]) for row in rows]
+
+
+async def _load_attempts(connection: AsyncConnection, transactions: Sequence[int]) -> dict[int, list[Attempt]]:
+    attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
+    for part in chunked(transactions):
+        statement = select(ATTEMPTS).where(ATTEMPTS.c.transaction_row.in_(part)).order_by(ATTEMPTS.c.row)
+        for row in await load(connection, statement):
+            attempts[row["transaction_row"]].append(to_attempt(row))
+    return attempts
