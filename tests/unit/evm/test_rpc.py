@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from relayer.errors import RpcUnavailable
+from relayer.vms.evm import rpc
+from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault
+from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
+
+ONE = [RpcCall("a", [1])]
+
+
+async def body_of(request: web.Request) -> list[dict[str, Any]]:
+    return orjson.loads(await request.read())
+
+
+async def test_results_come_in_the_order_of_the_calls_whatever_order_the_node_answers_in() -> None:
+    async def respond(request: web.Request) -> web.Response:
+        replies = [{"id": call["id"], "result": call["params"][0]} for call in await body_of(request)]
+        return web.Response(body=orjson.dumps(replies[::-1]))
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        assert await make_endpoint(session, node).call([RpcCall("a", [n]) for n in range(7)]) == list(range(7))
+
+
+async def test_an_error_to_one_call_is_a_value_and_harms_no_other() -> None:
+    def answer(method: str, params: list[Any]) -> Any:
+        if method == "bad":
+            raise NodeFault(3, "execution reverted", "0x1234")
+        return params[0]
+
+    node = ScriptedNode(answer)
+    async with serve(node) as session:
+        results = await make_endpoint(session, node).call([RpcCall("a", [1]), RpcCall("bad", []), RpcCall("a", [None])])
+    assert results == [1, RpcFault(3, "execution reverted", "0x1234"), None]
+
+
+async def test_many_calls_share_few_exchanges() -> None:
+    node = ScriptedNode(lambda _, params: params[0])
+    async with serve(node) as session:
+        results = await make_endpoint(session, node).call([RpcCall("a", [n]) for n in range(250)])
+    assert results == list(range(250))
+    assert sorted(map(len, node.exchanges)) == [50, rpc.MAX_CALLS_PER_EXCHANGE, rpc.MAX_CALLS_PER_EXCHANGE]
+
+
+async def test_large_calls_are_spread_so_that_bodies_stay_small() -> None:
+    node = ScriptedNode(lambda _, params: len(params[0]))
+    size = rpc.MAX_REQUEST_BYTES // 3
+    async with serve(node) as session:
+        results = await make_endpoint(session, node).call(
+            [RpcCall("a", ["x" * size])] * 5 + [RpcCall("a", ["x" * 3 * size])]
+        )
+    assert results == [size] * 5 + [3 * size]
+    assert sorted(map(len, node.exchanges)) == [1, 1, 2, 2]
+
+
+async def test_ordered_calls_do_not_overtake_each_other() -> None:
+    node = ScriptedNode(lambda _, params: params[0])
+    async with serve(node) as session:
+        await make_endpoint(session, node).call_in_order([RpcCall("a", [n]) for n in range(250)])
+    assert [call["params"][0] for exchange in node.exchanges for call in exchange] == list(range(250))
+
+
+async def test_no_calls_are_no_exchange() -> None:
+    node = ScriptedNode()
+    async with serve(node) as session:
+        assert await make_endpoint(session, node).call([]) == []
+    assert not node.exchanges
+
+
+def hostile(reply: Any) -> Any:
+    """Answers with this JSON, `ID` standing for the id that was asked under."""
+
+    async def respond(request: web.Request) -> web.Response:
+        (call,) = await body_of(request)
+        return web.Response(body=orjson.dumps(reply).replace(b'"ID"', str(call["id"]).encode()))
+
+    return respond
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        None,
+        1,
+        "x",
+        {},
+        [],
+        [None],
+        [[]],
+        [{}],
+        {"id": None, "error": {"code": -32600, "message": "batch too large"}},
+        {"id": "ID", "result": 1},
+        [{"result": 1}],
+        [{"id": "ID"}],
+        [{"id": None, "result": 1}],
+        [{"id": True, "result": 1}],
+        [{"id": 0, "result": 1}],
+        [{"id": 10**30, "result": 1}],
+        [{"id": "ID", "result": 1}, {"id": "ID", "result": 2}],
+        [{"id": "ID", "result": 1}, {"id": 99, "result": 2}],
+        [{"id": "ID", "error": 1}],
+        [{"id": "ID", "error": {}}],
+        [{"id": "ID", "error": {"code": "3", "message": "x"}}],
+        [{"id": "ID", "error": {"code": 3, "message": None}}],
+    ],
+)
+async def test_security_an_answer_that_does_not_match_its_call_is_no_answer(reply: Any) -> None:
+    """SECURITY: an answer under a wrong or repeated id would pass for that of another call."""
+    node = ScriptedNode()
+    node.respond = hostile(reply)
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable):
+            await make_endpoint(session, node).call(ONE)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    body=st.binary(max_size=200)
+    | st.sampled_from([b"[" * 100_000, b'{"a":' * 100_000, b"[1e999]", b"\xff\xfe", b"NaN"])
+)
+def test_garbage_is_no_answer(body: bytes) -> None:
+    async def attack() -> None:
+        async def respond(_: web.Request) -> web.Response:
+            return web.Response(body=body)
+
+        node = ScriptedNode()
+        node.respond = respond
+        async with serve(node) as session:
+            with pytest.raises(RpcUnavailable):
+                await make_endpoint(session, node).call(ONE)
+
+    asyncio.run(attack())
+
+
+@pytest.mark.parametrize("status", [201, 204, 301, 302, 307, 400, 401, 404, 429, 500, 502, 503])
+async def test_any_other_status_than_200_is_no_answer(status: int) -> None:
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(status=status, headers={"Location": "/"})
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable, match=str(status)):
+            await make_endpoint(session, node).call(ONE)
+
+
+async def test_security_redirects_are_not_followed() -> None:
+    """SECURITY: an endpoint could point us at hosts that only we can reach."""
+    victim = ScriptedNode(lambda *_: 1)
+    node = ScriptedNode()
+
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(status=307, headers={"Location": victim.url})
+
+    node.respond = respond
+    async with serve(victim, node) as session:
+        with pytest.raises(RpcUnavailable):
+            await make_endpoint(session, node).call(ONE)
+    assert not victim.exchanges
+
+
+async def test_security_an_endless_body_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SECURITY: without the bound one endpoint could exhaust the relayer's memory."""
+    monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 1_000_000)
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        while True:
+            await response.write(b" " * 65_536)
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(ResponseTooLarge):
+            await make_endpoint(session, node, timeout_seconds=30).call(ONE)
+
+
+async def test_security_a_compressed_bomb_is_not_unpacked() -> None:
+    """SECURITY: a small compressed body could become a huge one."""
+    reply = gzip.compress(b" " * 50_000_000 + b"[]")
+
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(body=reply, headers={"Content-Encoding": "gzip"})
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable, match="no JSON"):
+            await make_endpoint(session, node).call(ONE)
+
+
+async def test_security_a_node_that_trickles_bytes_cannot_hold_us() -> None:
+    """SECURITY: a deadline holds for the whole exchange, not from byte to byte."""
+    released = asyncio.Event()
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        await response.write(b"[")
+        await released.wait()
+        return response
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable, match="did not answer"):
+            await make_endpoint(session, node, timeout_seconds=0.1).call(ONE)
+        released.set()
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        b"",
+        b"\x00\x01\x02\n\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n[",
+        b"HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
+        b"HTTP/9.9 abc\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: nonsense\r\n\r\n[]",
+    ],
+)
+async def test_a_broken_http_peer_is_unavailable(payload: bytes) -> None:
+    async def attack(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(payload)
+        writer.close()
+
+    server = await asyncio.start_server(attack, "127.0.0.1", 0)
+    node = ScriptedNode()
+    async with server, serve() as session:
+        node.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(RpcUnavailable):
+            await make_endpoint(session, node).call(ONE)
+
+
+async def test_nobody_there_is_unavailable() -> None:
+    async with serve() as session:
+        with pytest.raises(RpcUnavailable):
+            await RpcEndpoint(session, "http://127.0.0.1:1/", 0, 5).call(ONE)
+
+
+async def test_one_failing_exchange_fails_the_whole_call() -> None:
+    async def respond(request: web.Request) -> web.Response:
+        calls = await body_of(request)
+        replies = [{"id": call["id"], "result": 1} for call in calls]
+        return web.Response(body=orjson.dumps(replies), status=200 if len(calls) == 100 else 500)
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable, match="500"):
+            await make_endpoint(session, node).call([RpcCall("a", [])] * 150)
+
+
+async def test_security_no_error_shows_the_key_in_a_url() -> None:
+    """SECURITY: URLs of endpoints hold credentials."""
+    secrets = ("hunter2", "s3cret", "t0ken")
+    async with serve() as session:
+        endpoint = RpcEndpoint(session, "http://me:hunter2@127.0.0.1:1/s3cret?key=t0ken", 2, 5)
+        with pytest.raises(RpcUnavailable) as caught:
+            await endpoint.call(ONE)
+    assert caught.value.__cause__ is None
+    assert endpoint.label == "http://127.0.0.1:1#2"
+    for text in (str(caught.value), repr(endpoint), endpoint.label):
+        assert not any(secret in text for secret in secrets)
