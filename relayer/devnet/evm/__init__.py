@@ -1,0 +1,1 @@
+"""EVM chains of the devnet: anvil processes, which speak a real chain's JSON-RPC."""

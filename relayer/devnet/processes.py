@@ -1,0 +1,128 @@
+"""The processes of one devnet, by name: started, remembered on disk, and ended, whoever is left to end them.
+
+Its job: never lose one and never end another's. A process is known by its id and its start time together, for ids are
+used again. It does not know what the processes do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, Final
+
+import psutil
+
+TERMINATE_SECONDS: Final = 8.0
+"""How long a process gets to end by itself: a relayer closes its connections and databases."""
+
+_START_TOLERANCE_SECONDS: Final = 0.5
+"""Start times are read with the clock's precision on some systems."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedProcess:
+    """One process: operating system's id, and its start in seconds since the Unix epoch."""
+
+    name: str
+    pid: int
+    started_at: float
+
+    def find(self) -> psutil.Process | None:
+        """The process, if it still runs and is the one that was recorded."""
+        try:
+            process = psutil.Process(self.pid)
+            if abs(process.create_time() - self.started_at) > _START_TOLERANCE_SECONDS:
+                return None
+            return None if process.status() == psutil.STATUS_ZOMBIE else process
+        except psutil.NoSuchProcess:
+            return None
+
+
+class ProcessBook:
+    """The record in `path`, one JSON file. Whoever starts writes it; anybody may read it and end what it names."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> list[RecordedProcess]:
+        """What is recorded, oldest first. Nothing if there is no record."""
+        try:
+            return [RecordedProcess(**entry) for entry in json.loads(self._path.read_text("utf-8"))]
+        except FileNotFoundError:
+            return []
+
+    def running(self) -> dict[str, RecordedProcess]:
+        """Those that still run, by name."""
+        return {process.name: process for process in self.read() if process.find() is not None}
+
+    def start(
+        self, name: str, command: Sequence[str], log: Path, environment: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        """Start a process in a session of its own, its output appended to `log`, and remember it."""
+        log.parent.mkdir(parents=True, exist_ok=True)
+        with log.open("ab") as output:
+            # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which ends all in order.
+            child = subprocess.Popen(  # noqa: S603 - the command is ours
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+        self.remember(name, child.pid)
+        return child
+
+    def remember(self, name: str, pid: int) -> None:
+        """Add a running process."""
+        with contextlib.suppress(psutil.NoSuchProcess):
+            self._write([*self.read(), RecordedProcess(name, pid, psutil.Process(pid).create_time())])
+
+    def end_all(self, names: Iterable[str] | None = None) -> list[str]:
+        """End what still runs, of these names or all, newest first; the names of those that had to be killed."""
+        wanted = None if names is None else frozenset(names)
+        found = {
+            process: recorded.name
+            for recorded in reversed(self.read())
+            if (wanted is None or recorded.name in wanted) and (process := recorded.find()) is not None
+        }
+        for process in found:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.terminate()
+        _, stubborn = psutil.wait_procs(list(found), timeout=TERMINATE_SECONDS)
+        for process in stubborn:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+        psutil.wait_procs(stubborn, timeout=TERMINATE_SECONDS)
+        return [found[process] for process in stubborn]
+
+    def forget(self) -> None:
+        """Remove the record."""
+        self._path.unlink(missing_ok=True)
+
+    def _write(self, processes: Sequence[RecordedProcess]) -> None:
+        draft = self._path.with_name(f"{self._path.name}.draft")
+        draft.write_text(json.dumps([asdict(process) for process in processes], indent=1) + "\n", "utf-8")
+        draft.replace(self._path)
+
+
+def start_watchdog(book_path: Path) -> IO[bytes]:
+    """Start a process that ends everything in the book when the returned pipe closes, as it does when we die.
+
+    So nothing is left over even if this process is killed. Closing the pipe ends the watchdog.
+    """
+    watchdog = subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "relayer.devnet.watchdog", str(book_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    assert watchdog.stdin is not None
+    return watchdog.stdin
