@@ -1,0 +1,272 @@
+"""A gateway as a state machine in memory: the protocol's rules for both of its sides, without a VM.
+
+Its job: refuse what a real gateway refuses (certificates are verified as contracts verify them), consume a request
+once, run a callback once. A request's payload says how its target behaves, its metadata how its callback does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from attestation.certificate import verify_certificate
+from attestation.epochs import Epochs
+from attestation.errors import AttestationError
+from attestation.keccak import keccak256
+from attestation.merkle import merkle_root
+from attestation.request import Request, RequestId, request_id, route_of
+from attestation.signer_set import SignerSet
+from attestation.statement import Execute, Outcome, OutcomeKind
+from relayer.domain.blocks import Location
+from relayer.domain.observations import (
+    CallbackDelivered,
+    CallConcluded,
+    CallRequested,
+    EpochApplied,
+    FeeAdded,
+    Observation,
+    RequestCancelled,
+)
+
+REVERTING: Final = b"revert"
+MISSING: Final = b"missing"
+"""Payloads of requests whose target fails, or is not there. Any other payload runs and returns its hash."""
+
+FAILING_HANDLER: Final = b"failing handler"
+"""Metadata of requests whose callback fails."""
+
+
+class Reverted(Exception):  # noqa: N818 -- what happened to a transaction
+    """The transaction had no effect but on its sender's nonce. `name` is the contract's error."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.name = name
+
+
+@dataclass(frozen=True)
+class Item:
+    """One leaf of a batch that is acted on, with what it takes."""
+
+    index: int
+    statement: Execute | Outcome
+    request: Request | None = None
+    return_data: bytes = b""
+
+
+@dataclass(frozen=True)
+class Certified:
+    """A batch as a gateway is given it: all its leaves, some with their contents, and the certificate."""
+
+    leaves: tuple[bytes, ...]
+    items: tuple[Item, ...]
+    certificate: bytes
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A contract asks."""
+
+    request: Request
+    fee: int
+    deadline: int = 10_000
+
+
+@dataclass(frozen=True)
+class AddFee:
+    """Somebody adds to a request's fee."""
+
+    request_id: RequestId
+    amount: int
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """The requester takes a request back."""
+
+    request_id: RequestId
+
+
+@dataclass(frozen=True)
+class Replay:
+    """Somebody runs a failed callback again, now with enough gas."""
+
+    request_id: RequestId
+
+
+@dataclass(frozen=True)
+class Consume:
+    """`execute`, or `expire` when `is_expiry`."""
+
+    batches: tuple[Certified, ...]
+    payee: bytes
+    is_expiry: bool
+
+
+@dataclass(frozen=True)
+class Deliver:
+    """`deliver`."""
+
+    batches: tuple[Certified, ...]
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A verified rotation. How its certificate comes about is not simulated."""
+
+    signer_set: SignerSet
+
+
+Call = Ask | AddFee | Cancel | Replay | Consume | Deliver | Apply
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What the source side stores about a request. `state` is pending, failed or cancelled."""
+
+    request: Request
+    fee: int
+    state: str = "pending"
+
+
+@dataclass
+class GatewayState:
+    """Everything that one block leaves behind. Copied for the next."""
+
+    gateway: bytes
+    epochs: Epochs
+    pending: dict[RequestId, Pending] = field(default_factory=dict)
+    slots: dict[RequestId, OutcomeKind] = field(default_factory=dict)
+    account_nonces: dict[bytes, int] = field(default_factory=dict)
+
+    def copy(self) -> GatewayState:
+        """A state that changes alone."""
+        return GatewayState(self.gateway, self.epochs, dict(self.pending), dict(self.slots), dict(self.account_nonces))
+
+    def run(self, call: Call, now: int, place: Callable[[int], Location]) -> list[Observation]:
+        """What the call logs; `place` gives the location of each log by its index. Raises `Reverted`."""
+        logs = _Logs(place)
+        match call:
+            case Ask():
+                self._ask(call, logs)
+            case AddFee():
+                self._add_fee(call, logs)
+            case Cancel():
+                self._cancel(call, logs)
+            case Replay():
+                self._replay(call, logs)
+            case Consume():
+                self._consume(call, now, logs)
+            case Deliver():
+                self._deliver(call, now, logs)
+            case Apply():
+                self._apply(call, now, logs)
+        return logs.observations
+
+    def _ask(self, call: Ask, logs: _Logs) -> None:
+        request = call.request
+        identifier = request_id(request)
+        if identifier in self.pending:
+            raise Reverted("NonceUsed")
+        self.pending[identifier] = Pending(request, call.fee)
+        logs.add(lambda at: CallRequested(identifier, request, route_of(request), call.fee, call.deadline, at))
+
+    def _add_fee(self, call: AddFee, logs: _Logs) -> None:
+        known = self._open(call.request_id)
+        fee = known.fee + call.amount
+        self.pending[call.request_id] = replace(known, fee=fee)
+        logs.add(lambda at: FeeAdded(call.request_id, fee, at))
+
+    def _cancel(self, call: Cancel, logs: _Logs) -> None:
+        known = self._open(call.request_id)
+        self.pending[call.request_id] = replace(known, state="cancelled")
+        logs.add(lambda at: RequestCancelled(call.request_id, at))
+
+    def _replay(self, call: Replay, logs: _Logs) -> None:
+        known = self.pending.get(call.request_id)
+        if known is None or known.state != "failed":
+            raise Reverted("NotFailed")
+        del self.pending[call.request_id]
+        logs.add(lambda at: CallbackDelivered(call.request_id, is_handler_failed=False, location=at))
+
+    def _consume(self, call: Consume, now: int, logs: _Logs) -> None:
+        for batch in call.batches:
+            self._verify(batch, now)
+            for item in batch.items:
+                assert item.request is not None
+                if request_id(item.request) != item.statement.request_id:
+                    raise Reverted("OtherRequest")
+                self._consume_one(item.request, call, now, logs)
+
+    def _consume_one(self, request: Request, call: Consume, now: int, logs: _Logs) -> None:
+        identifier = request_id(request)
+        is_late = now > request.expiry
+        if request.destination_gateway != self.gateway or identifier in self.slots or (call.is_expiry and not is_late):
+            return
+        kind, data = (OutcomeKind.EXPIRED, b"") if is_late else run_target(request.payload)
+        self.slots[identifier] = kind
+        logs.add(lambda at: CallConcluded(identifier, request.source_gateway, kind, False, data, call.payee, at))  # noqa: FBT003
+
+    def _deliver(self, call: Deliver, now: int, logs: _Logs) -> None:
+        for batch in call.batches:
+            self._verify(batch, now)
+            for item in batch.items:
+                assert isinstance(item.statement, Outcome)
+                if keccak256(item.return_data) != item.statement.return_data_hash:
+                    raise Reverted("OtherReturnData")
+                self._deliver_one(item.statement.request_id, logs)
+
+    def _deliver_one(self, identifier: RequestId, logs: _Logs) -> None:
+        known = self.pending.get(identifier)
+        if known is None or known.state != "pending":
+            return
+        is_failed = known.request.metadata == FAILING_HANDLER
+        if is_failed:
+            self.pending[identifier] = replace(known, state="failed")
+        else:
+            del self.pending[identifier]
+        logs.add(lambda at: CallbackDelivered(identifier, is_failed, at))
+
+    def _apply(self, call: Apply, now: int, logs: _Logs) -> None:
+        epoch = self.epochs.current + 1
+        self.epochs = self.epochs.apply(epoch, call.signer_set, now)
+        logs.add(lambda at: EpochApplied(epoch, call.signer_set, call.signer_set.valid_until, at))
+
+    def _open(self, identifier: RequestId) -> Pending:
+        known = self.pending.get(identifier)
+        if known is None or known.state != "pending":
+            raise Reverted("NotPending")
+        return known
+
+    def _verify(self, batch: Certified, now: int) -> None:
+        leaves = list(batch.leaves)
+        for item in batch.items:
+            leaves[item.index] = item.statement.leaf
+        try:
+            verify_certificate(self.gateway, merkle_root(leaves), len(leaves), batch.certificate, self.epochs, now)
+        except AttestationError as error:
+            raise Reverted(error.code) from error
+
+
+def run_target(payload: bytes) -> tuple[OutcomeKind, bytes]:
+    """What the target of a CALL does."""
+    if payload.startswith(REVERTING):
+        return OutcomeKind.REVERTED, b"\xba\xad"
+    if payload.startswith(MISSING):
+        return OutcomeKind.UNREACHED, b""
+    return OutcomeKind.EXECUTED, keccak256(payload)[:4]
+
+
+class _Logs:
+    """The logs of one transaction, each told where it stands."""
+
+    def __init__(self, place: Callable[[int], Location]) -> None:
+        self._place = place
+        self.observations: list[Observation] = []
+
+    def add(self, log: Callable[[Location], Observation]) -> None:
+        self.observations.append(log(self._place(len(self.observations))))
+
+    def __iter__(self) -> Iterator[Observation]:
+        return iter(self.observations)

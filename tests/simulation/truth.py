@@ -1,0 +1,104 @@
+"""What is true on the chains, told by nobody but the chains: the measure of everything that is signed.
+
+Its job: refuse any signature over something that is not final, not there, or not what stands there; and any second leaf
+under a guard key, by whichever node and under whichever root.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from attestation.keccak import keccak256
+from attestation.request import Mode, RequestId
+from attestation.statement import Execute, Outcome, Statement, guard_key
+from relayer.domain.batch import Batch
+from relayer.domain.blocks import BlockRef
+from relayer.domain.observations import CallConcluded, CallRequested, Observation
+from tests.simulation.chain import SimChain
+
+
+class Truth:
+    """The witness of all signatures."""
+
+    def __init__(self, chains: dict[str, SimChain]) -> None:
+        self._chains = chains
+        self.leaves: dict[bytes, bytes] = {}
+        self.roots: dict[bytes, bytes] = {}
+        self.signed: defaultdict[bytes, list[Batch]] = defaultdict(list)
+
+    def witness(self, signer: bytes, batch: Batch, epoch: int) -> None:
+        """One signature. Raises AssertionError if it should not be."""
+        assert epoch >= 1
+        self.signed[signer].append(batch)
+        for statement in batch.statements:
+            key = guard_key(statement, batch.verifying_gateway)
+            assert self.leaves.setdefault(key, statement.leaf) == statement.leaf, "two leaves under one guard key"
+            assert self.roots.setdefault(key, batch.root) == batch.root, "honest signers built different batches"
+            self._check(batch, statement)
+
+    def _check(self, batch: Batch, statement: Statement) -> None:
+        match statement:
+            case Execute():
+                self._check_execute(batch, statement)
+            case Outcome():
+                self._check_outcome(batch, statement)
+            case _:
+                raise AssertionError("nobody asked for this statement")
+
+    def _check_execute(self, batch: Batch, statement: Execute) -> None:
+        asked = self._find_request(statement.request_id)
+        assert asked is not None, "signed the execution of a request that is not on its chain"
+        assert asked.request.mode is Mode.CALL
+        assert asked.request.destination_gateway == batch.verifying_gateway
+        location = asked.location
+        assert (statement.height, statement.block_hash) == (location.block.number, location.block.hash)
+        assert (statement.tx_index, statement.log_index) == (location.tx_index, location.log_index)
+        self._require_final(self._chain_of(asked.request.source_gateway), location.block)
+
+    def _check_outcome(self, batch: Batch, statement: Outcome) -> None:
+        asked = self._find_request(statement.request_id)
+        if asked is not None and asked.request.mode is Mode.QUERY:
+            self._check_answer(batch, asked, statement)
+            return
+        found = [
+            (chain, log)
+            for chain in self._chains.values()
+            for log in chain.logs()
+            if isinstance(log, CallConcluded) and log.request_id == statement.request_id
+        ]
+        assert len(found) == 1, "signed an outcome without a receipt, or a request was consumed twice"
+        chain, receipt = found[0]
+        assert receipt.source_gateway == batch.verifying_gateway
+        location = receipt.location
+        assert (statement.height, statement.block_hash) == (location.block.number, location.block.hash)
+        assert (statement.kind, statement.return_data_hash) == (receipt.kind, keccak256(receipt.return_data))
+        self._require_final(chain, location.block)
+
+    def _check_answer(self, batch: Batch, asked: CallRequested, statement: Outcome) -> None:
+        assert asked.request.source_gateway == batch.verifying_gateway
+        source = self._chain_of(asked.request.source_gateway)
+        self._require_final(source, asked.location.block)
+        read = next(c for c in self._chains.values() if asked.route.endswith(c.address))
+        timestamp = source.blocks[asked.location.block.number].observed.timestamp
+        pin = read.pin_of(timestamp, read.blocks)
+        assert pin is not None
+        block, child = pin
+        assert (statement.height, statement.block_hash) == (block.number, block.hash), "read at another block"
+        self._require_final(read, child)
+        kind, data = read.read(block, asked.request.payload)
+        assert (statement.kind, statement.return_data_hash) == (kind, keccak256(data))
+
+    def _find_request(self, identifier: RequestId) -> CallRequested | None:
+        return next((c.requests()[identifier] for c in self._chains.values() if identifier in c.requests()), None)
+
+    def _chain_of(self, gateway: bytes) -> SimChain:
+        return next(chain for chain in self._chains.values() if chain.gateway == gateway)
+
+    def _require_final(self, chain: SimChain, block: BlockRef) -> None:
+        assert block.number <= chain.highest_final, "signed what is not final"
+        assert chain.blocks[block.number].ref == block, "signed what is not on the chain"
+
+
+def count_of(logs: list[Observation], kind: type[Observation], identifier: RequestId) -> int:
+    """How often a chain logged this about a request."""
+    return sum(1 for log in logs if type(log) is kind and getattr(log, "request_id", None) == identifier)

@@ -1,0 +1,40 @@
+"""Stepping single stages of simulated nodes.
+
+Its job: let a test say which stage does its work when, and nothing else.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TypeVar
+
+from relayer.stages.settings import StageSettings
+from relayer.stages.stage import Stage
+from tests.simulation.chain import SimChain
+from tests.simulation.world import Node, World
+
+S = TypeVar("S", bound=Stage)
+
+
+def new_world(settings: StageSettings | None = None, chain_ids: Sequence[int] = (1, 2)) -> World:
+    """Four nodes between chains that are final at depth 3, nothing asked yet."""
+    return World(random.Random(0), settings=settings or StageSettings(), chain_ids=chain_ids)
+
+
+def stage_of(node: Node, kind: type[S], chain: SimChain | None = None) -> S:
+    """The node's stage of this kind (for this chain)."""
+    caip2 = chain.caip2 if chain else ""
+    return next(s for s in node.running.stages if isinstance(s, kind) and s.chain == caip2)
+
+
+async def step(world: World, node: Node, kind: type[Stage], chain: SimChain | None = None) -> None:
+    """One step of one stage, with nothing in between."""
+    await world.step(node.running, stage_of(node, kind, chain))
+
+
+def mine(world: World, chain: SimChain, count: int = 1) -> None:
+    """So many blocks, seconds apart."""
+    for _ in range(count):
+        world.clock.seconds += 3
+        chain.mine(int(world.clock.now()))

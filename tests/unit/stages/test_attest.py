@@ -1,0 +1,80 @@
+"""What a node signs, and what it leaves alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from relayer.stages.attest import AttestStage
+from relayer.stages.settings import StageSettings
+from relayer.stages.watch import WatchStage
+from tests.simulation.world import Node, World
+from tests.unit.stages.steps import mine, new_world, step
+
+
+def signed_by(world: World, node: Node) -> int:
+    """How many signatures the node has given."""
+    return len(world.truth.signed[node.key.key])
+
+
+async def test_a_batch_waits_until_the_epoch_of_its_gateway_is_known() -> None:
+    world = new_world()
+    node = world.nodes[0]
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 0
+    await step(world, node, WatchStage, world.b)
+    world.clock.seconds += 60
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 1
+
+
+async def test_a_batch_that_was_not_signed_before_a_restart_is_signed_after_it() -> None:
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    world.kill(node)
+    world.start(node)
+    await step(world, node, AttestStage)
+    await step(world, node, WatchStage, world.b)
+    world.clock.seconds += 60
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 1
+
+
+async def test_security_a_chain_that_broke_finality_is_not_signed_about() -> None:
+    """SECURITY: what was final on it is not; only an operator may say how it goes on."""
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 5)
+    await step(world, node, WatchStage, world.a)
+    world.a.break_finality(5, int(world.clock.now()))
+    await step(world, node, WatchStage, world.a)
+    assert list(node.running.desk.halted) == [world.a.caip2]
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 0
+
+
+async def test_a_halted_chain_keeps_no_other_from_being_signed_about() -> None:
+    world = new_world(replace(StageSettings(), claim_limit=4), chain_ids=(1, 2, 3))
+    node, halted, sound = world.nodes[0], world.chains["eip155:3"], world.a
+    for chain in world.chains.values():
+        await step(world, node, WatchStage, chain)
+    for _ in range(4):
+        world.ask(halted, world.b)
+        mine(world, halted)
+    mine(world, halted, 4)
+    await step(world, node, WatchStage, halted)
+    node.running.desk.halted[halted.caip2] = "it broke finality"
+    world.ask(sound, world.b)
+    mine(world, sound, 4)
+    await step(world, node, WatchStage, sound)
+    for _ in range(2):
+        await step(world, node, AttestStage)
+    assert signed_by(world, node) == 1
