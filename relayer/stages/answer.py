@@ -77,11 +77,15 @@ class AnswerStage:
                 else:
                     answers.append(_pinned(request, self.chain, pin, answer))
         waiting = {request.request_id for request in wanted} - {answer.request_id for answer in answers}
-        done = tuple((row.kind, row.subject) for row in rows if row.subject not in waiting)
-        if not (done or deferred):
-            return False
         async with desk.writing:
-            await desk.store.commit(Commit(answers=tuple(answers), done=done, deferred=tuple(deferred)))
+            current = await desk.store.load_requests([*by_id])
+            # SECURITY: a fork may have moved a query meanwhile; then its pin is another, and it is read again.
+            settled = {i for i in by_id if i not in waiting and _is_unmoved(requests.get(i), current.get(i))}
+            done = tuple((row.kind, row.subject) for row in rows if row.subject in settled)
+            if not (done or deferred):
+                return False
+            kept = tuple(answer for answer in answers if answer.request_id in settled)
+            await desk.store.commit(Commit(answers=kept, done=done, deferred=tuple(deferred)))
         return len(rows) == desk.settings.claim_limit
 
     async def _conclude(self) -> None:
@@ -104,15 +108,16 @@ class AnswerStage:
         desk.bells.sign.ring()
 
     async def _load_groups(self, ripe: Sequence[RequestId]) -> list[list[TrackedRequest]]:
-        """All servable queries of each source block that a ripe answer belongs to, in log order.
+        """All servable queries of each final source block that a ripe answer belongs to, in log order.
 
-        Whatever became of them since: what a batch holds depends on the source block alone.
+        Whatever became of them since: what a batch holds depends on the source block alone. SECURITY: orphans of
+        another block with the same number are none of it.
         """
         store = self._desk.store
         requests = await store.load_requests(ripe)
         places = {(request.route, request.block.number) for request in requests.values() if _is_final(request)}
         groups = [await store.load_queries_at(route, number) for route, number in places]
-        return [[request for request in group if request.status is not Status.REJECTED] for group in groups]
+        return [[request for request in group if _is_final(request)] for group in groups]
 
     async def _fetch_canonical(self, pins: Iterable[Pin]) -> set[Pin]:
         """Those pins that still are what they were read as, now that they are final."""
@@ -160,6 +165,13 @@ class AnswerStage:
 def _is_unanswered(request: TrackedRequest) -> bool:
     """Whether an answer is still wanted. A cancelled or delivered query is answered too: its batch needs it."""
     return not request.outcome_root and request.status not in {Status.ORPHANED, Status.REJECTED}
+
+
+def _is_unmoved(before: TrackedRequest | None, after: TrackedRequest | None) -> bool:
+    """Whether the request still asks from the same block, and as much as before."""
+    if before is None or after is None:
+        return before is after
+    return before.block == after.block and _is_unanswered(before) is _is_unanswered(after)
 
 
 def _is_final(request: TrackedRequest) -> bool:

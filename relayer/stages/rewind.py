@@ -27,6 +27,8 @@ async def rewind_commit(
     orphans = [request for request in at_heights if request.block.hash in hashes]
     receipts = await store.load_receipts_at(chain.caip2, dropped)
     answers = await store.load_answers_above(chain.caip2, ancestor.number)
+    # SECURITY: an orphan's answer was read for the time of a block that is gone; a later block has another pin.
+    obsolete = await store.load_answers_of([request.request_id for request in orphans])
     concerned = [receipt.request_id for receipt in receipts] + [answer.request_id for answer in answers]
     known = await store.load_requests(concerned)
     draft = Draft(desk.routes, now, known | {request.request_id: request for request in orphans})
@@ -41,7 +43,7 @@ async def rewind_commit(
     rewound = cursor.rewind(ancestor.number)
     rest = Commit(
         dropped_receipts=tuple(receipt.request_id for receipt in receipts),
-        dropped_answers=tuple(answer.request_id for answer in answers),
+        dropped_answers=(*(answer.request_id for answer in answers), *obsolete),
         cursors=(rewound,),
     )
     return draft.commit(rest), rewound

@@ -37,6 +37,7 @@ from relayer.domain.observations import (
     RequestCancelled,
 )
 from relayer.domain.reorg import ChainCursor
+from relayer.domain.status import Status
 from relayer.errors import ReorgBelowFinality, RpcUnavailable
 from relayer.ports.chain import Chain
 from relayer.ports.store import Certificate, Commit, FeeEntry, OutboxRow, Receipt, StoredEpoch
@@ -266,7 +267,8 @@ class _Step:
     def _see_request(self, seen: CallRequested, timestamp: int) -> None:
         known = self._draft.get(seen.request_id)
         if known is not None:
-            if known.location != seen.location:
+            # A fork that comes back brings the same block: the place is the same, and the request was orphaned.
+            if known.location != seen.location or known.status is Status.ORPHANED:
                 self._draft.apply(seen.request_id, RequestReobserved(seen.location, timestamp))
             return
         fresh = observe(seen.request_id, seen.request, seen.route, seen.location, timestamp, seen.fee, seen.deadline)

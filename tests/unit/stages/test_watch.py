@@ -1,0 +1,51 @@
+"""How a chain is taken in: forks, restarts, and what other chains told before."""
+
+from __future__ import annotations
+
+from attestation.request import RequestId
+from relayer.domain.status import Status
+from relayer.stages.watch import WatchStage
+from tests.simulation.world import Node
+from tests.unit.stages.steps import mine, new_world, step
+
+
+def status_of(node: Node, identifier: RequestId) -> Status:
+    """Where the node sees the request."""
+    return node.store._requests[identifier].status
+
+
+async def test_a_request_comes_back_with_the_very_block_that_a_fork_had_taken_away() -> None:
+    world = new_world()
+    node, chain = world.nodes[0], world.a
+    mine(world, chain)
+    identifier = world.ask(chain, world.b)
+    mine(world, chain)
+    await step(world, node, WatchStage, chain)
+    assert status_of(node, identifier) is Status.OBSERVED
+
+    assert chain.reorganise(1, 1, int(world.clock.now()), kept=[False])
+    await step(world, node, WatchStage, chain)
+    await step(world, node, WatchStage, chain)
+    assert status_of(node, identifier) is Status.ORPHANED
+
+    assert chain.return_to_abandoned(int(world.clock.now()))
+    await step(world, node, WatchStage, chain)
+    await step(world, node, WatchStage, chain)
+    assert status_of(node, identifier) is Status.OBSERVED
+    mine(world, chain, 3)
+    await step(world, node, WatchStage, chain)
+    assert status_of(node, identifier) is Status.FINAL
+
+
+async def test_a_request_moves_with_its_transaction_to_another_block() -> None:
+    world = new_world()
+    node, chain = world.nodes[0], world.a
+    mine(world, chain)
+    identifier = world.ask(chain, world.b)
+    mine(world, chain)
+    await step(world, node, WatchStage, chain)
+    assert chain.reorganise(1, 2, int(world.clock.now()))
+    await step(world, node, WatchStage, chain)
+    await step(world, node, WatchStage, chain)
+    moved = node.store._requests[identifier]
+    assert (moved.status, moved.location) == (Status.OBSERVED, chain.requests()[identifier].location)
