@@ -11,7 +11,7 @@ import asyncio
 from http import HTTPStatus
 from typing import Final
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from relayer.api.errors import error_response
 from relayer.observability.metrics import Metrics
@@ -55,15 +55,12 @@ class PeerRoutes:
             answer = await self._take_in(request)
         except PeerMessageRefused as refused:
             self._metrics.peer_messages_refused.labels(refused.refusal).inc()
-            response = error_response(_STATUSES[refused.refusal], refused.refusal, str(refused))
-            # What was not read of the message must not be taken for the next one.
-            response.force_close()
-            return response
+            return error_response(_STATUSES[refused.refusal], refused.refusal, str(refused))
         return web.Response(body=answer, content_type=PEER_MEDIA_TYPE)
 
     async def _take_in(self, request: web.Request) -> bytes:
         length = request.content_length
-        if length is None or hdrs.CONTENT_ENCODING in request.headers or length < self._door.head_length:
+        if length is None or length < self._door.head_length:
             raise PeerMessageRefused(Refusal.MALFORMED)
         if length > self._door.head_length + self._door.max_body_length:
             raise PeerMessageRefused(Refusal.OVERSIZE)

@@ -44,16 +44,14 @@ def configure_logging(level: str, *, is_json: bool | None = None, stream: TextIO
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
+        # SECURITY: a plain traceback, made here. The console's own would show local variables, and keys in them.
         structlog.processors.format_exc_info,
     ]
     renderer: Processor
     if not stream.isatty() if is_json is None else is_json:
         renderer = structlog.processors.JSONRenderer(sort_keys=True)
     else:
-        # SECURITY: the default formatter of exceptions shows local variables, and so whatever key was in one.
-        renderer = structlog.dev.ConsoleRenderer(
-            timestamp_key="at", exception_formatter=structlog.dev.plain_traceback, colors=stream.isatty()
-        )
+        renderer = structlog.dev.ConsoleRenderer(timestamp_key="at", colors=stream.isatty())
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

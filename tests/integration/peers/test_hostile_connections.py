@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import aiohttp
 import pytest
+from aiohttp import web
 
 from relayer.api import peer_routes, server
+from relayer.observability.metrics import Metrics
 from relayer.peers.bodies import encode_attestations
 from relayer.peers.limits import MAX_CONCURRENT_VISITS
 from relayer.peers.wire import HEAD_LENGTH, MessageKind
@@ -141,6 +144,23 @@ async def test_security_one_address_takes_no_more_than_its_part() -> None:
 def test_security_an_ipv6_network_counts_as_one_address(address: str, group: str) -> None:
     """SECURITY: every household has 2^64 addresses."""
     assert server._address_group(address) == group
+
+
+async def test_security_a_compressed_body_is_never_unpacked() -> None:
+    """SECURITY: a few kilobytes could become gigabytes."""
+
+    async def measure(request: web.Request) -> web.Response:
+        return web.Response(text=str(len(await request.read())))
+
+    app = web.Application()
+    app.router.add_post("/", measure)
+    bomb = gzip.compress(bytes(1 << 20))
+    async with (
+        server.ApiServer(app, Metrics(), host="127.0.0.1", port=0) as listener,
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{listener.port}", data=bomb, headers={"Content-Encoding": "gzip"}) as response,
+    ):
+        assert await response.text() == str(len(bomb))
 
 
 async def test_pipelined_messages_are_answered_in_order(bob: Node) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -151,12 +152,32 @@ async def test_security_nobody_is_asked_but_the_configured_address() -> None:
 
 
 async def test_security_a_compressed_answer_is_never_unpacked() -> None:
-    """SECURITY: a few kilobytes could become gigabytes."""
-    bomb = gzip.compress(bytes(1 << 24))
+    """SECURITY: a few kilobytes could become gigabytes. Not even an honest answer may come compressed."""
 
-    async with _behind(lambda _: web.Response(body=bomb, headers={"Content-Encoding": "gzip"})) as peers:
+    def compressed(request: bytes) -> web.Response:
+        return web.Response(body=gzip.compress(_answer(request, PAGE)), headers={"Content-Encoding": "gzip"})
+
+    async with _behind(compressed) as peers:
         with pytest.raises(PeerMessageInvalid):
             await peers.fetch_attestations(BOB.key, "")
+
+
+async def test_security_an_endless_answer_is_read_no_further_than_its_limit() -> None:
+    """SECURITY: nobody makes us hold more than one answer can have."""
+
+    async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                writer.write(bytes(1 << 16))
+                await writer.drain()
+
+    async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with reaching(ALICE, MovedClock(), PeerAddress(BOB.key, url), is_running=False) as peers:
+            with pytest.raises(PeerMessageInvalid, match="longer than"):
+                await peers.fetch_attestations(BOB.key, "")
 
 
 async def test_an_answer_that_breaks_off_is_none() -> None:
