@@ -17,6 +17,9 @@ from typer.core import TyperGroup
 from relayer.errors import ConfigError, RelayerError
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "run": "relayer.cli.run:app",
+    "keys": "relayer.cli.keys:app",
+    "config": "relayer.cli.config:app",
     "version": "relayer.cli.version:app",
 }
 """Command → `module:name` of its `typer.Typer`, in the order of the help.

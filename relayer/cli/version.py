@@ -1,25 +1,22 @@
-"""`xvm version`."""
+"""`xvm version`: what is installed."""
 
 from __future__ import annotations
 
-import json
 import platform
-import sys
 from importlib.metadata import version
 
 import typer
 
+from relayer.cli.output import JsonOption, examples, print_json, print_lines
+
 app = typer.Typer(add_completion=False)
 
 
-@app.command()
-def show_version(
-    as_json: bool = typer.Option(False, "--json", help="Print JSON."),
-) -> None:
-    """Print the versions of this package and of its Python.
-
-    Example: xvm version --json
-    """
+@app.command(epilog=examples("xvm version", "xvm version --json"))
+def show_version(as_json: JsonOption = False) -> None:
+    """Print the versions of this package and of its Python."""
     facts = {"xvm": version("xvm-relayer"), "python": platform.python_version()}
-    sys.stdout.write(json.dumps(facts) if as_json else "\n".join(f"{name} {text}" for name, text in facts.items()))
-    sys.stdout.write("\n")
+    if as_json:
+        print_json(facts)
+    else:
+        print_lines(*(f"{name} {text}" for name, text in facts.items()))

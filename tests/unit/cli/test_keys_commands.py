@@ -1,0 +1,78 @@
+"""What `xvm keys` writes and shows, and what it never shows."""
+
+from __future__ import annotations
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from attestation.schemes import SECP256K1
+from relayer.cli.app import app
+from relayer.keys.keystore import load_secret
+
+RUNNER = CliRunner()
+PASSWORD = "correct horse"
+
+
+@pytest.fixture(autouse=True)
+def _no_password_around(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XVM_PASSWORD", raising=False)
+
+
+def test_a_new_bare_key_is_its_owners_alone_and_shows_its_public_key(tmp_path: Path) -> None:
+    path = tmp_path / "test.key"
+    answer = RUNNER.invoke(app, ["keys", "new", str(path), "--bare", "--json"])
+    assert answer.exit_code == 0
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    secret = load_secret(path, None).reveal()
+    shown = json.loads(answer.stdout)
+    assert shown["signer"] == f"0x{SECP256K1.signing_key(secret).key.hex()}"
+    assert shown["account"].lower() == shown["signer"]
+    assert json.loads(RUNNER.invoke(app, ["keys", "show", str(path), "--json"]).stdout) == shown
+
+
+def test_a_new_key_is_encrypted_with_the_password_of_the_file(tmp_path: Path) -> None:
+    path, password = tmp_path / "signer.json", tmp_path / "password"
+    password.write_text(f"{PASSWORD}\n")
+    password.chmod(0o600)
+    made = RUNNER.invoke(app, ["keys", "new", str(path), "--password-file", str(password)])
+    assert made.exit_code == 0
+    assert json.loads(path.read_text())["version"] == 3
+    shown = RUNNER.invoke(app, ["keys", "show", str(path)], env={"XVM_PASSWORD": PASSWORD})
+    assert (shown.exit_code, shown.stdout) == (0, made.stdout)
+
+
+def test_SECURITY_no_secret_is_printed(tmp_path: Path) -> None:  # noqa: N802
+    path = tmp_path / "test.key"
+    made = RUNNER.invoke(app, ["keys", "new", str(path), "--bare"])
+    shown = RUNNER.invoke(app, ["keys", "show", str(path)])
+    secret = load_secret(path, None).reveal().hex()
+    assert secret not in made.output + shown.output
+
+
+def test_SECURITY_a_key_is_never_overwritten(tmp_path: Path) -> None:  # noqa: N802
+    path = tmp_path / "test.key"
+    RUNNER.invoke(app, ["keys", "new", str(path), "--bare"])
+    before = path.read_bytes()
+    again = RUNNER.invoke(app, ["keys", "new", str(path), "--bare"])
+    assert (again.exit_code, again.stderr) == (1, f"xvm: {path}: exists already; a key is never overwritten\n")
+    assert path.read_bytes() == before
+
+
+def test_without_a_password_and_a_terminal_nothing_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "signer.json"
+    answer = RUNNER.invoke(app, ["keys", "new", str(path)])
+    assert answer.exit_code == 1
+    assert answer.stderr == "xvm: a password is needed; name a --password-file or set XVM_PASSWORD\n"
+    assert not path.exists()
+
+
+def test_a_file_that_is_no_key_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "note.txt"
+    path.write_text("not a key")
+    answer = RUNNER.invoke(app, ["keys", "show", str(path)], env={"XVM_PASSWORD": PASSWORD})
+    assert answer.exit_code == 1
+    assert answer.stderr == f"xvm: {path}: neither a JSON keystore nor 64 hex digits\n"
