@@ -88,11 +88,12 @@ contract Probe {
         if (door != address(0)) (worked,) = door.call(move);
     }
 
-    /// @notice Answers with `length` bytes, or reverts with them.
+    /// @notice Answers with `length` zero bytes, or reverts with them.
     function bomb(uint256 length, bool reverting) external pure {
         assembly ("memory-safe") {
-            if reverting { revert(0, length) }
-            return(0, length)
+            let fresh := mload(0x40)
+            if reverting { revert(fresh, length) }
+            return(fresh, length)
         }
     }
 }

@@ -207,7 +207,7 @@ abstract contract GatewayTest is Assertions {
             epoch,
             bytes4(keccak256(chain())),
             bytes4(keccak256(account(verifier.gateway()))),
-            (uint256(1) << secrets.length) - 1,
+            allOf(secrets.length),
             signatures
         );
     }

@@ -1,7 +1,7 @@
 """Measures whole transactions (intrinsic gas, calldata and refunds included) and keeps them in contracts/evm/gas.json.
 
-`python -m tests.integration.contracts.gas_report` writes the file; the test compares. Everything that could vary is fixed:
-accounts, keys, times, locations, return data.
+`python -m tests.integration.contracts.gas_report` writes the file; the test compares. Everything that could vary is
+fixed: accounts, keys, times, locations, return data.
 """
 
 import json

@@ -253,9 +253,7 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
             // SECURITY: a recovery that fails yields the zero key
             if (key == 0) revert ZeroKey(i);
             // SECURITY: a key that stands twice would count twice
-            for (uint256 j = 0; j < i; ++j) {
-                if (_wordAt(blob, 1 + j) >> 96 == key) revert RepeatedKey(i);
-            }
+            if (_isAmong(blob, i, key)) revert RepeatedKey(i);
             if (signer.weight == 0) revert ZeroWeight(i);
             total += signer.weight;
             _setWord(blob, 1 + i, (key << 96) | signer.weight);
@@ -270,13 +268,33 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         _setWord(blob, 0, (uint256(set.graceSeconds) << 192) | (uint256(set.validUntil) << 128) | set.threshold);
     }
 
-    /// @dev SECURITY: a quorum means several people. Each operator's keys are added up where it first stands.
+    /// @dev Whether one of the first `count` signers has this key. In assembly for the largest sets: this is done for each signer.
+    function _isAmong(bytes memory blob, uint256 count, uint256 key) private pure returns (bool found) {
+        assembly ("memory-safe") {
+            let place := add(blob, 64)
+            for { let end := add(place, shl(5, count)) } lt(place, end) { place := add(place, 32) } {
+                if eq(shr(96, mload(place)), key) {
+                    found := 1
+                    break
+                }
+            }
+        }
+    }
+
+    /// @dev SECURITY: a quorum means several people. An operator's weight is added up from where it first stands; from where it
+    /// stands again it comes out lower, which harms nothing.
     function _checkOperators(bytes memory blob, uint256 count, uint256 threshold) private pure {
         for (uint256 i = 0; i < count; ++i) {
             uint256 operator = _wordAt(blob, 1 + count + i);
             uint256 weight = 0;
-            for (uint256 j = 0; j < count; ++j) {
-                if (_wordAt(blob, 1 + count + j) == operator) weight += uint64(_wordAt(blob, 1 + j));
+            assembly ("memory-safe") {
+                let size := shl(5, count)
+                let place := add(add(blob, 64), shl(5, i))
+                for { let end := add(add(blob, 64), size) } lt(place, end) { place := add(place, 32) } {
+                    if eq(mload(add(place, size)), operator) {
+                        weight := add(weight, and(mload(place), 0xffffffffffffffff))
+                    }
+                }
             }
             if (weight >= threshold) revert OperatorTooHeavy(bytes32(operator));
         }

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0
+pragma solidity 0.8.37;
+
+import {IXvmGateway} from "../src/interfaces/IXvmGateway.sol";
+import {Options, OutcomeItem, State} from "../src/interfaces/XvmTypes.sol";
+import {Requester} from "./Actors.sol";
+import {GatewayTest} from "./GatewayTest.sol";
+
+/// @notice Everything that money can do at a gateway, in any order.
+contract World is GatewayTest {
+    uint256[] public ids;
+    OutcomeItem[] private failed;
+    Requester public requester;
+
+    function prepare() external {
+        setUp();
+        requester = new Requester(IXvmGateway(address(source)));
+        vm.deal(address(requester), 1000 ether);
+    }
+
+    function askFromContract() external {
+        (uint256 id,) = ask(increment(1));
+        ids.push(id);
+    }
+
+    function askFromAccount() external {
+        (uint256 id,) = askAsEoa(increment(1));
+        ids.push(id);
+    }
+
+    function askAndFail(bool failing) external {
+        requester.setFailing(failing);
+        vm.recordLogs();
+        vm.deal(address(requester), 1 ether);
+        askBy(requester);
+    }
+
+    function topUp(uint256 which, uint96 amount) external {
+        if (ids.length == 0) return;
+        vm.deal(alice, 1000 ether);
+        vm.prank(alice);
+        source.addFee{value: bound(amount, 1, 10 ether)}(ids[which % ids.length]);
+    }
+
+    function conclude(uint256 which, uint8 kind, uint8 payee) external {
+        if (ids.length == 0) return;
+        OutcomeItem memory item = outcome(ids[which % ids.length], uint8(bound(kind, 0, 4)), "");
+        address[4] memory payees = [worker, relayer, alice, address(0)];
+        item.payee = payeeWord(payees[payee % 4]);
+        deliver(item);
+        if (source.pendingRequest(item.requestId).state == State.HANDLER_FAILED) failed.push(item);
+    }
+
+    function replay(uint256 which) external {
+        if (failed.length == 0) return;
+        vm.prank(alice, alice);
+        source.retryCallback(failed[which % failed.length], 400_000);
+    }
+
+    function withdraw(uint8 who) external {
+        address[4] memory creditors = [worker, relayer, alice, treasury];
+        vm.prank(creditors[who % 4]);
+        source.withdraw(creditors[who % 4]);
+    }
+
+    function shareOut() external {
+        source.paySigners(address(sourceVerifier), 1);
+    }
+
+    function pass(uint8 blocks_) external {
+        vm.roll(block.number + blocks_);
+    }
+
+    function askBy(Requester who) private {
+        Options memory options;
+        who.ask(account(address(counter)), increment(1), options);
+        (uint256 id,) = lastRequest();
+        ids.push(id);
+    }
+
+    function openFees() public view returns (uint256 sum) {
+        for (uint256 i = 0; i < ids.length; ++i) {
+            sum += source.pendingRequest(ids[i]).fee;
+        }
+    }
+
+    function owed() external view returns (uint256) {
+        return openFees() + source.credits(alice) + source.credits(relayer) + source.credits(worker)
+            + source.credits(treasury) + source.credits(address(echo)) + source.credits(address(requester))
+            + source.signersPool(address(sourceVerifier), 1);
+    }
+
+    function held() external view returns (uint256) {
+        return address(source).balance;
+    }
+}
+
+contract InvariantTest is GatewayTest {
+    World private world;
+
+    function setUp() public override {
+        world = new World();
+        world.prepare();
+    }
+
+    function targetContracts() external view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(world);
+    }
+
+    /// @notice SECURITY: balance = open fees + credits + signers' pools, whatever happens.
+    function invariant_SECURITY_BalanceIsWhatIsOwed() external view {
+        assertEq(world.held(), world.owed(), "balance = open fees + credits + pools");
+    }
+}

@@ -1,0 +1,67 @@
+"""The committed artifacts are what the sources give, and nothing outgrows a chain."""
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+
+from attestation.keccak import keccak256
+from tests.integration.contracts.local_gateway import ARTIFACTS, ROOT
+
+FOLDER: Final = ROOT / "contracts" / "evm"
+EIP170_BYTES: Final = 24_576
+EIP3860_BYTES: Final = 49_152
+CONTRACTS: Final = sorted(path for path in ARTIFACTS.glob("*.json") if path.name != "errors.json")
+
+
+def load(path: Path) -> Any:
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.mark.timeout(600)
+def test_artifacts_are_what_the_pinned_compiler_makes_of_the_sources() -> None:
+    done = subprocess.run(
+        ["node", str(FOLDER / "script" / "build_artifacts.cjs"), "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
+def test_code_stays_below_the_chains_limits(path: Path) -> None:
+    artifact = load(path)
+    assert 0 < len(artifact["deployedBytecode"]) // 2 - 1 <= EIP170_BYTES
+    assert len(artifact["bytecode"]) // 2 - 1 <= EIP3860_BYTES
+
+
+@pytest.mark.parametrize("path", CONTRACTS, ids=lambda path: path.stem)
+def test_code_tells_nothing_of_the_machine_that_compiled_it(path: Path) -> None:
+    artifact = load(path)
+    assert artifact["compiler"]["settings"]["metadata"] == {"bytecodeHash": "none", "appendCBOR": False}
+    assert str(ROOT) not in path.read_text(encoding="utf-8")
+
+
+def test_errors_are_listed_by_their_selectors() -> None:
+    errors = load(ARTIFACTS / "errors.json")
+    for selector, error in errors.items():
+        assert selector == "0x" + keccak256(error["signature"].encode()).hex()[:8]
+    known = {error["signature"] for error in errors.values()}
+    for path in CONTRACTS:
+        for item in load(path)["abi"]:
+            if item["type"] == "error":
+                types = ",".join(argument["type"] for argument in item["inputs"])
+                assert f"{item['name']}({types})" in known
+
+
+@pytest.mark.timeout(900)
+def test_contracts_pass_their_own_tests() -> None:
+    done = subprocess.run([str(FOLDER / "script" / "forge.sh"), "test"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-6000:]
+
+
+def test_sources_are_formatted() -> None:
+    done = subprocess.run(
+        [str(FOLDER / "script" / "forge.sh"), "fmt", "--check"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:]
