@@ -1,0 +1,5 @@
+"""`python -m relayer.cli` is `xvm`."""
+
+from relayer.cli.app import main
+
+main()
