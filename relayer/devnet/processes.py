@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, Final
+from typing import Final
 
 import psutil
 
@@ -84,7 +84,7 @@ class ProcessBook:
         with contextlib.suppress(psutil.NoSuchProcess):
             self._write([*self.read(), RecordedProcess(name, pid, psutil.Process(pid).create_time())])
 
-    def end_all(self, names: Iterable[str] | None = None) -> list[str]:
+    def end_all(self, names: Iterable[str] | None = None, seconds: float = TERMINATE_SECONDS) -> list[str]:
         """End what still runs, of these names or all, newest first; the names of those that had to be killed."""
         wanted = None if names is None else frozenset(names)
         found = {
@@ -95,7 +95,7 @@ class ProcessBook:
         for process in found:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.terminate()
-        _, stubborn = psutil.wait_procs(list(found), timeout=TERMINATE_SECONDS)
+        _, stubborn = psutil.wait_procs(list(found), timeout=seconds)
         for process in stubborn:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.kill()
@@ -112,17 +112,15 @@ class ProcessBook:
         draft.replace(self._path)
 
 
-def start_watchdog(book_path: Path) -> IO[bytes]:
-    """Start a process that ends everything in the book when the returned pipe closes, as it does when we die.
+def start_watchdog(book_path: Path) -> subprocess.Popen[bytes]:
+    """Start a process that ends everything in the book when this process is gone, however it went.
 
-    So nothing is left over even if this process is killed. Closing the pipe ends the watchdog.
+    It waits for the end of its standard input, a pipe that only this process holds open: closing it ends the watchdog.
     """
-    watchdog = subprocess.Popen(  # noqa: S603 - our own module
+    return subprocess.Popen(  # noqa: S603 - our own module
         [sys.executable, "-m", "relayer.devnet.watchdog", str(book_path)],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    assert watchdog.stdin is not None
-    return watchdog.stdin

@@ -1,0 +1,323 @@
+"""Brings a devnet up, and down again.
+
+Its job: chains, contracts, relayers, in this order, each only when the one before answers; then the description by
+which outside programs join. Contracts are deployed and relayers started by the same commands as in a real network. It
+must leave nothing behind outside its folder.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from attestation.address import checksum_address
+from relayer.devnet.evm.anvil import DevAccount, anvil_command, dev_accounts, find_anvil
+from relayer.devnet.members import (
+    CONFIG_FILE,
+    DevChain,
+    Member,
+    config_text,
+    make_member,
+    plan_text,
+    write_key,
+)
+from relayer.devnet.ports import free_ports
+from relayer.devnet.processes import TERMINATE_SECONDS, ProcessBook, start_watchdog
+from relayer.devnet.spec import CHAINS, DevnetFolder, DevnetSpec
+from relayer.errors import ConfigError, RejectedError
+
+SCHEMA_VERSION: Final = 1
+
+CHAIN_SECONDS: Final = 20.0
+"""For a chain to answer; anvil takes 40 ms on an idle machine."""
+
+READY_SECONDS: Final = 120.0
+"""For all relayers to be ready; some 10 s on an idle machine."""
+
+LOG_LINES_SHOWN: Final = 12
+_LOOK_SECONDS: Final = 0.2
+_PROBE_SECONDS: Final = 2.0
+
+Report = Callable[[str], None]
+
+
+class DevnetFailed(RejectedError):  # noqa: N818 - named as relayer.errors names its own
+    """The devnet does not come up; the text says what stopped, and the last lines that it printed."""
+
+    code = "devnet_failed"
+
+
+class Devnet:
+    """One devnet that this process supervises. A context manager: whatever happens, nothing runs afterwards."""
+
+    def __init__(self, folder: DevnetFolder, spec: DevnetSpec, report: Report) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._report = report
+        self._book = ProcessBook(folder.processes)
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> Self:
+        prepare_folder(self._folder)
+        self._book.remember("supervisor", os.getpid())
+        self._watchdog = start_watchdog(self._folder.processes)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.description.unlink(missing_ok=True)
+        killed = self._book.end_all(self._children)
+        for child in self._children.values():
+            child.wait()
+        if killed:
+            self._report(f"had to be killed: {', '.join(killed)}")
+        self._book.forget()
+        self._watchdog.communicate()
+
+    def start(self) -> dict[str, Any]:
+        """Bring everything up; the description, as written to `devnet.json`.
+
+        Raises:
+            DevnetFailed: a part did not start or did not get ready in time.
+            ConfigError: anvil is not installed, or no ports are free.
+        """
+        ports = free_ports(len(CHAINS) + self._spec.relayers)
+        accounts = list(dev_accounts())
+        chains = self._start_chains(ports[: len(CHAINS)])
+        members = [
+            make_member(self._folder, f"relayer-{number}", port)
+            for number, port in enumerate(ports[len(CHAINS) :], start=1)
+        ]
+        deployed = self._deploy(chains, members, accounts[0])
+        described = list(zip(chains, deployed, strict=True))
+        for member in members:
+            peers = (peer for peer in members if peer is not member)
+            config = self._folder.relayer(member.name) / CONFIG_FILE
+            config.write_text(config_text(self._spec, member, peers, described), "utf-8")
+            self._start(member.name, [*xvm_command(), "run", "--config", str(config)])
+        self._report(f"{len(members)} relayers started")
+        self._await_ready(members)
+        description = self._describe(described, members, accounts[1:])
+        _write_whole(self._folder.description, description)
+        return description
+
+    def find_dead(self) -> Mapping[str, int]:
+        """Names and exit codes of those that ended since the last call."""
+        dead = {name: code for name, child in self._children.items() if (code := child.poll()) is not None}
+        for name in dead:
+            del self._children[name]
+        return dead
+
+    def _start(self, name: str, command: Sequence[str]) -> None:
+        # A home of its own: no tool leaves anything outside the folder.
+        home = {"HOME": str(self._folder.root)} if name.startswith("chain-") else {}
+        self._children[name] = self._book.start(name, command, self._folder.log(name), home)
+
+    def _start_chains(self, ports: Sequence[int]) -> list[DevChain]:
+        binary = find_anvil()
+        chains = [DevChain(name, chain_id, port) for (name, chain_id), port in zip(CHAINS, ports, strict=True)]
+        for chain in chains:
+            folder = self._folder.chain(chain.name)
+            folder.mkdir(parents=True)
+            command = anvil_command(
+                binary,
+                port=chain.port,
+                chain_id=chain.chain_id,
+                block_time_seconds=self._spec.block_time_seconds,
+                folder=folder,
+            )
+            self._start(f"chain-{chain.name}", command)
+        for chain in chains:
+            self._await_chain(chain)
+            self._report(f"chain {chain.name} ({chain.caip2}) at {chain.rpc_url}")
+        return chains
+
+    def _deploy(self, chains: Sequence[DevChain], members: Sequence[Member], owner: DevAccount) -> list[dict[str, Any]]:
+        folder = self._folder
+        write_key(folder.owner_key, owner.secret)
+        folder.plan.write_text(plan_text(self._spec, folder, chains, members), "utf-8")
+        command = [*xvm_command(), "deploy", "--plan", str(folder.plan), "--record", str(folder.record)]
+        with folder.log("deploy").open("wb") as log:
+            done = subprocess.run(  # noqa: S603 - our own command line
+                [*command, "--yes", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=False
+            )
+        if done.returncode != 0:
+            raise DevnetFailed(f"the contracts could not be deployed:\n{_tail(folder.log('deploy'))}")
+        said = {chain["caip2"]: chain for chain in json.loads(done.stdout)["chains"]}
+        deployed: list[dict[str, Any]] = [said[chain.caip2] for chain in chains]
+        for chain, its in zip(chains, deployed, strict=True):
+            self._report(f"contracts on {chain.name}, gateway {its['gateway']}")
+        return deployed
+
+    def _await_chain(self, chain: DevChain) -> None:
+        deadline = time.monotonic() + CHAIN_SECONDS
+        while fetch_height(chain.rpc_url) is None:
+            self._require_alive()
+            if time.monotonic() > deadline:
+                log = self._folder.log(f"chain-{chain.name}")
+                raise DevnetFailed(f"chain {chain.name} does not answer after {CHAIN_SECONDS:.0f} s:\n{_tail(log)}")
+            time.sleep(_LOOK_SECONDS)
+
+    def _await_ready(self, members: Sequence[Member]) -> None:
+        waiting = {member.name: member for member in members}
+        deadline = time.monotonic() + READY_SECONDS
+        reasons: dict[str, str] = {}
+        while waiting:
+            self._require_alive()
+            for name, member in list(waiting.items()):
+                reasons[name] = unready_reason(member.api_url)
+                if not reasons[name]:
+                    del waiting[name]
+                    self._report(f"{name} is ready at {member.api_url}")
+            if waiting and time.monotonic() > deadline:
+                told = "\n".join(f"{name}: {reasons[name]}" for name in waiting)
+                raise DevnetFailed(f"not ready after {READY_SECONDS:.0f} s:\n{told}")
+            if waiting:
+                time.sleep(_LOOK_SECONDS)
+
+    def _require_alive(self) -> None:
+        for name, code in self.find_dead().items():
+            raise DevnetFailed(f"{name} ended with code {code}:\n{_tail(self._folder.log(name))}")
+
+    def _describe(
+        self,
+        chains: Sequence[tuple[DevChain, dict[str, Any]]],
+        members: Sequence[Member],
+        accounts: Sequence[DevAccount],
+    ) -> dict[str, Any]:
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "chains": [
+                {
+                    "name": chain.name,
+                    "caip2": chain.caip2,
+                    "rpc_url": chain.rpc_url,
+                    "ws_url": chain.ws_url,
+                    "block_time_seconds": self._spec.block_time_seconds,
+                    "finality_depth": self._spec.finality_depth,
+                    "gateway": deployed["gateway"],
+                    "registry": deployed["registry"],
+                    "verifier": deployed["verifier"],
+                    "accounts": [
+                        {"address": checksum_address(account.address), "private_key": f"0x{account.secret.hex()}"}
+                        for account in accounts
+                    ],
+                }
+                for chain, deployed in chains
+            ],
+            "relayers": [
+                {
+                    "name": member.name,
+                    "api_url": member.api_url,
+                    "metrics_url": f"{member.api_url}/metrics",
+                    "signer": checksum_address(member.signer),
+                    "pid": self._children[member.name].pid,
+                    "config_path": str(self._folder.relayer(member.name) / CONFIG_FILE),
+                    "database_url": f"sqlite:///{self._folder.relayer(member.name) / 'data' / 'relayer.sqlite3'}",
+                }
+                for member in members
+            ],
+        }
+
+
+def prepare_folder(folder: DevnetFolder) -> None:
+    """Make the folder, or empty it of an earlier devnet's files.
+
+    Raises:
+        ConfigError: a devnet runs in it, or it holds something else.
+    """
+    root = folder.root
+    running = ProcessBook(folder.processes).running()
+    if running:
+        raise ConfigError([f"{root}: a devnet runs there already; `xvm devnet down --state {root}` ends it"])
+    ours = {"chains", "relayers", "logs", "devnet.json", "processes.json", "plan.toml", "deployment.json", "owner.key"}
+    found = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    if found - ours - {"supervisor.log"}:
+        raise ConfigError([f"{root}: holds other files ({', '.join(sorted(found - ours))}); name another folder"])
+    for name in found & ours:
+        path = root / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    folder.log("deploy").parent.mkdir(parents=True)
+
+
+def take_down(folder: DevnetFolder) -> list[str]:
+    """End the devnet in this folder, whoever started it; the names of what ran. Nothing, if nothing did."""
+    book = ProcessBook(folder.processes)
+    running = list(book.running())
+    # The supervisor first: it ends the others in order. What a killed one left is ended here.
+    book.end_all(["supervisor"], seconds=2 * TERMINATE_SECONDS)
+    book.end_all()
+    book.forget()
+    folder.description.unlink(missing_ok=True)
+    return running
+
+
+def load_description(folder: DevnetFolder) -> dict[str, Any]:
+    """What `devnet.json` says. Raises `ConfigError` if there is none."""
+    try:
+        description: dict[str, Any] = json.loads(folder.description.read_text("utf-8"))
+    except FileNotFoundError:
+        raise ConfigError([f"{folder.root}: no devnet is up there; start one: xvm devnet up"]) from None
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{folder.description}: cannot be read: {error}"]) from error
+    return description
+
+
+def unready_reason(api_url: str) -> str:
+    """Why the relayer is not ready, in words; empty if it is."""
+    try:
+        with urlopen(f"{api_url}/readyz", timeout=_PROBE_SECONDS):  # noqa: S310 - a loopback URL of our own
+            return ""
+    except HTTPError as error:
+        return "; ".join(_failed_checks(error.read())) or f"HTTP {error.code}"
+    except (URLError, OSError):
+        return "does not answer yet"
+
+
+def fetch_height(rpc_url: str) -> int | None:
+    """The chain's latest block number, or None if it does not answer."""
+    body = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
+    request = Request(rpc_url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - loopback
+    try:
+        with urlopen(request, timeout=_PROBE_SECONDS) as answer:  # noqa: S310
+            return int(json.loads(answer.read())["result"], 16)
+    except (URLError, OSError, ValueError, KeyError):
+        return None
+
+
+def xvm_command() -> list[str]:
+    """The command line, in this very Python."""
+    return [sys.executable, "-m", "relayer.cli"]
+
+
+def _failed_checks(body: bytes) -> Iterator[str]:
+    try:
+        checks = json.loads(body)["checks"]
+    except (ValueError, KeyError, TypeError):
+        return
+    for check in checks:
+        if not check["is_ok"]:
+            yield f"{check['name']}: {check['reason']}"
+
+
+def _tail(path: Path) -> str:
+    lines = path.read_text("utf-8", errors="replace").splitlines() if path.exists() else []
+    return "\n".join([*lines[-LOG_LINES_SHOWN:], f"(all of it: {path})"])
+
+
+def _write_whole(path: Path, document: Mapping[str, Any]) -> None:
+    """Whole or not at all: whoever waits for the file must never read half of it."""
+    draft = path.with_name(f"{path.name}.draft")
+    draft.write_text(json.dumps(document, indent=2) + "\n", "utf-8")
+    draft.replace(path)

@@ -1,0 +1,88 @@
+"""What a devnet is to be, and where its parts lie on disk."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from relayer.errors import ConfigError
+
+MAX_RELAYERS: Final = 32
+"""Each is a process of some 100 MB."""
+
+CHAINS: Final = (("alpha", 31337), ("beta", 31338))
+"""Names and EIP-155 ids."""
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetSpec:
+    """How large and how fast. `threshold` is the weight of a quorum, one a relayer.
+
+    Raises:
+        ConfigError: the numbers contradict each other; all faults at once.
+    """
+
+    relayers: int = 4
+    threshold: int = 3
+    block_time_seconds: float = 1.0
+    finality_depth: int = 2
+
+    def __post_init__(self) -> None:
+        faults = []
+        if not 2 <= self.relayers <= MAX_RELAYERS:  # noqa: PLR2004 - one alone may not be a quorum
+            faults.append(f"--relayers {self.relayers}: from 2 to {MAX_RELAYERS}")
+        if not self.relayers < 2 * self.threshold <= 2 * self.relayers or self.threshold < 2:  # noqa: PLR2004
+            faults.append(
+                f"--threshold {self.threshold}: more than half of {self.relayers} relayers, at most all, and at least 2"
+            )
+        if not 0.1 <= self.block_time_seconds <= 60:  # noqa: PLR2004
+            faults.append(f"--block-time {self.block_time_seconds:g}: from 0.1 to 60 seconds")
+        if not 0 <= self.finality_depth <= 64:  # noqa: PLR2004
+            faults.append(f"--finality-depth {self.finality_depth}: from 0 to 64 blocks")
+        if faults:
+            raise ConfigError(faults)
+
+
+@dataclass(frozen=True, slots=True)
+class DevnetFolder:
+    """The folder that holds everything of one devnet."""
+
+    root: Path
+
+    @property
+    def description(self) -> Path:
+        """What an outside program needs; there while the devnet is ready."""
+        return self.root / "devnet.json"
+
+    @property
+    def processes(self) -> Path:
+        """The record of its processes."""
+        return self.root / "processes.json"
+
+    @property
+    def plan(self) -> Path:
+        """What was deployed."""
+        return self.root / "plan.toml"
+
+    @property
+    def record(self) -> Path:
+        """The deployment's transactions."""
+        return self.root / "deployment.json"
+
+    @property
+    def owner_key(self) -> Path:
+        """The key of the contracts' owner."""
+        return self.root / "owner.key"
+
+    def chain(self, name: str) -> Path:
+        """A chain's own files."""
+        return self.root / "chains" / name
+
+    def relayer(self, name: str) -> Path:
+        """A relayer's keys, configuration and databases."""
+        return self.root / "relayers" / name
+
+    def log(self, name: str) -> Path:
+        """What a process printed."""
+        return self.root / "logs" / f"{name}.log"
