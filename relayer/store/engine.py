@@ -109,7 +109,11 @@ def _open_sqlite(url: URL) -> AsyncEngine:
     path = _file_of(url)
     _make_private(path)
     engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"), pool_size=_CONNECTIONS, max_overflow=0, pool_timeout=BUSY_SECONDS
+        url.set(drivername="sqlite+aiosqlite"),
+        pool_size=_CONNECTIONS,
+        max_overflow=0,
+        pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
     )
     event.listen(engine.sync_engine, "connect", _prepare_connection)
     event.listen(engine.sync_engine, "begin", _begin)
@@ -124,6 +128,7 @@ def _open_postgresql(url: URL) -> AsyncEngine:
         pool_size=_CONNECTIONS,
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
+        hide_parameters=True,
         # READ COMMITTED, whatever the server's default: after waiting for another writer one sees what it wrote.
         isolation_level="READ COMMITTED",
         connect_args={"server_settings": {"synchronous_commit": "on"}},
