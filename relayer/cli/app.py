@@ -17,6 +17,8 @@ from typer.core import TyperGroup
 from relayer.errors import ConfigError, RelayerError
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "devnet": "relayer.cli.devnet:app",
+    "deploy": "relayer.cli.deploy:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
     "config": "relayer.cli.config:app",

@@ -1,0 +1,225 @@
+"""A deployment plan as people write it: one TOML file.
+
+Its job: turn the file into the values that the deployment takes, or name every fault at once. It reaches no chain.
+"""
+
+from __future__ import annotations
+
+import time
+import tomllib
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Final
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+
+from attestation.address import Namespace, parse_account_text, parse_chain_text
+from attestation.errors import AttestationError
+from attestation.schemes import SECP256K1
+from attestation.signer_set import Signer, SignerSet, verify_rules
+from relayer.config import ChainText, FinalitySection, SecretUrl
+from relayer.errors import ConfigError
+from relayer.vms.evm.deployment_plan import (
+    ChainPlan,
+    DeploymentPlan,
+    GasTerms,
+    Grant,
+    Operator,
+    RouteTerms,
+)
+
+_WEI_PER_GWEI: Final = 10**9
+_GIGA: Final = 10**9
+_OPERATOR_LENGTH: Final = 32
+_ADDRESS_HELP: Final = "an address of 0x and 40 hex digits, with its checksum or in lower case"
+
+
+def _address(text: str) -> str:
+    try:
+        parse_account_text(f"eip155:1:{text}")
+    except AttestationError as error:
+        raise ValueError(f"{error}; write {_ADDRESS_HELP}") from None
+    return text
+
+
+def _name(text: str) -> str:
+    if not 0 < len(text.encode("utf-8")) <= _OPERATOR_LENGTH:
+        raise ValueError(f"a name has 1 to {_OPERATOR_LENGTH} bytes")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class _Owner(_Section):
+    key_file: Path
+    password_file: Path | None = None
+
+
+class _Member(_Section):
+    name: Annotated[str, AfterValidator(_name)]
+    key: Address
+    weight: PositiveInt = 1
+    endpoint: str = Field(max_length=256)
+    payout: Address
+
+
+class _Signers(_Section):
+    threshold: PositiveInt
+    valid_until: datetime | PositiveInt
+    grace_seconds: PositiveInt
+    members: tuple[_Member, ...] = Field(min_length=2)
+
+    @property
+    def valid_until_seconds(self) -> int:
+        """Unix seconds."""
+        return int(self.valid_until.timestamp()) if isinstance(self.valid_until, datetime) else self.valid_until
+
+
+class _Terms(_Section):
+    min_expiry_seconds: PositiveInt = 60
+    default_expiry_seconds: PositiveInt = 1800
+    max_expiry_seconds: PositiveInt = 86_400
+    max_deadline_blocks: PositiveInt = 1_000_000
+    allows_queries: bool = True
+
+
+class _Grant(_Section):
+    account: Address
+    wei: int = Field(gt=0)
+
+
+class _Chain(_Section):
+    name: str
+    caip2: ChainText
+    rpc_url: SecretUrl = Field(repr=False)
+    finality: FinalitySection
+    block_time_seconds: float = Field(gt=0)
+    gas_price_gwei: Decimal = Field(gt=0)
+    native_price: Decimal = Field(Decimal(1), gt=0)
+    signers_wei: int = Field(10**12, ge=0)
+    owner: Address | None = None
+    guardian: Address | None = None
+    treasury: Address | None = None
+    max_pause_blocks: PositiveInt = 7_200
+    quote_validity_blocks: PositiveInt = 25
+    max_fee_per_gas_gwei: Decimal = Field(Decimal(500), gt=0)
+    grants: tuple[_Grant, ...] = ()
+
+
+class _Document(_Section):
+    owner: _Owner
+    signers: _Signers
+    chains: tuple[_Chain, ...] = Field(min_length=2)
+    terms: _Terms = _Terms()
+
+
+@dataclass(frozen=True, slots=True)
+class PlanFile:
+    """What the file says. `rpc_urls` by chain id. SECURITY: they may hold access keys, and show in no repr."""
+
+    plan: DeploymentPlan
+    rpc_urls: dict[int, str]
+    owner_key_file: Path
+    owner_password_file: Path | None
+
+    def __repr__(self) -> str:
+        return f"PlanFile(plan={self.plan!r})"
+
+
+def load_plan(path: Path) -> PlanFile:
+    """Read and check the plan. Paths in it are relative to its folder.
+
+    Raises:
+        ConfigError: every fault at once, each with its key.
+    """
+    try:
+        raw = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}; name another with --plan"]) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from None
+    try:
+        document = _Document.model_validate(raw)
+    except ValidationError as error:
+        # SECURITY: no `from`: the library's error holds what was in the file.
+        faults = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
+        raise ConfigError(faults) from None
+    faults = [
+        f"chains.{index}.caip2: {chain.caip2} is no eip155 chain; only those can be deployed to by this version"
+        for index, chain in enumerate(document.chains)
+        if parse_chain_text(chain.caip2).namespace is not Namespace.EIP155
+    ]
+    if len({chain.caip2 for chain in document.chains}) < len(document.chains):
+        faults.append("chains: one caip2 is named twice")
+    if faults:
+        raise ConfigError(faults)
+    plan = _plan(document)
+    try:
+        verify_rules(plan.signer_set, int(time.time()))
+    except AttestationError as error:
+        raise ConfigError([f"signers: {error}"]) from None
+    folder = path.resolve().parent
+    password_file = document.owner.password_file
+    return PlanFile(
+        plan=plan,
+        rpc_urls={_chain_id(chain): chain.rpc_url.get_secret_value() for chain in document.chains},
+        owner_key_file=folder / document.owner.key_file,
+        owner_password_file=None if password_file is None else folder / password_file,
+    )
+
+
+def _plan(document: _Document) -> DeploymentPlan:
+    signers = document.signers
+    members = [(member, _operator_name(member.name)) for member in signers.members]
+    return DeploymentPlan(
+        chains=tuple(_chain_plan(chain) for chain in document.chains),
+        signer_set=SignerSet(
+            scheme=SECP256K1.number,
+            threshold=signers.threshold,
+            valid_until=signers.valid_until_seconds,
+            grace_seconds=signers.grace_seconds,
+            signers=tuple(Signer(_bytes(member.key), member.weight, name) for member, name in members),
+        ),
+        operators=tuple(Operator(name, member.endpoint, _bytes(member.payout)) for member, name in members),
+        terms=RouteTerms(**document.terms.model_dump()),
+        gas=GasTerms(),
+    )
+
+
+def _chain_plan(chain: _Chain) -> ChainPlan:
+    return ChainPlan(
+        name=chain.name,
+        chain_id=_chain_id(chain),
+        finality=chain.finality.rule(),
+        block_time_seconds=chain.block_time_seconds,
+        price_per_gigagas=int(chain.gas_price_gwei * _WEI_PER_GWEI * _GIGA),
+        native_price=float(chain.native_price),
+        signers_wei=chain.signers_wei,
+        owner=None if chain.owner is None else _bytes(chain.owner),
+        guardian=bytes(20) if chain.guardian is None else _bytes(chain.guardian),
+        treasury=None if chain.treasury is None else _bytes(chain.treasury),
+        max_pause_blocks=chain.max_pause_blocks,
+        quote_validity_blocks=chain.quote_validity_blocks,
+        max_fee_per_gas=int(chain.max_fee_per_gas_gwei * _WEI_PER_GWEI),
+        grants=tuple(Grant(_bytes(grant.account), grant.wei) for grant in chain.grants),
+    )
+
+
+def _chain_id(chain: _Chain) -> int:
+    return parse_chain_text(chain.caip2).chain_id
+
+
+def _operator_name(text: str) -> bytes:
+    """The name in ASCII or UTF-8, filled up with zeros: readable in an explorer."""
+    return text.encode("utf-8").ljust(_OPERATOR_LENGTH, b"\0")
+
+
+def _bytes(address: str) -> bytes:
+    return bytes.fromhex(address[2:])
