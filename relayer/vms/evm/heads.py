@@ -25,6 +25,7 @@ _MIN_POLL_SECONDS: Final = 0.05
 _MAX_MESSAGE_BYTES: Final = 1024 * 1024  # a header is 2 KiB; what is larger is no header
 _HEARTBEAT_SECONDS: Final = 15.0  # a peer that misses two pings is gone; balancers cut after a minute of silence
 _HANDSHAKE_SECONDS: Final = 10.0
+_FAREWELL_SECONDS: Final = 2.0  # a peer that does not answer a close is gone already
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 30.0
 
@@ -93,7 +94,10 @@ class HeadHints:
     async def _subscribe(self, url: str, listening: _Listening) -> None:
         async with asyncio.timeout(_HANDSHAKE_SECONDS):
             socket = await self._session.ws_connect(
-                url, max_msg_size=_MAX_MESSAGE_BYTES, heartbeat=_HEARTBEAT_SECONDS, autoclose=True
+                url,
+                max_msg_size=_MAX_MESSAGE_BYTES,
+                heartbeat=_HEARTBEAT_SECONDS,
+                timeout=aiohttp.ClientWSTimeout(ws_close=_FAREWELL_SECONDS),
             )
         async with socket:
             await socket.send_str(_SUBSCRIBE)

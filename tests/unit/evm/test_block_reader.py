@@ -1,0 +1,292 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from attestation.request import RequestId
+from relayer.errors import RpcUnavailable
+from relayer.vms.evm import rpc
+from relayer.vms.evm.block_reader import MAX_SINGLE_RECEIPTS, BlockContents, BlockReader
+from relayer.vms.evm.codec import LogCodec
+from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, fee_added_log, foreign_log, requested_log
+from tests.unit.evm.json_chain import JsonChain, JsonTransaction
+from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
+
+LOG = requested_log()
+
+
+def transaction(*logs: Any) -> JsonTransaction:
+    return JsonTransaction(logs)
+
+
+def sample_chain() -> JsonChain:
+    """Blocks 1 to 3; ours are in 1 (second log of the second transaction) and in 3 (two of one transaction)."""
+    chain = JsonChain()
+    chain.mine(transaction(foreign_log()), transaction(foreign_log(), LOG))
+    chain.mine(transaction(foreign_log(), foreign_log()))
+    chain.mine(transaction(LOG, foreign_log(), fee_added_log(RequestId(bytes(32)), 1, 2)), transaction())
+    return chain
+
+
+async def read(node: ScriptedNode, first: int, last: int) -> list[BlockContents | None]:
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        return await reader.read(make_endpoint(session, node), first, last)
+
+
+def places(block: BlockContents | None) -> list[tuple[int, int]]:
+    assert block is not None
+    return [(log.tx_index, log.log_index) for log in block.logs]
+
+
+async def test_logs_are_placed_within_their_receipts() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    blocks = await read(node, 0, 3)
+    assert [block.stamp.ref for block in blocks if block] == [block.ref for block in chain.blocks]
+    assert [places(block) for block in blocks] == [[], [(1, 1)], [], [(0, 0), (0, 2)]]
+    assert blocks[1] is not None
+    assert blocks[1].logs[0].log == LOG
+    assert blocks[1].logs[0].tx_hash == chain.blocks[1].tx_hash(1)
+    assert len(node.exchanges) == 2
+
+
+async def test_quiet_blocks_cost_one_exchange() -> None:
+    chain = JsonChain()
+    for _ in range(5):
+        chain.mine()
+    node = ScriptedNode(chain.answer)
+    assert all(await read(node, 1, 5))
+    assert len(node.exchanges) == 1
+
+
+async def test_heights_above_the_tip_are_unknown() -> None:
+    chain = sample_chain()
+    blocks = await read(ScriptedNode(chain.answer), 2, 6)
+    assert [block is not None for block in blocks] == [True, True, False, False, False]
+    assert await read(ScriptedNode(chain.answer), 4, 5) == [None, None]
+
+
+async def test_blocks_that_do_not_link_are_cut_off() -> None:
+    chain = sample_chain()
+    rival = chain.fork(2)
+    rival.mine(salt="rival")
+    rival.mine()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getBlockByNumber"] = lambda params: (rival if params[0] == "0x3" else chain).header(params[0])
+    blocks = await read(node, 1, 3)
+    assert [block is not None for block in blocks] == [True, True, False]
+
+
+async def test_a_block_whose_bloom_knows_of_logs_that_were_left_out_is_asked_again() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getLogs"] = lambda params: [] if "fromBlock" in params[0] else chain.logs(params[0])
+    assert [places(block) for block in await read(node, 0, 3)] == [[], [(1, 1)], [], [(0, 0), (0, 2)]]
+
+
+async def test_a_chain_without_blooms_is_asked_block_by_block() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+
+    def bloomless(params: list[Any]) -> Any:
+        header = chain.header(params[0])
+        return header and header | {"logsBloom": "0x" + "00" * 256}
+
+    node.overrides["eth_getBlockByNumber"] = bloomless
+    node.overrides["eth_getLogs"] = lambda params: [] if "fromBlock" in params[0] else chain.logs(params[0])
+    assert [places(block) for block in await read(node, 0, 3)] == [[], [(1, 1)], [], [(0, 0), (0, 2)]]
+
+
+async def test_a_range_that_a_node_refuses_is_asked_block_by_block() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+
+    def logs(params: list[Any]) -> Any:
+        if "fromBlock" in params[0]:
+            raise NodeFault(-32005, "query returned more than 10000 results")
+        return chain.logs(params[0])
+
+    node.overrides["eth_getLogs"] = logs
+    assert [places(block) for block in await read(node, 0, 3)] == [[], [(1, 1)], [], [(0, 0), (0, 2)]]
+
+
+async def test_a_range_that_is_too_large_for_one_body_is_read_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = JsonChain()
+    for _ in range(8):
+        chain.mine(transaction(LOG))
+    whole = await read(ScriptedNode(chain.answer), 0, 8)
+    monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 12_000)
+    node = ScriptedNode(chain.answer)
+    assert await read(node, 0, 8) == whole
+    assert await read(node, 0, 12) == [*whole, None, None, None, None]
+    monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 100)
+    with pytest.raises(rpc.ResponseTooLarge):
+        await read(node, 3, 3)
+
+
+async def test_parts_of_different_forks_are_not_joined(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = JsonChain()
+    for _ in range(8):
+        chain.mine(transaction(LOG))
+    rival = chain.fork(5)
+    for _ in range(5):
+        rival.mine(transaction(LOG), salt="rival")
+    monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 12_000)
+    follows = [chain]
+
+    def answer(method: str, params: list[Any]) -> Any:
+        if node.exchanges[-1][0]["params"][0] == "0x5":
+            follows[0] = rival
+        return follows[0].answer(method, params)
+
+    node = ScriptedNode(answer)
+    blocks = await read(node, 0, 8)
+    assert [block is not None for block in blocks] == [True] * 5 + [False] * 4
+
+
+async def test_many_transactions_of_ours_are_placed_by_the_blocks_receipts() -> None:
+    chain = JsonChain()
+    chain.mine(*(transaction(foreign_log(), LOG) for _ in range(MAX_SINGLE_RECEIPTS + 1)))
+    node = ScriptedNode(chain.answer)
+    (block,) = await read(node, 1, 1)
+    assert places(block) == [(index, 1) for index in range(MAX_SINGLE_RECEIPTS + 1)]
+    assert node.methods.count("eth_getBlockReceipts") == 1
+    assert "eth_getTransactionReceipt" not in node.methods
+
+
+async def test_a_node_without_block_receipts_is_asked_for_each() -> None:
+    chain = JsonChain()
+    chain.mine(*(transaction(LOG) for _ in range(MAX_SINGLE_RECEIPTS + 1)))
+    node = ScriptedNode(chain.answer)
+
+    def unknown(_: list[Any]) -> Any:
+        raise NodeFault(-32601, "Method not found")
+
+    node.overrides["eth_getBlockReceipts"] = unknown
+    (block,) = await read(node, 1, 1)
+    assert places(block) == [(index, 0) for index in range(MAX_SINGLE_RECEIPTS + 1)]
+
+
+def changed(change: dict[str, Any], index: int = 0) -> Any:
+    """An override of eth_getLogs that changes one of the honest logs."""
+
+    def override(chain: JsonChain) -> Any:
+        def logs(params: list[Any]) -> Any:
+            honest = chain.logs(params[0])
+            return [log | change if place == index else log for place, log in enumerate(honest)]
+
+        return logs
+
+    return override
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"blockHash": "0x" + "12" * 32},
+        {"blockNumber": "0x3"},
+        {"transactionHash": "0x" + "12" * 32},
+        {"transactionIndex": "0x0"},
+        {"logIndex": "0x0"},
+        {"logIndex": "0x9"},
+        {"removed": True},
+        {"removed": "0x0"},
+        {"topics": ["0x12"]},
+        {"topics": ["0x" + "12" * 32] * 5},
+        {"topics": "0x"},
+        {"topics": None},
+        {"data": "0x1"},
+        {"data": None},
+        {"address": "0x12"},
+        {"logIndex": "0x" + "f" * 9},
+        {"blockNumber": None},
+    ],
+)
+async def test_security_a_log_that_contradicts_its_block_or_receipt_is_not_believed(change: dict[str, Any]) -> None:
+    """SECURITY: a log of another fork, of no block or of another place must not be taken for this block's."""
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getLogs"] = changed(change)(chain)
+    with pytest.raises(RpcUnavailable):
+        await read(node, 0, 3)
+
+
+async def test_security_a_log_left_out_of_a_transaction_is_missed() -> None:
+    """SECURITY: receipts and logs must tell the same story."""
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getLogs"] = lambda params: chain.logs(params[0])[:-1]
+    with pytest.raises(RpcUnavailable, match="other logs"):
+        await read(node, 3, 3)
+
+
+async def test_security_a_transaction_left_out_of_a_full_block_is_missed() -> None:
+    """SECURITY: the block's receipts tell of logs that were not named."""
+    chain = JsonChain()
+    chain.mine(*(transaction(LOG) for _ in range(MAX_SINGLE_RECEIPTS + 2)))
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getLogs"] = lambda params: chain.logs(params[0])[1:]
+    with pytest.raises(RpcUnavailable, match="other logs"):
+        await read(node, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "receipt",
+    [
+        None,
+        {},
+        {"logs": None},
+        {"logs": [None]},
+        {"logs": [{"logIndex": "0x1"}, {"logIndex": "0x3"}]},
+        {"logs": [{"logIndex": "x"}]},
+    ],
+)
+async def test_a_malformed_receipt_is_no_answer(receipt: Any) -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    honest = chain.receipt(f"0x{chain.blocks[1].tx_hash(1).hex()}")
+    node.overrides["eth_getTransactionReceipt"] = lambda _: receipt and {**(honest or {}), **receipt}
+    with pytest.raises(RpcUnavailable):
+        await read(node, 1, 1)
+
+
+@pytest.mark.parametrize("answer", [None, 1, {}, [1], ["x"], [{}]])
+async def test_malformed_lists_of_logs_and_receipts_are_no_answers(answer: Any) -> None:
+    chain = JsonChain()
+    chain.mine(*(transaction(LOG) for _ in range(MAX_SINGLE_RECEIPTS + 1)))
+    for method in ("eth_getLogs", "eth_getBlockReceipts"):
+        node = ScriptedNode(chain.answer)
+        node.overrides[method] = lambda _: answer
+        with pytest.raises(RpcUnavailable):
+            await read(node, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"number": "0x7"},
+        {"number": None},
+        {"number": "0x" + "f" * 17},
+        {"hash": "0x12"},
+        {"parentHash": None},
+        {"timestamp": "now"},
+        {"logsBloom": "0x12"},
+    ],
+)
+async def test_a_malformed_header_is_no_answer(change: dict[str, Any]) -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getBlockByNumber"] = lambda params: (chain.header(params[0]) or {}) | change
+    with pytest.raises(RpcUnavailable):
+        await read(node, 1, 1)
+
+
+async def test_logs_that_arrived_after_the_headers_are_left_for_the_next_range() -> None:
+    chain = sample_chain()
+    before = chain.fork(1)
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getBlockByNumber"] = lambda params: before.header(params[0])
+    blocks = await read(node, 0, 3)
+    assert [block is not None for block in blocks] == [True, True, True, False]
