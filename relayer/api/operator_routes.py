@@ -5,7 +5,7 @@
 | `/v1/requests` | `{requests: [summary], next}`; filters `status` (may repeat), `sender` (CAIP-10), `chain` (source, CAIP-2); `limit` 1 to 200, `before` = the last answer's `next` |
 | `/v1/requests/{id}` | `{request, status, hold_reason, explanation, route, timeline, conclusion, execute, outcome, transactions, fees}` |
 | `/v1/status` | `{node, chains, peers, queues, requests}` |
-| `/v1/evidence` | `{evidence: [{offence, signer, guard_key, at, document}]}` |
+| `/v1/evidence` | `{evidence: [{offence, signer, guard_key, at, document}], total}`, newest first; `limit` 1 to 200, `skip` |
 | `/metrics` | Prometheus text |
 | `/healthz` | alive: 200, else 503, with `{is_ok, checks: [{name, is_ok, reason}]}` |
 | `/readyz` | ready: the same |
@@ -195,8 +195,17 @@ class OperatorRoutes:
             }
         )
 
-    async def _list_evidence(self, _request: web.Request) -> web.Response:
-        return _json({"evidence": [views.evidence_view(row) for row in await self._store.list_evidence()]})
+    async def _list_evidence(self, request: web.Request) -> web.Response:
+        try:
+            _require_known(request, {"limit", "skip"})
+            limit = _parse_number("limit", request.query.get("limit", str(DEFAULT_PAGE)), 1, MAX_PAGE)
+            skip = _parse_number("skip", request.query.get("skip", "0"), 0, MAX_ROW)
+        except ValueError as error:
+            return error_response(400, "malformed_query", str(error))
+        # SECURITY: a signer can contradict itself without end; one answer shows a page of it.
+        rows = await self._store.list_evidence()
+        shown = rows[::-1][skip : skip + limit]
+        return _json({"evidence": [views.evidence_view(row) for row in shown], "total": len(rows)})
 
     async def _show_metrics(self, _request: web.Request) -> web.Response:
         for chain in self._status.chains():
@@ -242,17 +251,22 @@ class _Signed:
 def _parse_filter(request: web.Request) -> tuple[RequestFilter, int]:
     """Raises `ValueError` (`MalformedAddress` is one), whose text is for whoever asked."""
     query = request.query
-    unknown = set(query) - {"status", "sender", "chain", "limit", "before"}
-    if unknown:
-        raise ValueError(f"unknown parameters: {', '.join(sorted(unknown))}")
+    _require_known(request, {"status", "sender", "chain", "limit", "before"})
     sender, before = query.get("sender"), query.get("before")
     where = RequestFilter(
         statuses=frozenset(_parse_status(name) for name in query.getall("status", [])),
         sender=None if sender is None else parse_account_text(sender).to_bytes(),
         source_chain=query.get("chain"),
-        before_row=None if before is None else _parse_number("before", before, MAX_ROW),
+        before_row=None if before is None else _parse_number("before", before, 1, MAX_ROW),
     )
-    return where, _parse_number("limit", query.get("limit", str(DEFAULT_PAGE)), MAX_PAGE)
+    return where, _parse_number("limit", query.get("limit", str(DEFAULT_PAGE)), 1, MAX_PAGE)
+
+
+def _require_known(request: web.Request, names: set[str]) -> None:
+    """A misspelt filter must not silently be none."""
+    unknown = set(request.query) - names
+    if unknown:
+        raise ValueError(f"unknown parameters: {', '.join(sorted(unknown))}")
 
 
 def _parse_status(name: str) -> Status:
@@ -262,10 +276,10 @@ def _parse_status(name: str) -> Status:
         raise ValueError(f"{name!r} is no status; they are {', '.join(Status)}") from None
 
 
-def _parse_number(name: str, text: str, limit: int) -> int:
-    """A decimal from 1 to `limit`."""
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(limit)) and 1 <= int(text) <= limit):
-        raise ValueError(f"{name} is a number from 1 to {limit}")
+def _parse_number(name: str, text: str, least: int, most: int) -> int:
+    """A decimal from `least` to `most`."""
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and least <= int(text) <= most):
+        raise ValueError(f"{name} is a number from {least} to {most}")
     return int(text)
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import ssl
 from collections import Counter
 from types import TracebackType
 from typing import Final, Self
@@ -45,12 +44,11 @@ class ApiServer:
         *,
         host: str,
         port: int,
-        tls: ssl.SSLContext | None = None,
         max_connections: int = MAX_CONNECTIONS,
         max_connections_per_address: int = MAX_CONNECTIONS_PER_ADDRESS,
         idle_seconds: float = IDLE_SECONDS,
     ) -> None:
-        """`port` 0 takes a free one. `tls` None serves plain HTTP, which is what stands behind a reverse proxy."""
+        """`port` 0 takes a free one. It speaks plain HTTP: what is public stands behind a proxy that does TLS."""
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -63,7 +61,6 @@ class ApiServer:
         self._metrics = metrics
         self._host = host
         self._asked_port = port
-        self._tls = tls
         self._max_connections = max_connections
         self._max_per_address = max_connections_per_address
         self._open: Counter[str] = Counter()
@@ -72,9 +69,7 @@ class ApiServer:
     async def __aenter__(self) -> Self:
         """Listen. Raises `OSError` if the address is taken."""
         await self._runner.setup()
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: _Gate(self), self._host, self._asked_port, ssl=self._tls
-        )
+        self._server = await asyncio.get_running_loop().create_server(lambda: _Gate(self), self._host, self._asked_port)
         return self
 
     async def __aexit__(

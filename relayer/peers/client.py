@@ -7,7 +7,7 @@ What a man in the middle can do is to be silent. Requests are signed, name their
 signed too and carry the digest of the very request (which has 32 random bytes): an answer of another peer, to another
 question, or of another time is refused. Beyond that, statements are checked against their root, and attestations are
 signatures in themselves: no transport can feed us leaves. A bare HTTP error is nobody's word; it counts as no answer.
-Everything in these messages is public, so plain HTTP is enough; an https URL works as well.
+Nothing of this rests on TLS, and nothing in these messages is secret; an https URL hides who talks of what.
 """
 
 from __future__ import annotations
@@ -129,6 +129,8 @@ class HttpPeers:
         self._jitter = jitter
         self._peers = {peer.key: _Peer(peer, peer_label(peer.key)) for peer in peers}
         self._session: aiohttp.ClientSession | None = None
+        for peer in self._peers.values():
+            metrics.peer_up.labels(peer.label).set(0)
 
     async def __aenter__(self) -> Self:
         """Open the session; connections are made when they are needed."""

@@ -163,6 +163,35 @@ async def test_security_a_compressed_body_is_never_unpacked() -> None:
         assert await response.text() == str(len(bomb))
 
 
+async def test_security_a_reader_that_is_slow_makes_us_hold_little() -> None:
+    """SECURITY: an answer that nobody reads waits with its writer, not in our memory."""
+    written = 0
+
+    async def pour(request: web.Request) -> web.StreamResponse:
+        nonlocal written
+        response = web.StreamResponse()
+        await response.prepare(request)
+        for _ in range(64):
+            await response.write(bytes(1 << 18))
+            written += 1 << 18
+        return response
+
+    app = web.Application()
+    app.router.add_get("/", pour)
+    async with server.ApiServer(app, Metrics(), host="127.0.0.1", port=0) as listener:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listener.port, limit=1 << 12)
+        writer.write(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        await reader.readline()
+        held = -1
+        while written != held:
+            held = written
+            for _ in range(50):
+                await asyncio.sleep(0)
+        assert held < 64 << 18
+        assert len(await _rest(reader)) > 64 << 18
+        writer.close()
+
+
 async def test_pipelined_messages_are_answered_in_order(bob: Node) -> None:
     first, second = message(ALICE, BOB.key), message(CAROL, BOB.key)
     reader, writer = await _begin(bob, _headers(len(first)), first, _headers(len(second)), second)

@@ -306,6 +306,18 @@ async def test_evidence_is_shown_byte_for_byte(client: Client, store: BusyStore)
     assert told["evidence"][0]["signer"] == "0x" + "01" * 20
 
 
+async def test_security_evidence_comes_in_pages_newest_first(client: Client, store: BusyStore) -> None:
+    """SECURITY: who contradicts itself a million times must not be shown all at once."""
+    rows = tuple(EvidenceRow("EQUIVOCATION", b"\x01" * 20, bytes([n]) * 33, "{}", NOW + n) for n in range(60))
+    await store.commit(Commit(evidence=rows))
+    told = await _get(client, "/v1/evidence")
+    assert (len(told["evidence"]), told["total"], told["evidence"][0]["at"]) == (50, 60, NOW + 59)
+    rest = await _get(client, "/v1/evidence?skip=50&limit=200")
+    assert [row["at"] for row in rest["evidence"]] == [NOW + n for n in range(9, -1, -1)]
+    for query in ("limit=201", "skip=-1", "status=x"):
+        assert (await _get(client, f"/v1/evidence?{query}", 400))["error"]["code"] == "malformed_query"
+
+
 async def test_metrics_are_those_of_now(client: Client, store: BusyStore, status: KnownStatus) -> None:
     status.lag = 4
     await store.commit(Commit(effects=(OutboxRow(EffectKind.SIGN_BATCH, word("x"), SOURCE_CHAIN, NOW),)))

@@ -68,6 +68,15 @@ def test_the_layout_is_the_documented_one() -> None:
     assert HEAD.digest() == expected
 
 
+def test_the_digest_of_one_head_is_pinned() -> None:
+    """Relayers of different versions must agree on it; the signature is deterministic."""
+    assert HEAD.digest().hex() == "7295e7b6939faaa235bf5a6c76569b43e77b92de282b6dbf0cfab659d3cdfff7"
+    assert _sealed(HEAD).signature.hex() == (
+        "dc96a1e94160ca4755435e9cf72dd790fce37d9bcb17cdc0076d4eca962fc932"
+        "8e68ec8c232647df170072fab78a2e873c2e0677e3a2fc8e53b58bed73db4c7c"
+    )
+
+
 def test_a_signed_head_verifies() -> None:
     parse_head(_sealed(HEAD).to_bytes()).verify(HEAD.digest())
 
