@@ -95,16 +95,23 @@ class SubmitStage:
         if not rows or self._is_full:
             return False
         requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
-        stale = [row for row in rows if not _is_wanted(row, requests.get(RequestId(row.subject)))]
-        if stale:
-            async with desk.writing:
-                await desk.store.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
-        rows = [row for row in rows if row not in stale]
-        jobs = await self._jobs(rows, requests)
+        wanted = [row for row in rows if _is_wanted(row, requests.get(RequestId(row.subject)))]
+        await self._clear([row for row in rows if row not in wanted])
+        jobs = await self._jobs(wanted, requests)
         for job in jobs:
-            await self._submit(job, rows)
-        await self._defer_idle(rows, jobs)
+            await self._submit(job, wanted)
+        await self._defer_idle(wanted, jobs)
         return len(rows) == desk.settings.claim_limit
+
+    async def _clear(self, rows: Sequence[OutboxRow]) -> None:
+        """Take what is no longer wanted out of the outbox. A reorg may have renewed the wish since it was claimed."""
+        desk = self._desk
+        if not rows:
+            return
+        async with desk.writing:
+            requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
+            stale = [row for row in rows if not _is_wanted(row, requests.get(RequestId(row.subject)))]
+            await desk.store.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
 
     async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
         """What could not become a job (its route is gone from the configuration) must not be claimed again at once."""
@@ -153,31 +160,36 @@ class SubmitStage:
     async def _submit(self, job: _Job, rows: Sequence[OutboxRow]) -> None:
         preparation = await self._prepare(job)
         bid = await self._chain.wallet.fetch_fee_bid()
+        first_free = await self._chain.wallet.fetch_next_nonce() if preparation.calls else 0
         ids = [request.request_id for batch in job.batches for request in batch.requests]
-        mine = {RequestId(row.subject): row for row in rows}
+        # A request that is held and late has two wishes, to execute and to let expire; they have one fate.
+        mine: dict[bytes, list[OutboxRow]] = defaultdict(list)
+        for row in rows:
+            mine[row.subject].append(row)
         desk, now = self._desk, self._desk.clock.now()
         async with desk.writing:
             draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
-            deferred = [_later(mine[i], now + desk.settings.settle_recheck_seconds) for i in preparation.settled]
+            pause = now + desk.settings.settle_recheck_seconds
+            deferred = [_later(row, pause) for identifier in preparation.settled for row in mine[identifier]]
             for identifier, reason in preparation.refused:
                 draft.apply(identifier, _held(job, reason))
-                deferred.append(self._after_refusal(mine[identifier], now))
+                deferred += [self._after_refusal(row, now) for row in mine[identifier]]
             transactions: list[OwnTransaction] = []
             for call in preparation.calls:
                 reason = self._hold_reason(job, call, bid, draft)
                 if reason:
+                    recheck = now + desk.settings.hold_recheck_seconds
                     for identifier in call.request_ids:
                         draft.apply(identifier, _held(job, reason))
-                        deferred.append(_later(mine[identifier], now + desk.settings.hold_recheck_seconds))
+                        deferred += [_later(row, recheck) for row in mine[identifier]]
                     continue
-                transaction = await self._sign(job, call, bid, len(transactions), now)
+                transaction = await self._sign(job, call, bid, first_free, len(transactions), now)
                 transactions.append(transaction)
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
             if not preparation.calls:
                 named = {*preparation.settled, *(identifier for identifier, _ in preparation.refused)}
-                pause = now + desk.settings.settle_recheck_seconds
-                deferred += [_later(mine[identifier], pause) for identifier in ids if identifier not in named]
+                deferred += [_later(row, pause) for i in ids if i not in named for row in mine[i]]
             sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
             rest = Commit(
                 done=tuple((row.kind, row.subject) for row in rows if row.subject in sent),
@@ -187,11 +199,12 @@ class SubmitStage:
             await desk.store.commit(draft.commit(rest))
         await self._send(transactions)
 
-    async def _sign(self, job: _Job, call: PreparedCall, bid: FeeBid, offset: int, now: float) -> OwnTransaction:
+    async def _sign(
+        self, job: _Job, call: PreparedCall, bid: FeeBid, first_free: int, offset: int, now: float
+    ) -> OwnTransaction:
         """Reserve the next nonce and sign; nothing is sent before the commit that records it."""
         wallet = self._chain.wallet
         highest = await self._desk.store.load_highest_nonce(self.chain, wallet.address)
-        first_free = await wallet.fetch_next_nonce()
         nonce = max(first_free, -1 if highest is None else highest + 1) + offset
         signed = wallet.sign(call, nonce, bid)
         return OwnTransaction(

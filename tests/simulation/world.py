@@ -380,9 +380,8 @@ class World:
                 self._check_orphan(identifier)
                 continue
             end = self.expected_end(request)
-            assert count_of(source.logs(), CallbackDelivered, identifier) == (
-                end in {Status.DELIVERED, Status.HANDLER_FAILED}
-            )
+            assert len(_callbacks(source, identifier, is_handler_failed=False)) == (end is Status.DELIVERED)
+            assert len(_callbacks(source, identifier, is_handler_failed=True)) <= 1
             receipts = sum(count_of(c.logs(), CallConcluded, identifier) for c in self.chains.values())
             is_ended_by_callback = end in {Status.DELIVERED, Status.HANDLER_FAILED}
             if request.mode is Mode.CALL and is_ended_by_callback:
@@ -501,6 +500,16 @@ class World:
             elif error is not None:
                 raise error
         self._steps = still_running
+
+
+def _callbacks(source: SimChain, identifier: RequestId, *, is_handler_failed: bool) -> list[CallbackDelivered]:
+    return [
+        log
+        for log in source.logs()
+        if isinstance(log, CallbackDelivered)
+        and log.request_id == identifier
+        and log.is_handler_failed is is_handler_failed
+    ]
 
 
 def _routes(chains: Sequence[SimChain]) -> list[Route]:

@@ -1,0 +1,102 @@
+"""What is sent, when, and what is left in the outbox."""
+
+from __future__ import annotations
+
+import asyncio
+
+from attestation.request import RequestId
+from relayer.domain.effects import EffectKind
+from relayer.domain.status import Status
+from relayer.stages.attest import AttestStage
+from relayer.stages.expire import ExpireStage
+from relayer.stages.submit import SubmitStage
+from relayer.stages.watch import WatchStage
+from tests.simulation.world import POOR_FEE, Node, World
+from tests.unit.stages.steps import mine, new_world, stage_of, step
+
+
+async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = 1_000_000) -> tuple[Node, RequestId]:
+    """A CALL that is certified at every node; the node that is last to submit it, and its id."""
+    identifier = world.ask(world.a, world.b, valid_seconds=valid_seconds, fee=fee)
+    mine(world, world.a, 5)
+    mine(world, world.b)
+    for node in world.nodes:
+        for chain in (world.a, world.b):
+            await step(world, node, WatchStage, chain)
+        await step(world, node, AttestStage)
+    while world.network.on_the_way:
+        world._deliver(0)
+        await world._settle()
+        world._reap()
+    assert {node.store._requests[identifier].status for node in world.nodes} == {Status.CERTIFIED}
+    due = {node.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at: node for node in world.nodes}
+    return due[max(due)], identifier
+
+
+async def test_a_wish_that_a_reorg_renews_survives_the_clearing_of_the_old_one() -> None:
+    world = new_world()
+    node, identifier = await certify(world)
+    first = min(world.nodes, key=lambda n: n.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at)
+    await step(world, first, SubmitStage, world.b)
+    mine(world, world.b)
+    await step(world, node, WatchStage, world.b)
+    assert node.store._requests[identifier].status is Status.LANDED
+    world.clock.seconds += 60
+    assert world.b.reorganise(1, 2, int(world.clock.now()), kept=[False])
+
+    writing = node.running.desk.writing
+    await writing.acquire()
+    rewinding = asyncio.ensure_future(stage_of(node, WatchStage, world.b).run_once())
+    await world._settle()
+    clearing = asyncio.ensure_future(stage_of(node, SubmitStage, world.b).run_once())
+    await world._settle()
+    writing.release()
+    await asyncio.gather(rewinding, clearing)
+    assert node.store._requests[identifier].status is Status.CERTIFIED
+    assert (EffectKind.SUBMIT_EXECUTE, identifier) in node.store._outbox
+
+
+async def test_both_wishes_of_one_request_are_put_off_together() -> None:
+    world = new_world()
+    node, identifier = await certify(world, valid_seconds=120, fee=POOR_FEE)
+    world.clock.seconds += 20
+    await step(world, node, SubmitStage, world.b)
+    assert node.store._requests[identifier].status is Status.EXECUTION_HELD
+    world.clock.seconds += 200
+    mine(world, world.b)
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, ExpireStage, world.b)
+    other = next(n for n in world.nodes if n is not node)
+    await step(world, other, WatchStage, world.b)
+    await step(world, other, ExpireStage, world.b)
+    world.clock.seconds += 60
+    await step(world, other, SubmitStage, world.b)
+    mine(world, world.b)
+    assert identifier in world.b.receipts()
+
+    # The receipt is on the chain, and this node's watcher has not come to it yet.
+    wishes = [row for (_, subject), row in node.store._outbox.items() if subject == identifier]
+    assert len(wishes) == 2
+    await step(world, node, SubmitStage, world.b)
+    now = world.clock.now()
+    assert all(row.due_at > now for (_, subject), row in node.store._outbox.items() if subject == identifier)
+
+
+async def test_no_endpoint_is_asked_while_the_nodes_other_stages_are_kept_from_writing() -> None:
+    world = new_world()
+    node, identifier = await certify(world)
+    view, desk = node.running.views[world.b.caip2], node.running.desk
+    asked: list[bool] = []
+    rpc = node.running.rpc
+
+    async def note_the_lock() -> None:
+        asked.append(desk.writing.locked())
+        await rpc()
+
+    node.running.rpc = note_the_lock  # type: ignore[method-assign]
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert node.store._requests[identifier].status is Status.DISPATCHED
+    assert view.address in {transaction.sender for transaction in world.b.pool}
+    assert asked
+    assert not any(asked)
