@@ -58,11 +58,12 @@ clean: ## remove everything that the other targets made
 	  .coverage dist contracts/evm/out contracts/evm/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(PYTHON_READY): requirements.lock scripts/find_python.sh
-	@python=$$(sh scripts/find_python.sh) || exit 1; \
-	sh scripts/find_node.sh || exit 1; \
+# An environment that is there is brought up to date in place: something may be running in it.
+$(PYTHON_READY): requirements.lock scripts/find_python.sh scripts/find_node.sh
+	@sh scripts/find_node.sh || exit 1; \
+	python=$$(sh scripts/find_python.sh) || exit 1; \
 	echo "setup: Python packages into .venv, with $$python"; \
-	rm -rf .venv && "$$python" -m venv .venv && \
+	$(PYTHON) -c '' 2>/dev/null || "$$python" -m venv --clear .venv || exit 1; \
 	$(PYTHON) -m pip install --quiet --only-binary :all: --require-hashes -r requirements.lock
 	@touch $@
 

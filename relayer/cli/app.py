@@ -17,8 +17,10 @@ from typer.core import TyperGroup
 from relayer.errors import ConfigError, RelayerError
 
 COMMANDS: Final[Mapping[str, str]] = {
+    "demo": "relayer.cli.demo:app",
     "devnet": "relayer.cli.devnet:app",
     "deploy": "relayer.cli.deploy:app",
+    "request": "relayer.cli.request:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
     "config": "relayer.cli.config:app",

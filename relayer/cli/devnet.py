@@ -64,7 +64,7 @@ def up(
         description = start_detached(spec, folder, print_note)
         _show_up(folder, description, as_json=as_json)
         return
-    with _ended_by_signals(), Devnet(folder, spec, print_note) as devnet:
+    with ended_by_signals(), Devnet(folder, spec, print_note) as devnet:
         _show_up(folder, devnet.start(), as_json=as_json)
         print_note("it runs until Ctrl-C, or xvm devnet down")
         while True:
@@ -169,7 +169,7 @@ def _show_up(folder: DevnetFolder, description: dict[str, Any], *, as_json: bool
 
 
 @contextmanager
-def _ended_by_signals() -> Iterator[None]:
+def ended_by_signals() -> Iterator[None]:
     """SIGINT, SIGTERM and SIGHUP leave the block in order, and the command ends without a traceback."""
 
     def leave(_number: int, _frame: FrameType | None) -> NoReturn:

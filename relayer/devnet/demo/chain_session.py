@@ -110,6 +110,11 @@ class ChainSession:
         known = [(self._events[log["topics"][0].hex()], log) for log in logs if log["topics"][0].hex() in self._events]
         return [_sighting(event.process_log(log)) for event, log in known]
 
+    @property
+    def seen_block(self) -> int:
+        """The last block whose events were looked at."""
+        return self._next_block - 1
+
     def gas_used(self, tx_hash: bytes) -> int:
         """Of a mined transaction."""
         return int(self._web3.eth.get_transaction_receipt(tx_hash)["gasUsed"])  # type: ignore[arg-type]

@@ -16,11 +16,15 @@ from relayer.devnet.demo.chain_session import Sighting
 
 @dataclass(slots=True)
 class Step:
-    """Where and when an event of a request was first seen. `at` in seconds of the caller's clock."""
+    """Where and when an event of a request was first seen. `at` in seconds of the caller's clock.
+
+    `other_block` is how far the other chain was at that moment.
+    """
 
     block: int
     at: float
     tx_hash: bytes
+    other_block: int
 
 
 @dataclass(slots=True)
@@ -47,9 +51,9 @@ class Journey:
             return "concluded"
         return "requested" if self.requested is not None else "asked"
 
-    def take_in(self, sighting: Sighting, now: float) -> bool:
+    def take_in(self, sighting: Sighting, now: float, other_block: int) -> bool:
         """Note an event of this request. False if it says nothing new."""
-        step = Step(sighting.block, now, sighting.tx_hash)
+        step = Step(sighting.block, now, sighting.tx_hash, other_block)
         match sighting.name:
             case "XVMCallRequested" if self.requested is None:
                 self.requested = step

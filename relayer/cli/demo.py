@@ -1,0 +1,70 @@
+"""`xvm demo`: a devnet, a handful of requests, and what the chains say became of them.
+
+Its job: bring the devnet up, run the demonstration, take the devnet down, and print the verdict last.
+"""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+
+import typer
+from rich.console import Console
+
+from relayer.cli.devnet import DEFAULT_STATE, StateOption, ended_by_signals, start_detached
+from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note
+from relayer.devnet.demo.demo import run_demo
+from relayer.devnet.network import Devnet
+from relayer.devnet.spec import DevnetFolder, DevnetSpec
+
+_WIDTH_OFF_TERMINAL = 180
+"""Columns that the demonstration's table needs to wrap nothing."""
+
+app = typer.Typer(add_completion=False)
+
+
+@app.command(epilog=examples("xvm demo", "xvm demo --keep", "xvm demo --block-time 2 --relayers 7 --threshold 5"))
+def demo(
+    relayers: int = typer.Option(4, "--relayers", metavar="N", help="How many relayers."),
+    threshold: int = typer.Option(3, "--threshold", metavar="K", help="How many of them make a quorum."),
+    block_time: float = typer.Option(1.0, "--block-time", metavar="S", help="Seconds between blocks."),
+    state: StateOption = DEFAULT_STATE,
+    keep: bool = typer.Option(False, "--keep", help="Leave the devnet running afterwards, and say where to look."),
+    as_json: JsonOption = False,
+) -> None:
+    """Send requests both ways between two chains, in both modes, and watch them end.
+
+    Among them are a target that reverts, one without code, one that expires, and a query that reverts. Exit code 0 only
+    if every one ended as expected, by the chains' own events.
+    """
+    spec = DevnetSpec(relayers, threshold, block_time)
+    folder = DevnetFolder(state.resolve())
+    is_wide = sys.stdout.isatty() and not as_json
+    console = Console(stderr=as_json, width=None if is_wide else _WIDTH_OFF_TERMINAL, highlight=False)
+    with ended_by_signals(), ExitStack() as stack:
+        if keep:
+            start_detached(spec, folder, print_note)
+        else:
+            stack.enter_context(Devnet(folder, spec, print_note)).start()
+        verdict = run_demo(folder.description, console)
+        for fault in verdict.faults:
+            print_note(fault)
+        if keep:
+            print_lines(*_where_to_look(folder))
+        stack.close()
+        if as_json:
+            print_json({"good": verdict.good, "total": verdict.total, "faults": list(verdict.faults)})
+        else:
+            print_lines(verdict.line)
+        raise typer.Exit(0 if verdict.is_good else 1)
+
+
+def _where_to_look(folder: DevnetFolder) -> tuple[str, ...]:
+    return (
+        "the devnet is still up:",
+        f"  to join in     {folder.description}",
+        f"  logs           {folder.log('relayer-1')} and its neighbours",
+        f"  status         xvm devnet status --state {folder.root}",
+        f"  requests       xvm request pending --devnet {folder.root}",
+        f"  to end it      xvm devnet down --state {folder.root}",
+    )
