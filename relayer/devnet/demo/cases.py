@@ -12,8 +12,8 @@ from attestation.request import Mode
 from attestation.statement import OutcomeKind
 
 EXPIRY_BLOCKS = 2
-"""Expiry of the request that is to expire, in source blocks from asking. It must still be ahead when the request is mined,
-and be over when the request is final: the devnet needs a finality depth of two blocks."""
+"""Expiry of the request that is to expire, in source blocks from asking. It must still be ahead when the request is
+mined, and be over when the request is final: the devnet needs a finality depth of two blocks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ _LOOK_SECONDS = 0.1
 
 _WORDS = {
     "XVMCallRequested": "requested",
-    "XVMCallConcluded": "executed",
+    "XVMCallConcluded": "concluded",
     "XVMCallbackDelivered": "callback",
     "XVMHandlerFailed": "handler failed",
 }
@@ -97,16 +97,13 @@ def _watch(chains: Sequence[ChainSession], journeys: Sequence[Journey], console:
     by_id = {journey.request_id: (number, journey) for number, journey in enumerate(journeys, start=1)}
     began = time.monotonic()
     while any(journey.delivered is None for journey in journeys) and time.monotonic() - began < PATIENCE_SECONDS:
-        for chain in chains:
-            for sighting in chain.fetch_sightings():
+        # Both chains first, so that each knows how far the other is when an event is noted.
+        seen = [(chain, chain.fetch_sightings()) for chain in chains]
+        for (chain, sightings), (other, _) in zip(seen, reversed(seen), strict=True):
+            for sighting in sightings:
                 number, journey = by_id.get(sighting.request_id, (0, None))
-                if journey is None:
-                    continue
-                other = next(item for item in chains if item is not chain)
-                if journey.take_in(sighting, time.monotonic(), other.seen_block):
-                    console.print(
-                        _line(time.monotonic() - began, chain.name, number, journey, sighting), highlight=False
-                    )
+                if journey is not None and journey.take_in(sighting, time.monotonic(), other.seen_block):
+                    console.print(_line(time.monotonic() - began, chain.name, number, journey, sighting))
         time.sleep(_LOOK_SECONDS)
 
 
@@ -147,7 +144,7 @@ def _judge_counters(chains: Sequence[ChainSession], journeys: Sequence[Journey])
 def _table(chains: Sequence[ChainSession], journeys: Sequence[Journey], verdicts: dict[int, list[str]]) -> Table:
     gas_of = {chain.name: chain.gas_used for chain in chains}
     table = Table(title="What the chains say", header_style="bold")
-    for heading in ("#", "request", "mode", "way", "state", "outcome", "to execution", "to callback", "gas"):
+    for heading in ("#", "request", "mode", "way", "state", "outcome", "to receipt", "to callback", "gas"):
         table.add_column(heading, justify="right" if heading in {"#", "gas"} else "left")
     for number, journey in enumerate(journeys, start=1):
         case = journey.case
