@@ -131,14 +131,14 @@ class ConfirmStage:
         settings, now = self._desk.settings, self._desk.clock.now()
         raws: list[bytes] = []
         for transaction in signed:
-            attempt = transaction.attempts[-1]
-            # What an earlier process signed may never have left it.
-            sent_at = attempt.sent_at if attempt.sent_at >= self._started_at else 0.0
-            handed_over_at = max(sent_at, self._handed_over_at.get(transaction.nonce, 0.0))
-            if sent_at and now - sent_at > settings.replace_seconds:
-                transaction = await self._outbid(transaction, now)  # noqa: PLW2901 - the same one, outbid
-            elif now - handed_over_at <= settings.resend_seconds:
+            sent_at = transaction.attempts[-1].sent_at
+            # What an earlier process signed may never have left it: it is handed over at once, and waits from now on.
+            first_handed_over_at = sent_at if sent_at >= self._started_at else 0.0
+            handed_over_at = max(first_handed_over_at, self._handed_over_at.get(transaction.nonce, 0.0))
+            if now - handed_over_at <= settings.resend_seconds:
                 continue
+            if now - max(sent_at, self._started_at) > settings.replace_seconds:
+                transaction = await self._outbid(transaction, now)  # noqa: PLW2901 - the same one, outbid
             raws.append(transaction.attempts[-1].raw)
             self._handed_over_at[transaction.nonce] = now
         if raws:

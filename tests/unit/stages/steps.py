@@ -9,10 +9,15 @@ import random
 from collections.abc import Sequence
 from typing import TypeVar
 
+from attestation.request import RequestId
+from relayer.domain.effects import EffectKind
+from relayer.domain.status import Status
+from relayer.stages.attest import AttestStage
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
+from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
-from tests.simulation.world import Node, World
+from tests.simulation.world import RICH_FEE, Node, World
 
 S = TypeVar("S", bound=Stage)
 
@@ -38,3 +43,21 @@ def mine(world: World, chain: SimChain, count: int = 1) -> None:
     for _ in range(count):
         world.clock.seconds += 3
         chain.mine(int(world.clock.now()))
+
+
+async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = RICH_FEE) -> tuple[Node, RequestId]:
+    """A CALL that is certified at every node; the node that is last to submit it, and its id."""
+    identifier = world.ask(world.a, world.b, valid_seconds=valid_seconds, fee=fee)
+    mine(world, world.a, 5)
+    mine(world, world.b)
+    for node in world.nodes:
+        for chain in (world.a, world.b):
+            await step(world, node, WatchStage, chain)
+        await step(world, node, AttestStage)
+    while world.network.on_the_way:
+        world._deliver(0)
+        await world._settle()
+        world._reap()
+    assert {node.store._requests[identifier].status for node in world.nodes} == {Status.CERTIFIED}
+    due = {node.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at: node for node in world.nodes}
+    return due[max(due)], identifier

@@ -4,33 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
-from attestation.request import RequestId
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
-from relayer.stages.attest import AttestStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
-from tests.simulation.world import POOR_FEE, Node, World
-from tests.unit.stages.steps import mine, new_world, stage_of, step
-
-
-async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = 1_000_000) -> tuple[Node, RequestId]:
-    """A CALL that is certified at every node; the node that is last to submit it, and its id."""
-    identifier = world.ask(world.a, world.b, valid_seconds=valid_seconds, fee=fee)
-    mine(world, world.a, 5)
-    mine(world, world.b)
-    for node in world.nodes:
-        for chain in (world.a, world.b):
-            await step(world, node, WatchStage, chain)
-        await step(world, node, AttestStage)
-    while world.network.on_the_way:
-        world._deliver(0)
-        await world._settle()
-        world._reap()
-    assert {node.store._requests[identifier].status for node in world.nodes} == {Status.CERTIFIED}
-    due = {node.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at: node for node in world.nodes}
-    return due[max(due)], identifier
+from tests.simulation.world import POOR_FEE
+from tests.unit.stages.steps import certify, mine, new_world, stage_of, step
 
 
 async def test_a_wish_that_a_reorg_renews_survives_the_clearing_of_the_old_one() -> None:

@@ -1,0 +1,141 @@
+"""How a node's own transactions are followed, handed over again and outbid."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from attestation.request import RequestId
+from relayer.domain.status import Status
+from relayer.ports.store import OwnTransaction, TransactionStatus
+from relayer.stages.confirm import ConfirmStage
+from relayer.stages.settings import StageSettings
+from relayer.stages.submit import SubmitStage
+from relayer.stages.watch import WatchStage
+from tests.simulation.world import Node, World
+from tests.unit.stages.steps import certify, mine, new_world, step
+
+
+async def dispatch(world: World) -> tuple[Node, RequestId]:
+    """A request whose execution one node has sent, and which is in the pool."""
+    node, identifier = await certify(world)
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert len(world.b.pool) == 1
+    return node, identifier
+
+
+def sole_transaction(node: Node) -> OwnTransaction:
+    """The one that there is."""
+    [transaction] = node.store._transactions.values()
+    return transaction
+
+
+async def test_what_pools_forgot_is_handed_over_again() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    [sent] = world.b.pool
+    world.b.pool.clear()
+    await step(world, node, ConfirmStage, world.b)
+    assert world.b.pool == []
+    world.clock.seconds += 16
+    await step(world, node, ConfirmStage, world.b)
+    assert world.b.pool == [sent]
+
+
+async def test_what_an_earlier_process_signed_is_handed_over_at_once() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    [sent] = world.b.pool
+    world.b.pool.clear()
+    world.kill(node)
+    world.clock.seconds += 1
+    world.start(node)
+    await step(world, node, ConfirmStage, world.b)
+    assert world.b.pool == [sent]
+
+
+async def test_what_waits_too_long_is_outbid() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    world.clock.seconds += 46
+    await step(world, node, ConfirmStage, world.b)
+    [sent] = world.b.pool
+    assert sent.max_fee > 10
+    assert [attempt.max_fee for attempt in sole_transaction(node).attempts] == [10, sent.max_fee]
+
+
+async def test_what_an_earlier_process_signed_is_outbid_as_well() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    world.kill(node)
+    world.clock.seconds += 1
+    world.start(node)
+    await step(world, node, ConfirmStage, world.b)
+    assert len(sole_transaction(node).attempts) == 1
+    world.clock.seconds += 46
+    await step(world, node, ConfirmStage, world.b)
+    assert len(sole_transaction(node).attempts) == 2
+
+
+async def test_what_cannot_be_outbid_any_more_is_handed_over_only_now_and_then() -> None:
+    world = new_world(replace(StageSettings(), max_attempts=1))
+    node, _ = await dispatch(world)
+    world.clock.seconds += 46
+    handed_over = 0
+    for _ in range(30):
+        world.b.pool.clear()
+        world.clock.seconds += 1
+        await step(world, node, ConfirmStage, world.b)
+        handed_over += len(world.b.pool)
+    assert handed_over == 2
+
+
+async def test_a_transaction_is_confirmed_when_its_block_is_final_here() -> None:
+    world = new_world()
+    node, identifier = await dispatch(world)
+    mine(world, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.MINED
+    mine(world, world.b, 3)
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.MINED
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.CONFIRMED
+    assert node.store._requests[identifier].status is Status.CONCLUDED
+
+
+async def test_a_transaction_that_a_fork_took_away_is_under_way_again() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    mine(world, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    assert world.b.reorganise(1, 1, int(world.clock.now()), kept=[False])
+    world.clock.seconds += 16
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.SIGNED
+    assert len(world.b.pool) == 1
+
+
+async def test_a_failed_transaction_gives_its_request_back() -> None:
+    world = new_world()
+    node, identifier = await dispatch(world)
+    world.b.failing = 1
+    mine(world, world.b, 4)
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.FAILED
+    assert node.store._requests[identifier].status is Status.CERTIFIED
+
+
+async def test_a_transaction_whose_nonce_is_used_up_is_lost_after_a_while() -> None:
+    world = new_world()
+    node, identifier = await dispatch(world)
+    world.b.pool.clear()
+    world.b.tip.state.account_nonces[node.running.views[world.b.caip2].address] = 1
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.SIGNED
+    world.clock.seconds += 16
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.LOST
+    assert node.store._requests[identifier].status is Status.CERTIFIED
