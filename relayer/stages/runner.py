@@ -42,18 +42,14 @@ class Runner:
         while stage.chain not in self._desk.halted:
             try:
                 is_more = await self._step(stage)
-            except TransientError as error:
+            except (TransientError, RejectedError) as error:
+                # Rejected input stays rejected, and may stay due: the step is taken again, as seldom as any that fails.
                 self._desk.store_fault = str(error) if isinstance(error, StoreUnavailable) else ""
-                self._count(stage, error.code)
-                _log.warning("stage_retries", stage=stage.name, chain=stage.chain, code=error.code, reason=str(error))
+                self._report(stage, error)
                 delay = backoff_seconds(failures, self._desk.settings)
                 failures += 1
                 await self._desk.clock.sleep(delay * self._jitter.uniform(0.5, 1.0))
                 continue
-            except RejectedError as error:
-                self._count(stage, error.code)
-                _log.error("stage_input_rejected", stage=stage.name, chain=stage.chain, reason=str(error))
-                is_more = False
             except ConsistencyError as error:
                 self._halt(stage, error)
                 return
@@ -76,6 +72,11 @@ class Runner:
             self._desk.halted[stage.chain] = str(error)
             self._desk.metrics.chain_halted.labels(stage.chain).set(1)
         _log.critical("chain_halted", chain=stage.chain, stage=stage.name, code=error.code, reason=str(error))
+
+    def _report(self, stage: Stage, error: TransientError | RejectedError) -> None:
+        self._count(stage, error.code)
+        log = _log.error if isinstance(error, RejectedError) else _log.warning
+        log("stage_failed", stage=stage.name, chain=stage.chain, code=error.code, reason=str(error))
 
     def _count(self, stage: Stage, code: str) -> None:
         self._desk.metrics.stage_errors.labels(stage.name, stage.chain, code).inc()

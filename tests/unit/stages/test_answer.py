@@ -126,6 +126,6 @@ async def test_security_an_answer_under_way_while_its_query_moves_to_another_blo
 
     view.fetch_answers = fetch_while_the_source_forks  # type: ignore[method-assign, assignment]
     await stage_of(node, AnswerStage, world.b).run_once()
-    del view.fetch_answers  # type: ignore[method-assign]
+    del view.fetch_answers
     assert query not in node.store._answers
     assert (EffectKind.READ_ANSWER, query) in node.store._outbox
