@@ -18,6 +18,8 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
         uint40 callbacksPausedUntil;
         /// Blocks that callbacks were paused for, up to the start of the last pause.
         uint40 pausedBlocks;
+        /// Counts the verifiers, from 1.
+        uint8 verifierNumber;
     }
 
     struct Pauses {
@@ -35,6 +37,9 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
 
     Control internal _control;
     Pauses internal _pauses;
+
+    uint8 private _verifierCount;
+    mapping(address verifier_ => uint8) private _verifierNumbers;
 
     constructor(IXvmRoutes routes_, IXvmRegistry registry_) {
         if (address(routes_) == address(0)) revert ZeroAddress();
@@ -65,7 +70,14 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
     /// @inheritdoc IXvmGateway
     function setVerifier(address verifier_) external onlyOwner {
         if (verifier_ == address(0)) revert ZeroAddress();
+        uint8 number = _verifierNumbers[verifier_];
+        if (number == 0) {
+            if (_verifierCount == type(uint8).max) revert TooManyVerifiers();
+            number = ++_verifierCount;
+            _verifierNumbers[verifier_] = number;
+        }
         _control.verifier = IXvmVerifier(verifier_);
+        _control.verifierNumber = number;
         emit XVMVerifierChanged(verifier_);
     }
 
@@ -133,6 +145,17 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
             uint256 end = block.number < control.callbacksPausedUntil ? block.number : control.callbacksPausedUntil;
             blocks_ += end - _pauses.callbacksFrom;
         }
+    }
+
+    /// @dev The number of a verifier that this gateway has or had.
+    function _verifierNumber(address verifier_) internal view returns (uint8 number) {
+        number = _verifierNumbers[verifier_];
+        if (number == 0) revert UnknownVerifier(verifier_);
+    }
+
+    /// @dev Names an epoch of a verifier in 32 bits. Epochs rise by one at a time: 24 bits are enough for any gateway's life.
+    function _epochTag(uint8 verifierNumber, uint64 epoch) internal pure returns (uint32) {
+        return (uint32(verifierNumber) << 24) | uint24(epoch);
     }
 
     /// @dev ERC-7930 address of an account of this chain.

@@ -7,11 +7,21 @@ import {SignerSet} from "./interfaces/XvmTypes.sol";
 import {XvmControl} from "./XvmControl.sol";
 
 /// @title What a gateway owes
-/// @notice Balance = open fees + credits + signers' pools. Money leaves by `withdraw` (and what was overpaid, at once).
+/// @notice Balance = open fees + credits + what is held for signers. Money leaves by `withdraw` (and what was overpaid, at once).
 abstract contract XvmCredits is XvmControl {
+    /// @dev One word an account, so that a delivery credits its sender and the signers by one write.
+    struct Account {
+        /// Wei that it may withdraw.
+        uint128 credit;
+        /// Wei that its deliveries earned for the signers of one epoch and that nobody has collected yet.
+        uint96 forSigners;
+        /// Which epoch: number of the verifier(8) ‖ epoch(24); see `_epochTag`.
+        uint32 epochTag;
+    }
+
     address private _treasury;
-    mapping(address account => uint256) private _credits;
-    mapping(address verifier_ => mapping(uint64 epoch => uint256)) private _pools;
+    mapping(address account => Account) private _accounts;
+    mapping(uint32 epochTag => uint256) private _pools;
 
     constructor(address treasury_) {
         _setTreasury(treasury_);
@@ -19,19 +29,30 @@ abstract contract XvmCredits is XvmControl {
 
     /// @inheritdoc IXvmGateway
     function withdraw(address to) external returns (uint256 amount) {
-        amount = _credits[msg.sender];
+        Account storage account = _accounts[msg.sender];
+        amount = account.credit;
         if (amount == 0) revert NoCredit(msg.sender);
         // SECURITY: cleared before the call, or the receiver could come back for it
-        _credits[msg.sender] = 0;
+        account.credit = 0;
         emit XVMWithdrawn(msg.sender, to, amount);
         if (!_pay(to, amount)) revert WithdrawalRefused(to);
     }
 
     /// @inheritdoc IXvmGateway
+    function collectForSigners(address[] calldata deliverers) external {
+        for (uint256 i = 0; i < deliverers.length; ++i) {
+            Account storage account = _accounts[deliverers[i]];
+            _pools[account.epochTag] += account.forSigners;
+            account.forSigners = 0;
+        }
+    }
+
+    /// @inheritdoc IXvmGateway
     function paySigners(address verifier_, uint64 epoch) external returns (uint256 amount) {
-        amount = _pools[verifier_][epoch];
+        uint32 epochTag = _epochTag(_verifierNumber(verifier_), epoch);
+        amount = _pools[epochTag];
         if (amount == 0) revert NoCredit(verifier_);
-        _pools[verifier_][epoch] = 0;
+        _pools[epochTag] = 0;
         (SignerSet memory set,) = IXvmVerifier(verifier_).signerSet(epoch);
         uint256 totalWeight;
         for (uint256 i = 0; i < set.signers.length; ++i) {
@@ -56,12 +77,17 @@ abstract contract XvmCredits is XvmControl {
 
     /// @inheritdoc IXvmGateway
     function credits(address account) external view returns (uint256) {
-        return _credits[account];
+        return _accounts[account].credit;
     }
 
     /// @inheritdoc IXvmGateway
     function signersPool(address verifier_, uint64 epoch) external view returns (uint256) {
-        return _pools[verifier_][epoch];
+        return _pools[_epochTag(_verifierNumber(verifier_), epoch)];
+    }
+
+    /// @inheritdoc IXvmGateway
+    function uncollected(address deliverer) external view returns (uint256) {
+        return _accounts[deliverer].forSigners;
     }
 
     /// @inheritdoc IXvmGateway
@@ -71,7 +97,7 @@ abstract contract XvmCredits is XvmControl {
 
     function _credit(address account, uint256 amount) internal {
         // a zero credit would write a slot for nothing
-        if (amount != 0) _credits[account] += amount;
+        if (amount != 0) _accounts[account].credit += uint128(amount);
     }
 
     /// @dev Credits the account that a payee word names; the treasury if it names none on this chain.
@@ -80,8 +106,17 @@ abstract contract XvmCredits is XvmControl {
         if (amount != 0) _credit(valid ? address(uint160(uint256(payee))) : _treasury, amount);
     }
 
-    function _creditSigners(address verifier_, uint64 epoch, uint256 amount) internal {
-        if (amount != 0) _pools[verifier_][epoch] += amount;
+    /// @dev Credits a deliverer, and by the same write what it earned for an epoch's signers.
+    function _creditDeliverer(address deliverer, uint256 amount, uint32 epochTag, uint256 forSigners) internal {
+        Account memory account = _accounts[deliverer];
+        account.credit += uint128(amount);
+        if (account.epochTag != epochTag) {
+            if (account.forSigners != 0) _pools[account.epochTag] += account.forSigners;
+            account.forSigners = 0;
+            account.epochTag = epochTag;
+        }
+        account.forSigners += uint96(forSigners);
+        _accounts[deliverer] = account;
     }
 
     /// @dev Sends wei with all gas, copying nothing of the answer.

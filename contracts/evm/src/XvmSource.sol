@@ -41,10 +41,11 @@ abstract contract XvmSource is XvmCredits {
         uint64 nonce;
     }
 
-    /// @dev What a delivery owes, written once for a run of outcomes with one payee and for a whole transaction's deliverer.
+    /// @dev What a delivery owes, written once for a run of outcomes with one payee, and once for a run of batches with one epoch.
     struct Tally {
         bytes32 payee;
         uint256 payeeAmount;
+        uint32 epochTag;
         uint256 delivererAmount;
         uint256 signersAmount;
     }
@@ -100,19 +101,20 @@ abstract contract XvmSource is XvmCredits {
         Tally memory tally;
         for (uint256 i = 0; i < batches.length; ++i) {
             DeliverBatch calldata batch = batches[i];
-            (uint64 epoch, bytes32[] memory hashes) = _verifyOutcomes(control.verifier, batch);
-            for (uint256 j = 0; j < hashes.length; ++j) {
-                _deliverOne(batch.outcomes[j], hashes[j], tally);
+            OutcomeItem[] calldata outcomes = batch.outcomes;
+            (uint64 epoch, bytes32[] memory hashes) = _verifyOutcomes(control.verifier, batch, outcomes);
+            uint32 epochTag = _epochTag(control.verifierNumber, epoch);
+            if (epochTag != tally.epochTag) {
+                _settleDeliverer(tally);
+                tally.epochTag = epochTag;
             }
-            _creditSigners(address(control.verifier), epoch, tally.signersAmount);
-            tally.signersAmount = 0;
+            for (uint256 j = 0; j < hashes.length; ++j) {
+                _deliverOne(outcomes[j], hashes[j], tally);
+            }
         }
-        if (tally.payee == bytes32(uint256(uint160(msg.sender)))) {
-            _credit(msg.sender, tally.delivererAmount + tally.payeeAmount);
-        } else {
-            _creditPayee(tally.payee, tally.payeeAmount);
-            _credit(msg.sender, tally.delivererAmount);
-        }
+        if (tally.payee == bytes32(uint256(uint160(msg.sender)))) tally.delivererAmount += tally.payeeAmount;
+        else _creditPayee(tally.payee, tally.payeeAmount);
+        _settleDeliverer(tally);
     }
 
     /// @inheritdoc IXvmSource
@@ -250,9 +252,12 @@ abstract contract XvmSource is XvmCredits {
             tally.payee = outcome.payee;
             tally.payeeAmount = 0;
         }
-        tally.payeeAmount += execution;
-        tally.delivererAmount += fees.callbackOf();
-        tally.signersAmount += fees.signersOf();
+        // shares have 80 bits: no number of them that fits a transaction overflows
+        unchecked {
+            tally.payeeAmount += execution;
+            tally.delivererAmount += fees.callbackOf();
+            tally.signersAmount += fees.signersOf();
+        }
 
         bool success = _isSuccess(outcome);
         if (who.isEoa() || _callback(requestId, who.requesterOf(), who.callbackGasOf(), success, outcome.returnData)) {
@@ -263,6 +268,14 @@ abstract contract XvmSource is XvmCredits {
             pending.fees = uint256(outcomeHash);
             emit XVMHandlerFailed(requestId, kind, success, outcomeHash, msg.sender);
         }
+    }
+
+    /// @dev Writes what the deliverer and the signers of its epoch have earned so far.
+    function _settleDeliverer(Tally memory tally) private {
+        if (tally.delivererAmount + tally.signersAmount == 0) return;
+        _creditDeliverer(msg.sender, tally.delivererAmount, tally.epochTag, tally.signersAmount);
+        tally.delivererAmount = 0;
+        tally.signersAmount = 0;
     }
 
     /// @dev Runs a handler with exactly `gasLimit` gas, or reverts the transaction; copies nothing of its answer.
@@ -294,14 +307,13 @@ abstract contract XvmSource is XvmCredits {
     /// @dev Builds a batch's root and has it verified.
     /// @return epoch The signing epoch.
     /// @return hashes For each outcome the hash of its return data.
-    function _verifyOutcomes(IXvmVerifier verifier_, DeliverBatch calldata batch)
+    function _verifyOutcomes(IXvmVerifier verifier_, DeliverBatch calldata batch, OutcomeItem[] calldata outcomes)
         private
         view
         returns (uint64 epoch, bytes32[] memory hashes)
     {
         uint256 given = batch.given;
         bytes32[] calldata bare = batch.bare;
-        OutcomeItem[] calldata outcomes = batch.outcomes;
         uint256 n = Batches.leafCount(given, outcomes.length, bare.length);
         hashes = new bytes32[](outcomes.length);
         uint256 tree = Merkle.reserve(n);

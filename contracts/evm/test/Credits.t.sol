@@ -86,7 +86,12 @@ contract CreditsTest is GatewayTest {
     function test_AnEpochsPoolIsSharedOutByWeight() public {
         (uint256 id,) = ask(increment(1));
         deliver(outcome(id, Kind.EXECUTED, ""));
-        uint256 pool = source.signersPool(address(sourceVerifier), 1);
+        uint256 pool = source.uncollected(relayer);
+        source.collectForSigners(relayerAlone());
+        assertEq(source.uncollected(relayer), 0, "collected");
+        assertEq(source.signersPool(address(sourceVerifier), 1), pool, "into the pool");
+        source.collectForSigners(relayerAlone());
+        assertEq(source.signersPool(address(sourceVerifier), 1), pool, "once");
         registry.setOperator(bytes32(keys[0]), IXvmRegistry.Operator("https://a", alice));
         registry.setOperator(bytes32(keys[1]), IXvmRegistry.Operator("https://b", alice));
         registry.setOperator(bytes32(keys[2]), IXvmRegistry.Operator("https://c", address(echo)));
@@ -112,13 +117,15 @@ contract CreditsTest is GatewayTest {
         (uint256 id,) = ask(increment(1));
         (uint256 other,) = ask(increment(1));
         deliver(outcome(id, Kind.EXECUTED, ""));
-        uint256 first = source.signersPool(address(sourceVerifier), 1);
-        assertEq(source.signersPool(address(sourceVerifier), 2), 0, "none yet");
+        uint256 first = source.uncollected(relayer);
         keys = next;
         bytes32 leaf = StatementHash.leaf(outcomeHash(outcome(other, Kind.EXECUTED, "")));
         deliver(_batchOf(other, certificate(sourceVerifier, 2, leaf, 1, next)));
-        assertEq(source.signersPool(address(sourceVerifier), 2), first, "the same fee, to the other epoch");
-        assertEq(source.signersPool(address(sourceVerifier), 1), first, "the first is as it was");
+        assertEq(source.signersPool(address(sourceVerifier), 1), first, "what the first epoch earned goes to its pool");
+        assertEq(source.uncollected(relayer), first, "the same fee, for the other epoch");
+        assertSolvent(0);
+        source.collectForSigners(relayerAlone());
+        assertEq(source.signersPool(address(sourceVerifier), 2), first, "collected for the other epoch");
         assertSolvent(0);
     }
 

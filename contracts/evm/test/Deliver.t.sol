@@ -39,7 +39,7 @@ contract DeliverTest is GatewayTest {
         assertEq(source.pendingRequest(id).requester, address(0), "cleared");
         assertEq(source.credits(worker), EXECUTION_SHARE, "payee");
         assertEq(source.credits(relayer), CALLBACK_SHARE, "deliverer");
-        assertEq(source.signersPool(address(sourceVerifier), 1), SIGNERS_SHARE, "signers");
+        assertEq(source.uncollected(relayer), SIGNERS_SHARE, "signers");
         assertSolvent(0);
     }
 
@@ -251,7 +251,7 @@ contract DeliverTest is GatewayTest {
         assertEq(uint256(onlyLog(logs, IXvmSource.XVMOutcomeSkipped.selector).topics[1]), id, "skipped");
         assertEq(source.credits(relayer), credit, "no credit");
         assertEq(source.credits(worker), EXECUTION_SHARE, "no credit");
-        assertEq(source.signersPool(address(sourceVerifier), 1), SIGNERS_SHARE, "no credit");
+        assertEq(source.uncollected(relayer), SIGNERS_SHARE, "no credit");
         assertEq(echo.callbacks(), 1, "no call");
         assertSolvent(feeOf(open));
     }

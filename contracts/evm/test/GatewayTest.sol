@@ -434,8 +434,13 @@ abstract contract GatewayTest is Assertions {
     function assertSolvent(uint256 openFees) internal view {
         uint256 owed = openFees + source.credits(alice) + source.credits(relayer) + source.credits(worker)
             + source.credits(treasury) + source.credits(address(echo)) + source.signersPool(address(sourceVerifier), 1)
-            + source.signersPool(address(sourceVerifier), 2);
+            + source.signersPool(address(sourceVerifier), 2) + source.uncollected(relayer);
         assertEq(address(source).balance, owed, "balance = open fees + credits + pools");
+    }
+
+    function relayerAlone() internal view returns (address[] memory deliverers) {
+        deliverers = new address[](1);
+        deliverers[0] = relayer;
     }
 
     function feeOf(uint256 id) internal view returns (uint256) {

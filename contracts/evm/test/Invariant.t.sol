@@ -63,6 +63,10 @@ contract World is GatewayTest {
         source.withdraw(creditors[who % 4]);
     }
 
+    function collect() external {
+        source.collectForSigners(relayerAlone());
+    }
+
     function shareOut() external {
         source.paySigners(address(sourceVerifier), 1);
     }
@@ -87,7 +91,7 @@ contract World is GatewayTest {
     function owed() external view returns (uint256) {
         return openFees() + source.credits(alice) + source.credits(relayer) + source.credits(worker)
             + source.credits(treasury) + source.credits(address(echo)) + source.credits(address(requester))
-            + source.signersPool(address(sourceVerifier), 1);
+            + source.signersPool(address(sourceVerifier), 1) + source.uncollected(relayer);
     }
 
     function held() external view returns (uint256) {

@@ -33,6 +33,12 @@ interface IXvmGateway is IXvmSource, IXvmDestination, IXvmPausable {
     /// @notice `given` does not fit the items and bare leaves, or there are more than 256.
     error MalformedBatch();
 
+    /// @notice This was never the gateway's verifier.
+    error UnknownVerifier(address verifier);
+
+    /// @notice A gateway has at most 255 verifiers in its life.
+    error TooManyVerifiers();
+
     /// @notice The account has no credit.
     error NoCredit(address account);
 
@@ -46,14 +52,21 @@ interface IXvmGateway is IXvmSource, IXvmDestination, IXvmPausable {
     /// @notice Wei that an account may withdraw.
     function credits(address account) external view returns (uint256);
 
+    /// @notice Moves what the deliveries of some accounts earned for signers into the pools of the epochs that certified them.
+    /// Until then it is held with the deliverer's own credit, which saves each delivery a write. Anyone may call.
+    function collectForSigners(address[] calldata deliverers) external;
+
+    /// @notice Wei that an account's deliveries earned for signers and that is not in a pool yet.
+    function uncollected(address deliverer) external view returns (uint256);
+
     /// @notice Credits an epoch's pool to its signers by weight: each operator's payout address in the registry, the treasury
-    /// for operators without one. Anyone may call.
+    /// for operators without one. Anyone may call, after `collectForSigners`.
     /// @param verifier_ The verifier that counts the epoch: the current one, or one that it replaced.
     /// @param epoch The epoch.
     /// @return amount Wei.
     function paySigners(address verifier_, uint64 epoch) external returns (uint256 amount);
 
-    /// @notice Wei that the signers of a verifier's epoch have earned and `paySigners` has not yet credited.
+    /// @notice Wei in the pool of a verifier's epoch: collected and not yet credited by `paySigners`.
     function signersPool(address verifier_, uint64 epoch) external view returns (uint256);
 
     /// @notice This gateway's ERC-7930 address.
