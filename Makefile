@@ -44,7 +44,8 @@ check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	node_modules/.bin/pyright --warnings
 	$(BIN)/lint-imports
 	$(FORGE) fmt --check
-	contracts/evm/script/build_artifacts --check
+	node contracts/evm/script/build_artifacts.cjs --check
+	node examples/ask_and_answer/build.cjs --check
 	$(PYTHON) scripts/check_locks.py
 
 lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, and the registries)
