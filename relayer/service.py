@@ -250,7 +250,7 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
     is_known_node = await is_current(settings.store_url) and await _has_signed(settings)
     if is_known_node and not await is_current(settings.guard_url, Schema.GUARD):
         fault = (
-            f"guard_database_url: {settings.guard_url} is missing or of another version, but this node has signed before; "
+            f"guard_database_url: {settings.guard_url} is missing, but this node has signed before; "
             "bring the file back as it was last used, or give the node a new signer key and a new data_dir"
         )
         raise ConfigError([fault])

@@ -6,7 +6,7 @@ statements on a final block. It keeps no memory of its own; the guard's is durab
 
 from __future__ import annotations
 
-from attestation.domain import batch_digest
+from attestation.domain import batch_digest, peer_message_digest
 from attestation.merkle import merkle_root
 from attestation.schemes import SigningKey
 from attestation.statement import Statement, guard_key
@@ -61,12 +61,12 @@ class LocalSigner:
             signature=self._signing_key.sign(digest),
         )
 
-    def sign_peer_message(self, digest: bytes) -> bytes:
-        """A signature over a peer message's digest, as `attestation.domain.peer_message_digest` gives it.
+    def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:
+        """A signature over a peer message, in the peers' own domain; no guard stands here, and none is needed.
 
-        SECURITY: no guard stands here. Only the peer messages' own code may call it, with digests that it computed.
+        SECURITY: the digest is computed here, from the parts. Whoever calls can have nothing else signed by it.
         """
-        return self._signing_key.sign(digest)
+        return self._signing_key.sign(peer_message_digest(body_hash, sent_at_milliseconds, recipient))
 
     def __repr__(self) -> str:
         return f"LocalSigner(key=0x{self.key.hex()})"

@@ -68,7 +68,7 @@ class Metrics:
         )
         self.request_duration = Histogram(
             "xvm_request_duration_seconds",
-            "From the observation of a request to its end.",
+            "From the timestamp of the block that holds a request to its end.",
             ("source_chain", "destination_chain", "mode", "status"),
             buckets=_SLOW_SECONDS,
             registry=self.registry,

@@ -276,7 +276,7 @@ class HttpPeers:
             body_hash=keccak256(body),
         )
         digest = head.digest()
-        signature = self._signer.sign_peer_message(digest)
+        signature = self._signer.sign_peer_message(*head.signed_parts())
         message = SignedHead(head, signature).to_bytes() + body
         answer = await self._post(peer, kind, message)
         self._metrics.peer_bytes.labels(peer.label, "sent").inc(len(message))

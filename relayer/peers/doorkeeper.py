@@ -184,7 +184,7 @@ class Doorkeeper:
             body_length=len(answer),
             body_hash=keccak256(answer),
         )
-        signature = self._signer.sign_peer_message(answer_head.digest())
+        signature = self._signer.sign_peer_message(*answer_head.signed_parts())
         return SignedHead(answer_head, signature).to_bytes() + answer
 
     async def _answer(self, head: Head, body: bytes) -> bytes:

@@ -92,11 +92,13 @@ class Head:
             self.body_hash,
         )
 
+    def signed_parts(self) -> tuple[bytes, int, bytes]:
+        """What the sender signs: body hash, sent at (milliseconds), recipient, as `peer_message_digest` takes them."""
+        return keccak256(self.signed_bytes()), self.sent_at_milliseconds, peer_recipient(self.recipient)
+
     def digest(self) -> bytes:
-        """The 32 bytes that the sender signs, and by which an answer refers to this request."""
-        return peer_message_digest(
-            keccak256(self.signed_bytes()), self.sent_at_milliseconds, peer_recipient(self.recipient)
-        )
+        """The 32 bytes that the signature is over, and by which an answer refers to this request."""
+        return peer_message_digest(*self.signed_parts())
 
     def is_body(self, body: bytes) -> bool:
         """Whether this is the body that the head announces."""

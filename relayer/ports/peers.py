@@ -51,10 +51,9 @@ class PeerInbox(Protocol):
     """Being reached. The peer API calls this with messages that are already known to come from `sender`."""
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
-        """Take in a peer's attestations; their signatures are verified here. Bounded: excess is dropped, not queued.
+        """Take in a peer's attestations, each verified here; one that does not verify is counted and left out.
 
-        Raises:
-            PeerMessageInvalid: one of them is not the sender's own or its signature does not verify.
+        Bounded: excess is dropped, not queued.
         """
         ...
 

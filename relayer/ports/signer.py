@@ -42,8 +42,11 @@ class Signer(Protocol):
         """
         ...
 
-    def sign_peer_message(self, digest: bytes) -> bytes:
-        """A signature over a peer message's digest (its own domain, no statement can be meant by it)."""
+    def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:
+        """A signature over `attestation.domain.peer_message_digest` of these, in the peers' own domain.
+
+        SECURITY: it takes the parts and not a digest, so that nothing but a peer message can be signed past the guard.
+        """
         ...
 
 

@@ -85,7 +85,7 @@ class AnswerStage:
             if not (done or deferred):
                 return False
             kept = tuple(answer for answer in answers if answer.request_id in settled)
-            await desk.store.commit(Commit(answers=kept, done=done, deferred=tuple(deferred)))
+            await desk.commit(Commit(answers=kept, done=done, deferred=tuple(deferred)))
         return len(rows) == desk.settings.claim_limit
 
     async def _conclude(self) -> None:
@@ -104,7 +104,7 @@ class AnswerStage:
             commit = await self._decide(groups, final, canonical)
             if commit == Commit():
                 return
-            await desk.store.commit(commit)
+            await desk.commit(commit)
         desk.bells.sign.ring()
 
     async def _load_groups(self, ripe: Sequence[RequestId]) -> list[list[TrackedRequest]]:

@@ -13,7 +13,7 @@ from relayer.domain.effects import EffectKind
 from relayer.errors import ConflictingAttestation
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit, Deferral
-from relayer.stages.desk import Desk
+from relayer.stages.desk import SIGNED_REMEMBERED, Desk
 from relayer.stages.inbox import Inbox
 from relayer.stages.quorum import commit_quorums
 
@@ -89,6 +89,8 @@ class AttestStage:
             _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(conflict))
             desk.metrics.guard_conflicts.inc()
             return None
+        if len(desk.signed_at) < SIGNED_REMEMBERED:
+            desk.signed_at[batch.root] = desk.clock.now()
         desk.metrics.attestations_signed.labels(batch.verifying_chain, batch.kind).inc()
         desk.metrics.batch_leaves.labels(batch.kind).observe(batch.count)
         return attestation

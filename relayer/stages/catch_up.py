@@ -54,7 +54,7 @@ class CatchUpStage:
                 self._stuck_since.pop((key, cursor), None)
                 if page.cursor != cursor:
                     async with desk.writing:
-                        await desk.store.commit(Commit(peer_cursors=((key, page.cursor),)))
+                        await desk.commit(Commit(peer_cursors=((key, page.cursor),)))
                 cursor = page.cursor
                 if page.is_end:
                     return

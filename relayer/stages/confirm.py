@@ -104,7 +104,7 @@ class ConfirmStage:
             for transaction in ended:
                 self._release(draft, transaction, now)
             fees = tuple(entry for transaction in ended for entry in _spent(transaction, now))
-            await desk.store.commit(draft.commit(Commit(transactions=tuple(moved), fees=fees)))
+            await desk.commit(draft.commit(Commit(transactions=tuple(moved), fees=fees)))
         for transaction in ended:
             labels = (self.chain, transaction.purpose)
             desk.metrics.transactions.labels(*labels, transaction.status).inc()
@@ -161,7 +161,7 @@ class ConfirmStage:
         attempt = Attempt(signed.hash, signed.raw, bid.max_fee, bid.priority_fee, now)
         outbid = replace(transaction, attempts=(*transaction.attempts, attempt))
         async with self._desk.writing:
-            await self._desk.store.commit(Commit(transactions=(outbid,)))
+            await self._desk.commit(Commit(transactions=(outbid,)))
         return outbid
 
 

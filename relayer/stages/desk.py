@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 
 from relayer.domain.blocks import Head
 from relayer.domain.route import RouteTable
-from relayer.observability.metrics import Metrics
+from relayer.domain.status import ENDS
+from relayer.observability.metrics import UNKNOWN, Metrics
 from relayer.ports.clock import Clock
 from relayer.ports.peers import Peers
 from relayer.ports.signer import Signer
-from relayer.ports.store import Store
+from relayer.ports.store import Change, Commit, Store
 from relayer.ports.vm import OpenChain
 from relayer.stages.epochs import EpochBook
 from relayer.stages.settings import StageSettings
+
+SIGNED_REMEMBERED = 4096
+"""Batches whose time to quorum is measured at a time; more are in flight only while quorums fail."""
 
 
 class Bell:
@@ -82,7 +86,8 @@ class Tip:
 class Desk:
     """The shared table of one node's stages. `writing` serialises load → decide → commit within the process.
 
-    `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could.
+    `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could;
+    `signed_at` when this node signed what has no quorum yet, by root (`SIGNED_REMEMBERED` at most, for a metric).
     """
 
     store: Store
@@ -99,6 +104,22 @@ class Desk:
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
     halted: dict[str, str] = field(default_factory=dict)
     store_fault: str = ""
+    signed_at: dict[bytes, float] = field(default_factory=dict)
+
+    async def commit(self, commit: Commit) -> None:
+        """Write what a step decided, and count what it changed. Raises `StoreConflict`: nothing was written."""
+        await self.store.commit(commit)
+        for change in (*commit.observed, *commit.changes):
+            self._count(change)
+
+    def _count(self, change: Change) -> None:
+        request = change.request
+        route = self.routes.get(request.route)
+        chains = (UNKNOWN, UNKNOWN) if route is None else (route.source_chain, route.destination_chain)
+        labels = (*chains, request.request.mode.name, request.status)
+        self.metrics.request_transitions.labels(*labels).inc()
+        if request.status in ENDS:
+            self.metrics.request_duration.labels(*labels).observe(max(change.at - request.source_timestamp, 0.0))
 
     def rank_delay(self, route: bytes, first_height: int, gateway: bytes) -> float:
         """How long this node waits before it submits for a batch: a takeover time per rank before it that is up."""

@@ -82,7 +82,7 @@ class EvidenceStage:
             return
         kept = ForeignStatements(attestation.root, attestation.signer, statements)
         async with desk.writing:
-            await desk.store.commit(Commit(attestations=(attestation,), foreign=(kept,)))
+            await desk.commit(Commit(attestations=(attestation,), foreign=(kept,)))
         self._inbox.forget(attestation)
         if len(self._foreign) < _COMPARED_AT_MOST:
             place = (attestation.signer, attestation.root)
@@ -97,7 +97,7 @@ class EvidenceStage:
         if not fresh:
             return
         async with self._desk.writing:
-            await self._desk.store.commit(Commit(evidence=fresh))
+            await self._desk.commit(Commit(evidence=fresh))
         self._desk.metrics.evidence.labels(OFFENCE).inc(len(fresh))
         _log.critical("equivocation_found", peer=foreign.attestation.signer.hex(), count=len(fresh))
 

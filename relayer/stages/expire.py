@@ -52,6 +52,6 @@ class ExpireStage:
                 delay = desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
                 draft.apply(request.request_id, ExpiryPassed(), now + delay)
             commit = draft.commit(Commit())
-            await desk.store.commit(commit)
+            await desk.commit(commit)
         desk.bells.ring_effects({effect.chain for effect in commit.effects})
         return False

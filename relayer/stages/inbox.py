@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from attestation.batch import Attestation as IndexedAttestation
 from attestation.batch import Batch as SignedBatch
 from attestation.batch import verify_attestation
-from attestation.errors import AttestationError, UnknownEpoch
+from attestation.errors import AttestationError, UnknownEpoch, WrongSigner
 from attestation.statement import Statement
 from relayer.errors import PeerMessageInvalid
 from relayer.observability.metrics import peer_label
@@ -31,23 +31,32 @@ class Inbox:
         self._early: dict[bytes, OrderedDict[bytes, tuple[float, Attestation]]] = {}
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
-        """Verify, keep, and certify what reaches its threshold. Raises `PeerMessageInvalid`."""
+        """Verify each, keep what verifies, certify what reaches its threshold. A bad one costs the others nothing."""
         await self.take_in(sender, attestations)
 
     async def take_in(self, sender: bytes, attestations: Sequence[Attestation]) -> list[Attestation]:
-        """The same; returns those that are not stored yet, because their batch or their epoch is not known here."""
-        verified = [attestation for attestation in attestations if self._verify(sender, attestation)]
-        async with self._desk.writing:
-            known = await self._desk.store.load_batches([attestation.root for attestation in verified])
+        """The same; returns those that may be stored later, when their batch or their epoch is known here."""
+        desk = self._desk
+        verified: list[Attestation] = []
+        pending: list[Attestation] = []
+        for attestation in attestations:
+            refusal = self._refusal(sender, attestation)
+            if not refusal:
+                verified.append(attestation)
+            elif refusal == UnknownEpoch.code:
+                pending.append(attestation)
+            if refusal:
+                desk.metrics.attestations_rejected.labels(refusal).inc()
+        async with desk.writing:
+            known = await desk.store.load_batches([attestation.root for attestation in verified])
             ripe = [attestation for attestation in verified if attestation.root in known]
             if ripe:
-                await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
-            for attestation in verified:
-                if attestation.root not in known:
-                    self._keep_early(sender, attestation)
-        self._desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
-        stored = set(ripe)
-        return [attestation for attestation in attestations if attestation not in stored]
+                await commit_quorums(desk, set(known), Commit(attestations=tuple(ripe)))
+            early = [attestation for attestation in verified if attestation.root not in known]
+            for attestation in early:
+                self._keep_early(sender, attestation)
+        desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
+        return pending + early
 
     async def settle_early(self) -> None:
         """Take in early attestations whose batch has been born since."""
@@ -86,23 +95,23 @@ class Inbox:
         last = rows[-1][0] if rows else after
         return AttestationPage(tuple(attestation for _, attestation in rows), str(last), len(rows) < limit)
 
-    def _verify(self, sender: bytes, attestation: Attestation) -> bool:
-        """Whether it may be kept; False for an epoch that is not final here yet. Raises `PeerMessageInvalid`."""
-        # SECURITY: nobody speaks for another signer, and nothing unverified is stored or counted.
+    def _refusal(self, sender: bytes, attestation: Attestation) -> str:
+        """Why the attestation is not kept; empty if it verifies. `UnknownEpoch` may pass with the next final block.
+
+        SECURITY: nobody speaks for another signer, and nothing unverified is stored or counted.
+        """
         if attestation.signer != sender:
-            raise PeerMessageInvalid("an attestation of another signer than the sender")
+            return WrongSigner.code
         try:
             signer_set = self._desk.epochs.signer_set(attestation.gateway, attestation.epoch)
             index = signer_set.index_of(sender)
             if index is None:
-                raise PeerMessageInvalid("the sender is no signer of that epoch")
+                return WrongSigner.code
             batch = SignedBatch(attestation.gateway, attestation.root, attestation.count, attestation.epoch)
             verify_attestation(IndexedAttestation(batch, index, attestation.signature), signer_set)
-        except UnknownEpoch:
-            return False
         except AttestationError as error:
-            raise PeerMessageInvalid(f"the attestation does not verify: {error.code}") from error
-        return True
+            return error.code
+        return ""
 
     def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
         kept = self._early.setdefault(sender, OrderedDict())

@@ -48,9 +48,11 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
         for identifier in request_ids(batch):
             draft.apply(identifier, event, due_at)
     commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates)))
-    await store.commit(commit)
+    await desk.commit(commit)
     for batch in certified:
         desk.metrics.certificates.labels(batch.verifying_chain, batch.kind).inc()
+        signed_at = desk.signed_at.pop(batch.root, now)
+        desk.metrics.quorum_duration.labels(batch.verifying_chain, batch.kind).observe(max(now - signed_at, 0.0))
     desk.bells.ring_effects({effect.chain for effect in commit.effects})
 
 

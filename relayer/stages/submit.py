@@ -111,7 +111,7 @@ class SubmitStage:
         async with desk.writing:
             requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
             stale = [row for row in rows if not _is_wanted(row, requests.get(RequestId(row.subject)))]
-            await desk.store.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
+            await desk.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
 
     async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
         """What could not become a job (its route is gone from the configuration) must not be claimed again at once."""
@@ -121,7 +121,7 @@ class SubmitStage:
             return
         due_at = self._desk.clock.now() + self._desk.settings.hold_recheck_seconds
         async with self._desk.writing:
-            await self._desk.store.commit(Commit(deferred=tuple(_later(row, due_at) for row in idle)))
+            await self._desk.commit(Commit(deferred=tuple(_later(row, due_at) for row in idle)))
 
     async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
         wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, list[TrackedRequest]]] = defaultdict(dict)
@@ -196,7 +196,7 @@ class SubmitStage:
                 deferred=tuple(deferred),
                 transactions=tuple(transactions),
             )
-            await desk.store.commit(draft.commit(rest))
+            await desk.commit(draft.commit(rest))
         await self._send(transactions)
 
     async def _sign(

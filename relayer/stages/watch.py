@@ -108,7 +108,7 @@ class WatchStage:
             cursor = ChainCursor(self.chain, origin)
             applied = await self._chain.fetch_epochs(origin)
             epochs = tuple(self._stored(epoch) for epoch in applied)
-            await store.commit(Commit(cursors=(cursor,), epochs=epochs))
+            await self._desk.commit(Commit(cursors=(cursor,), epochs=epochs))
         self._desk.epochs.add(await store.load_epochs(self._chain.gateway))
         self._cursor = cursor
         tip = self._desk.tips[self.chain]
@@ -121,7 +121,7 @@ class WatchStage:
         _log.warning("chain_reorganised", chain=self._chain.name, from_number=cursor.tip.number, to=ancestor.number)
         async with self._desk.writing:
             commit, rewound = await rewind_commit(self._desk, self._chain, cursor, ancestor)
-            await self._desk.store.commit(commit)
+            await self._desk.commit(commit)
             self._cursor = rewound
         for block in cursor.above(ancestor.number):
             self._unfinal.pop(block.ref.hash, None)
@@ -146,7 +146,7 @@ class WatchStage:
         desk = self._desk
         async with desk.writing:
             commit = await self._decide(blocks, final, moved)
-            await desk.store.commit(commit)
+            await desk.commit(commit)
             self._cursor = moved
             desk.epochs.add(commit.epochs)
         for block in blocks:

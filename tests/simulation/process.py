@@ -203,9 +203,9 @@ class WitnessedSigner:
         self._witness(batch, epoch)
         return attestation
 
-    def sign_peer_message(self, digest: bytes) -> bytes:
+    def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:
         """Not used here: the network between the nodes knows who speaks."""
-        return self._inner.sign_peer_message(digest)
+        return self._inner.sign_peer_message(body_hash, sent_at_milliseconds, recipient)
 
 
 class FragilePeers:

@@ -180,8 +180,8 @@ async def test_the_same_statement_twice_in_a_batch_is_no_contradiction(signer: L
 
 
 def test_a_peer_message_is_signed_with_the_same_key(signer: LocalSigner) -> None:
-    digest = peer_message_digest(b"\x01" * 32, 5, b"\x02" * 32)
-    assert recover(digest, signer.sign_peer_message(digest)) == KEY.key
+    parts = (b"\x01" * 32, 5, b"\x02" * 32)
+    assert recover(peer_message_digest(*parts), signer.sign_peer_message(*parts)) == KEY.key
 
 
 def test_security_the_signer_shows_its_public_key_only() -> None:
