@@ -17,7 +17,7 @@ from tests.factories import SIGNING_KEYS
 from tests.simulation.chain import SimChain
 from tests.simulation.gateway import FAILING_HANDLER, MISSING, REVERTING, Replay
 from tests.simulation.peers import Message
-from tests.simulation.world import POOR_FEE, World
+from tests.simulation.world import POOR_FEE, POOR_SECONDS, World
 
 Act = Callable[[World], None]
 
@@ -47,7 +47,7 @@ def _ask_with_failing_handler(world: World) -> None:
 
 
 def _ask_poor_call(world: World) -> None:
-    world.ask(*_pair(world), fee=POOR_FEE, valid_seconds=30)
+    world.ask(*_pair(world), fee=POOR_FEE, valid_seconds=POOR_SECONDS)
 
 
 def _ask_poor_query(world: World) -> None:

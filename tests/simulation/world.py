@@ -37,6 +37,10 @@ from tests.simulation.truth import Truth, count_of
 RICH_FEE: Final = 1_000_000
 POOR_FEE: Final = 1
 BLOCK_SECONDS: Final = 3
+POOR_SECONDS: Final = 30
+POOR_ROUNDS: Final = 14
+"""How long a poor request is valid, and in how many rounds it has surely expired."""
+
 OBSERVER_KEY: Final = SECP256K1.signing_key(b"\x77" * 32)
 
 SUBMISSIONS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
@@ -277,8 +281,17 @@ class World:
             await self._settle()
             self._reap()
 
+    async def come_right(self) -> None:
+        """Faults are over; what is poor expires; then somebody pays, and everything ends. Raises AssertionError."""
+        await self.still()
+        self.heal()
+        for _ in range(POOR_ROUNDS):
+            await self.round()
+        self.raise_all_fees()
+        await self.calm()
+
     async def calm(self, rounds: int = 120) -> None:
-        """Faults are over and time passes, until every request has ended everywhere. Raises AssertionError if not."""
+        """Time passes until every request has ended everywhere, and stays so. Raises AssertionError if it does not."""
         await self.still()
         self.heal()
         for _ in range(rounds):
@@ -321,6 +334,7 @@ class World:
     def heal(self) -> None:
         """Nothing goes wrong any more."""
         self.rpc_failures = 0.0
+        self.network.lies.clear()
         self.deadly_node, self.deadly_place = None, 0
         for chain in self.chains.values():
             chain.failing = 0
