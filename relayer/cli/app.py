@@ -20,6 +20,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "demo": "relayer.cli.demo:app",
     "devnet": "relayer.cli.devnet:app",
     "deploy": "relayer.cli.deploy:app",
+    "call": "relayer.cli.ask:call_app",
+    "query": "relayer.cli.ask:query_app",
     "request": "relayer.cli.request:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",

@@ -42,10 +42,8 @@ def request_lines(answer: Answer) -> Iterator[str]:
             ("sender", f"{request['sender']}, nonce {request['nonce']}"),
             ("target", request["target"]),
             ("payload", shorten_hex(request["payload"])),
-            (
-                "limits",
-                f"gas {request['execution_gas_limit']} + {request['callback_gas_limit']}, {request['return_limit']} bytes",
-            ),
+            ("gas", f"{request['execution_gas_limit']} to execute, {request['callback_gas_limit']} to call back"),
+            ("returns", f"{request['return_limit']} bytes at most"),
             ("expiry", _time(request["expiry"]) if request["expiry"] else "never"),
             ("fee", f"{request['fee']} (smallest unit), deadline block {request['deadline']}"),
             ("asked", f"{_time(request['asked_at'])}, block {request['block']['number']}, {request['tx_hash'] or '-'}"),

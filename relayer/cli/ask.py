@@ -1,0 +1,282 @@
+"""`xvm call` and `xvm query`: ask a gateway, as any account may, and wait for what the chains say became of it.
+
+Its job: from options to a request, its progress and its end. It asks chains and no relayer; what a VM's calls and
+transactions look like, `asking` finds by the chain's namespace.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from typer.core import TyperCommand
+
+from attestation.request import MAXIMUM_METADATA_LENGTH, Mode
+from attestation.statement import OutcomeKind
+from relayer.cli.asking import Ask, PayloadCodec, tools_for
+from relayer.cli.journey import Journey
+from relayer.cli.keys import PasswordFileOption
+from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, JsonOption, examples
+from relayer.cli.reach import Reach
+from relayer.errors import ConfigError
+
+EXIT_CODES: Final = {
+    OutcomeKind.EXECUTED: 0,
+    OutcomeKind.REVERTED: 3,
+    OutcomeKind.UNREACHED: 4,
+    OutcomeKind.EXPIRED: 5,
+    OutcomeKind.DUPLICATE: 6,
+}
+"""With --wait. 1 is any error, 2 wrong usage."""
+
+EXIT_WITHOUT_CALLBACK: Final = 7
+"""With --wait: nothing came back in time."""
+
+_WORD: Final = 32
+
+
+class TakesArguments(TyperCommand):
+    """`--args 1 2 3`: all words up to the next option that begins with two hyphens belong to it."""
+
+    def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
+        """Repeat the option before each of its words, as the library wants it."""
+        spread: list[str] = []
+        is_within = False
+        for word in args:
+            if word.startswith("--"):
+                is_within = word == "--args"
+                spread += [] if is_within else [word]
+            else:
+                spread += ["--args", word] if is_within else [word]
+        return super().parse_args(ctx, spread)
+
+
+TargetArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="TARGET", help="What to call: CAIP-10, or the bare address on the chain --to.", show_default=False
+    ),
+]
+FromOption = Annotated[
+    str, typer.Option("--from", metavar="CHAIN", help="The chain to ask on: its name in the devnet, or CAIP-2.")
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option("--to", metavar="CHAIN", help="The target's chain: its name in the devnet, or CAIP-2."),
+]
+FunctionOption = Annotated[
+    str | None, typer.Option("--fn", metavar="SIGNATURE", help="Function to call, such as 'increment(uint256)'.")
+]
+ArgsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--args", metavar="VALUE...", help="Its arguments; arrays and tuples as JSON arrays, bytes as 0x hex."
+    ),
+]
+DataOption = Annotated[
+    str | None, typer.Option("--data", metavar="HEX", help="The call as it is, instead of --fn and --args.")
+]
+ReturnsOption = Annotated[
+    str | None,
+    typer.Option("--returns", metavar="TYPES", help="What it returns, such as 'uint256': decodes the result."),
+]
+ExecutionGasOption = Annotated[
+    int, typer.Option("--execution-gas", min=0, help="Gas for the target; 0: the route's default.")
+]
+CallbackGasOption = Annotated[
+    int, typer.Option("--callback-gas", min=0, help="Gas for the callback; 0: the route's default.")
+]
+ReturnLimitOption = Annotated[
+    int, typer.Option("--return-limit", min=0, help="Bytes of return data; 0: the route's default.")
+]
+ExpiresInOption = Annotated[
+    int, typer.Option("--expires-in", metavar="SECONDS", min=0, help="Never execute later; 0: the route's default.")
+]
+DeadlineOption = Annotated[
+    int,
+    typer.Option("--deadline-blocks", min=0, help="Source blocks until it may be cancelled; 0: the route's default."),
+]
+CodeHashOption = Annotated[
+    str | None, typer.Option("--code-hash", metavar="HEX", help="Only if the target's code has this hash.")
+]
+MetadataOption = Annotated[
+    str, typer.Option("--metadata", help=f"Text, or 0x hex; at most {MAXIMUM_METADATA_LENGTH} bytes.")
+]
+RpcOption = Annotated[
+    str | None, typer.Option("--rpc", metavar="URL", help="RPC of the chain --from, instead of a devnet's.")
+]
+GatewayOption = Annotated[
+    str | None, typer.Option("--gateway", metavar="ADDRESS", help="The gateway there; goes with --rpc.")
+]
+KeyFileOption = Annotated[
+    Path | None, typer.Option("--key-file", metavar="FILE", help="Key of the asking account; goes with --rpc.")
+]
+AccountOption = Annotated[
+    int, typer.Option("--account", metavar="N", min=0, help="Which of the devnet's accounts asks.")
+]
+WaitOption = Annotated[bool, typer.Option("--wait", help="Wait for the callback, showing what happens where.")]
+TimeoutOption = Annotated[
+    float, typer.Option("--timeout", metavar="SECONDS", min=0.0, help="How long --wait waits for the callback.")
+]
+
+_EXITS: Final = (
+    "Exit code without --wait: 0 once the request is in a block. With --wait: 0 EXECUTED, 3 REVERTED, 4 UNREACHED, "
+    "5 EXPIRED, 6 DUPLICATE, 7 no callback in time. 1 is an error, 2 wrong usage."
+)
+
+call_app = typer.Typer(add_completion=False)
+query_app = typer.Typer(add_completion=False)
+
+
+@call_app.command(
+    cls=TakesArguments,
+    help=f"Ask for a CALL: the target runs on its chain, and its result comes home.\n\n{_EXITS}",
+    epilog=examples(
+        "xvm call $COUNTER --from alpha --to beta --fn 'increment(uint256)' --args 5 --wait",
+        "xvm call eip155:31338:$COUNTER --from alpha --data 0xd09de08a --json",
+        "xvm call $COUNTER --from eip155:1 --to eip155:10 --rpc $RPC --gateway $GATEWAY --key-file wallet.json "
+        "--fn 'set((uint256,bytes)[],bool)' --args '[[1,\"0x00\"]]' true",
+    ),
+)
+def call(
+    target: TargetArgument,
+    source: FromOption,
+    destination: ToOption = None,
+    function: FunctionOption = None,
+    args: ArgsOption = None,
+    data: DataOption = None,
+    returns: ReturnsOption = None,
+    execution_gas: ExecutionGasOption = 0,
+    callback_gas: CallbackGasOption = 0,
+    return_limit: ReturnLimitOption = 0,
+    expires_in: ExpiresInOption = 0,
+    deadline_blocks: DeadlineOption = 0,
+    code_hash: CodeHashOption = None,
+    metadata: MetadataOption = "",
+    devnet: DevnetOption = DEFAULT_DEVNET,
+    account: AccountOption = 0,
+    rpc: RpcOption = None,
+    gateway: GatewayOption = None,
+    key_file: KeyFileOption = None,
+    password_file: PasswordFileOption = None,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask for a CALL."""
+    reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
+    goal = reach.target(target, destination)
+    codec = tools_for(goal.chain.namespace).codec
+    ask = Ask(
+        mode=Mode.CALL,
+        target=goal,
+        payload=_payload(codec, function, args or [], data),
+        execution_gas_limit=execution_gas,
+        callback_gas_limit=callback_gas,
+        return_limit=return_limit,
+        expires_in_seconds=expires_in,
+        deadline_blocks=deadline_blocks,
+        code_hash=_code_hash(code_hash),
+        metadata=_metadata(metadata),
+    )
+    _go(reach, source, ask, returns, timeout if wait else None, as_json=as_json)
+
+
+@query_app.command(
+    cls=TakesArguments,
+    help=f"Ask a QUERY: what a view on another chain says, as of now, certified.\n\n{_EXITS}",
+    epilog=examples(
+        "xvm query $COUNTER --from alpha --to beta --fn 'count()' --returns uint256 --wait",
+        "xvm query eip155:31338:$COUNTER --from alpha --data 0x06661abd --wait --json",
+    ),
+)
+def query(
+    target: TargetArgument,
+    source: FromOption,
+    destination: ToOption = None,
+    function: FunctionOption = None,
+    args: ArgsOption = None,
+    data: DataOption = None,
+    returns: ReturnsOption = None,
+    execution_gas: ExecutionGasOption = 0,
+    callback_gas: CallbackGasOption = 0,
+    return_limit: ReturnLimitOption = 0,
+    deadline_blocks: DeadlineOption = 0,
+    code_hash: CodeHashOption = None,
+    metadata: MetadataOption = "",
+    devnet: DevnetOption = DEFAULT_DEVNET,
+    account: AccountOption = 0,
+    rpc: RpcOption = None,
+    gateway: GatewayOption = None,
+    key_file: KeyFileOption = None,
+    password_file: PasswordFileOption = None,
+    wait: WaitOption = False,
+    timeout: TimeoutOption = 120.0,
+    as_json: JsonOption = False,
+) -> None:
+    """Ask a QUERY."""
+    reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
+    goal = reach.target(target, destination)
+    codec = tools_for(goal.chain.namespace).codec
+    ask = Ask(
+        mode=Mode.QUERY,
+        target=goal,
+        payload=_payload(codec, function, args or [], data),
+        execution_gas_limit=execution_gas,
+        callback_gas_limit=callback_gas,
+        return_limit=return_limit,
+        deadline_blocks=deadline_blocks,
+        code_hash=_code_hash(code_hash),
+        metadata=_metadata(metadata),
+    )
+    _go(reach, source, ask, returns, timeout if wait else None, as_json=as_json)
+
+
+def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: float | None, *, as_json: bool) -> None:
+    home, away = reach.home(source), reach.away(ask.target.chain)
+    session = tools_for(home.chain.namespace).open_source(home, reach.secret(source))
+    away_tools = tools_for(ask.target.chain.namespace)
+    journey = Journey(
+        source=session,
+        home=home.chain,
+        destination=None if away is None or patience is None else away_tools.open_destination(away),
+        ask=ask,
+        codec=away_tools.codec,
+        returns=returns,
+        as_json=as_json,
+    )
+    asked = journey.send()
+    if patience is None:
+        journey.tell()
+        return
+    kind = journey.wait(asked, patience)
+    journey.tell()
+    raise typer.Exit(EXIT_WITHOUT_CALLBACK if kind is None else EXIT_CODES[kind])
+
+
+def _payload(codec: PayloadCodec, function: str | None, arguments: list[str], data: str | None) -> bytes:
+    if (function is None) == (data is None) or (data is not None and arguments):
+        raise ConfigError(["name the call either by --fn and --args, or by --data alone"])
+    return codec.encode_call(function, arguments) if function is not None else _parse_hex(data or "", "--data")
+
+
+def _code_hash(text: str | None) -> bytes:
+    """32 bytes, zero for any code."""
+    if text is None:
+        return bytes(_WORD)
+    code_hash = _parse_hex(text, "--code-hash")
+    if len(code_hash) != _WORD:
+        raise ConfigError([f"--code-hash: {len(code_hash)} bytes, not {_WORD}"])
+    return code_hash
+
+
+def _metadata(text: str) -> bytes:
+    return _parse_hex(text, "--metadata") if text.startswith("0x") else text.encode("utf-8")
+
+
+def _parse_hex(text: str, option: str) -> bytes:
+    try:
+        return bytes.fromhex(text.removeprefix("0x"))
+    except ValueError:
+        raise ConfigError([f"{option}: {text!r} is no hex"]) from None

@@ -1,0 +1,1 @@
+"""Asking on EVM chains: calls in Solidity's ABI, and web3.py as any outside program would use it."""
