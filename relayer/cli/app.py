@@ -26,6 +26,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
     "config": "relayer.cli.config:app",
+    "doctor": "relayer.cli.doctor:app",
     "version": "relayer.cli.version:app",
 }
 """Command → `module:name` of its `typer.Typer`, in the order of the help.

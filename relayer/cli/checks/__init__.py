@@ -1,0 +1,1 @@
+"""What `xvm doctor` looks at, a module a subject. Checks look, and change nothing."""

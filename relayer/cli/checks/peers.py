@@ -1,0 +1,112 @@
+"""Whether the other relayers answer this one.
+
+Its job: the signed ping that the relayer itself sends, once to each peer; and where it gets no answer, why not.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any, Final
+
+import aiohttp
+
+from attestation.schemes import SigningKey
+from attestation.statement import Statement
+from relayer.cli.checks.finding import Finding, fault, good, warning
+from relayer.config import PeerSection, Settings
+from relayer.errors import ConflictingAttestation
+from relayer.keys.local_signer import LocalSigner
+from relayer.observability.metrics import Metrics
+from relayer.peers.client import PING_SECONDS, HttpPeers, PeerAddress
+from relayer.peers.wire import MAX_CLOCK_SKEW_SECONDS, network_id
+from relayer.ports.node_status import PeerStatus
+from relayer.ports.signer import GuardConflict
+from relayer.service import SystemClock
+
+_LOOK_SECONDS: Final = 0.05
+_STATUS_SECONDS: Final = 3.0
+
+
+class _ClosedGuard:
+    """SECURITY: the doctor holds the signer's key and signs pings with it; a statement it must never sign."""
+
+    async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
+        raise ConflictingAttestation(f"the doctor signs no statements, and was asked for {len(entries)}")
+
+
+async def examine_peers(settings: Settings, key: SigningKey) -> list[Finding]:
+    """One finding a peer."""
+    if not settings.peers:
+        return [warning("peers", "ping", "none are configured", "a quorum needs others: add [[peers]]")]
+    statuses = {status.key: status for status in await _ping(settings, key)}
+    findings = []
+    for peer in settings.peers:
+        status = statuses[bytes.fromhex(peer.signer[2:])]
+        findings.append(_told(peer, status) if status.is_up else await _why_not(peer, settings, key))
+    return findings
+
+
+async def _ping(settings: Settings, key: SigningKey) -> Sequence[PeerStatus]:
+    """All peers at once, until all have answered or the time for one answer is over."""
+    peers = HttpPeers(
+        signer=LocalSigner(key, _ClosedGuard()),
+        network=network_id(settings.node.network),
+        peers=[PeerAddress(bytes.fromhex(peer.signer[2:]), peer.url) for peer in settings.peers],
+        clock=SystemClock(),
+        metrics=Metrics(),
+        jitter=random.random,
+    )
+    async with peers:
+        running = asyncio.create_task(peers.run())
+        deadline = asyncio.get_running_loop().time() + PING_SECONDS + 2 * _LOOK_SECONDS
+        while not all(status.is_up for status in peers.statuses()):
+            if asyncio.get_running_loop().time() > deadline:
+                break
+            await asyncio.sleep(_LOOK_SECONDS)
+        running.cancel()
+        await asyncio.wait({running})
+        return peers.statuses()
+
+
+def _told(peer: PeerSection, status: PeerStatus) -> Finding:
+    offset = status.clock_offset_seconds
+    detail = f"answers; its clock is {abs(offset):.1f} s {'ahead' if offset >= 0 else 'behind'}"
+    if abs(offset) > MAX_CLOCK_SKEW_SECONDS / 2:
+        return warning(peer.name, "ping", detail, "keep both clocks by NTP: beyond 60 s messages are refused")
+    return good(peer.name, "ping", detail)
+
+
+async def _why_not(peer: PeerSection, settings: Settings, key: SigningKey) -> Finding:
+    """By its public status: whether it is there at all, and whether it is the one that is meant."""
+    found = await _fetch_key(peer.url)
+    if found is None:
+        return fault(
+            peer.name,
+            "ping",
+            f"nothing answers at {peer.url}",
+            "see whether it runs, and whether a firewall is between",
+        )
+    if found.lower() != peer.signer.lower():
+        advice = "correct peers.url or peers.signer; ask its operator which"
+        return fault(peer.name, "ping", f"at {peer.url} is the relayer {found}, not {peer.signer}", advice)
+    advice = (
+        f"it must name 0x{key.key.hex()} in its [[peers]], be in the network {settings.node.network!r}, "
+        f"and have a clock within {MAX_CLOCK_SKEW_SECONDS:.0f} s of ours"
+    )
+    return fault(peer.name, "ping", "it is there, but does not take our messages", advice)
+
+
+async def _fetch_key(url: str) -> str | None:
+    """The signer key of the relayer that serves there, None if none does."""
+    timeout = aiohttp.ClientTimeout(total=_STATUS_SECONDS)
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=timeout) as session,
+            session.get(f"{url.rstrip('/')}/v1/status", allow_redirects=False) as response,
+        ):
+            answer: Any = await response.json(content_type=None)
+            return str(answer["node"]["key"])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+        return None
