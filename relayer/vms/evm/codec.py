@@ -9,6 +9,7 @@ Source: contracts/evm/src/interfaces, events of IXvmSource, IXvmDestination and 
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -42,7 +43,13 @@ _CALLBACK_DELIVERED: Final = interface.topic(interface.CALLBACK_DELIVERED)
 _HANDLER_FAILED: Final = interface.topic(interface.HANDLER_FAILED)
 _EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
 
-_REQUEST_WORDS: Final = 17
+# Offsets of four addresses, nonce, mode, ownAccount, offset of the payload, both gas limits, returnLimit, expiry, then
+# orderedAfter, origin and codeHash as they are, disputeBlocks, offset of metadata.
+_REQUEST_HEAD: Final = struct.Struct(
+    ">24sQ24sQ24sQ24sQ24sQ31sB31sB24sQ24sQ24sQ28sI24sQ32s32s32s28sI24sQ",
+)
+_REQUEST_WORDS: Final = _REQUEST_HEAD.size // WORD
+_REQUEST_PADDING: Final = tuple(map(bytes, (24, 24, 24, 24, 24, 31, 31, 24, 24, 24, 28, 24, 28, 24)))
 _SET_WORDS: Final = 5
 _SIGNER_WORDS: Final = 3
 
@@ -194,27 +201,31 @@ def _kind(number: int) -> OutcomeKind:
 
 def _request(outer: Words, index: int) -> Request:
     words = Words(outer.data, outer.dynamic(index), _REQUEST_WORDS)
-    mode = words.uint8(5)
-    if mode > Mode.QUERY:
-        raise MalformedAbi("an unknown mode")
+    # The hot one of the decoders: its head is unpacked at once, number by number behind its padding.
+    head = _REQUEST_HEAD.unpack_from(outer.data, words.base)
+    if (*head[0:24:2], head[27], head[29]) != _REQUEST_PADDING:
+        raise MalformedAbi("a number does not fit its type")
+    mode, own_account = head[11], head[13]
+    if mode > Mode.QUERY or own_account > 1:
+        raise MalformedAbi("an unknown mode, or a bool that is none")
     request = Request(
-        source_gateway=words.bytes_at(0),
-        sender=words.bytes_at(1),
-        destination_gateway=words.bytes_at(2),
-        target=words.bytes_at(3),
-        nonce=words.uint64(4),
+        source_gateway=words.take_bytes(head[1]),
+        sender=words.take_bytes(head[3]),
+        destination_gateway=words.take_bytes(head[5]),
+        target=words.take_bytes(head[7]),
+        nonce=head[9],
         mode=Mode(mode),
-        own_account=words.boolean(6),
-        payload=words.bytes_at(7),
-        execution_gas_limit=words.uint64(8),
-        callback_gas_limit=words.uint64(9),
-        return_limit=words.uint32(10),
-        expiry=words.uint64(11),
-        ordered_after=words.uint256(12),
-        origin=words.uint256(13),
-        code_hash=words.word(14),
-        dispute_blocks=words.uint32(15),
-        metadata=words.bytes_at(16),
+        own_account=own_account == 1,
+        payload=words.take_bytes(head[15]),
+        execution_gas_limit=head[17],
+        callback_gas_limit=head[19],
+        return_limit=head[21],
+        expiry=head[23],
+        ordered_after=int.from_bytes(head[24], "big"),
+        origin=int.from_bytes(head[25], "big"),
+        code_hash=head[26],
+        dispute_blocks=head[28],
+        metadata=words.take_bytes(head[30]),
     )
     outer.advance(words.end)
     return request

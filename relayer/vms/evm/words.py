@@ -28,18 +28,18 @@ class Words:
     before ended.
     """
 
-    __slots__ = ("_base", "_next", "data")
+    __slots__ = ("_next", "base", "data")
 
     def __init__(self, data: bytes, base: int, head_words: int) -> None:
         self.data = data
-        self._base = base
+        self.base = base
         self._next = base + WORD * head_words
         if self._next > len(data):
             raise MalformedAbi("the head is cut")
 
     def word(self, index: int) -> bytes:
         """Head word `index`, 32 bytes."""
-        start = self._base + WORD * index
+        start = self.base + WORD * index
         return self.data[start : start + WORD]
 
     def uint256(self, index: int) -> int:
@@ -64,16 +64,22 @@ class Words:
 
     def dynamic(self, index: int) -> int:
         """Where the dynamic part of head word `index` begins: right after the one before."""
-        if self.uint256(index) != self._next - self._base:
+        if self.uint256(index) != self._next - self.base:
             raise MalformedAbi("a dynamic part is not where it belongs")
         return self._next
 
     def bytes_at(self, index: int) -> bytes:
         """The `bytes` whose offset stands in head word `index`."""
-        data, start = self.data, self.dynamic(index) + WORD
-        length = int.from_bytes(data[start - WORD : start], "big")
+        return self.take_bytes(self.uint256(index))
+
+    def take_bytes(self, offset: int) -> bytes:
+        """The next `bytes`, which its head puts at this offset."""
+        data, start = self.data, self._next + WORD
+        if offset != self._next - self.base:
+            raise MalformedAbi("a dynamic part is not where it belongs")
+        length = int.from_bytes(data[self._next : start], "big")
         end = start + length
-        padded_end = start + (length + WORD - 1) // WORD * WORD
+        padded_end = end + -length % WORD
         # A cut length word reads as a smaller number, but then the data ends before `start`.
         if start > len(data) or padded_end > len(data):
             raise MalformedAbi("bytes are cut")
