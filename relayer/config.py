@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import InitSettingsSource
 
@@ -201,9 +202,10 @@ class ChainSection(_Section):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         faults = [
-            f"{key} is not an address of {self.caip2}: {error}"
+            # SECURITY: what was written is not repeated: it may be a key in the wrong place.
+            f"{key} is not an account of {self.caip2}; on EVM chains: 0x and 40 hex digits, checksummed or lower-case"
             for key, text in (("gateway", self.gateway), ("verifier", self.verifier), ("registry", self.registry))
-            if text is not None and (error := _account_fault(self.caip2, text))
+            if text is not None and not _is_account(self.caip2, text)
         ]
         if self.rpc_quorum is not None and self.rpc_quorum > len(self.rpc_urls):
             faults.append(f"rpc_quorum is {self.rpc_quorum}, but there are {len(self.rpc_urls)} rpc_urls; lower it")
@@ -240,6 +242,9 @@ class PolicySection(_Section):
     """`[policy]`: when to act and what to spend. It has no say in what is signed."""
 
     takeover_seconds: float = Field(4.0, gt=0, description="how long each rank waits for the one before it")
+    split_seconds: float = Field(
+        20.0, gt=0, description="after this long without a quorum, the parts of a batch are signed as well"
+    )
     hold_recheck_seconds: float = Field(30.0, gt=0, description="how often what does not pay is looked at again")
     cost_limit_percent: int = Field(
         100, ge=0, description="hold what costs more than this part of its fees; above 100 subsidises, 0 spends nothing"
@@ -417,12 +422,12 @@ def _chain_settings(chain: ChainSection, wallet_key: Secret) -> ChainSettings:
     )
 
 
-def _account_fault(caip2: str, text: str) -> str:
+def _is_account(caip2: str, text: str) -> bool:
     try:
         parse_account_text(f"{caip2}:{text}")
-    except AttestationError as error:
-        return str(error)
-    return ""
+    except AttestationError:
+        return False
+    return True
 
 
 def _is_url(url: str, schemes: tuple[str, ...]) -> bool:
@@ -504,34 +509,45 @@ def _refuse(faults: Iterable[str]) -> None:
 
 def _faults(error: ValidationError) -> Iterable[str]:
     """Each fault as `key: what is wrong; what to do`, without what was in the file."""
-    items = error.errors(include_url=False, include_input=False)
-    for item in items:
-        if item["type"] == "too_short" and any(_is_within(other["loc"], item["loc"]) for other in items):
-            continue  # the library counts only items without a fault, and those faults are told already
-        place = _place(item["loc"])
+    for item in told_errors(error):
+        where = place(item["loc"])
         description = _description(item["loc"])
         match item["type"]:
             case "missing":
-                yield f"{place}: missing; set it: {description}"
+                yield f"{where}: missing; set it: {description}"
             case "extra_forbidden":
-                yield f"{place}: no such key; `xvm config example` shows all of them"
+                yield f"{where}: no such key; `xvm config example` shows all of them"
             case "value_error":
                 for fault in item["msg"].removeprefix("Value error, ").split(_FAULT_SEPARATOR):
-                    yield f"{place}: {fault}" if place else fault
+                    yield f"{where}: {fault}" if where else fault
             case _:
                 message = item["msg"][0].lower() + item["msg"][1:]
-                yield f"{place}: {message}; it is {description}"
+                yield f"{where}: {message}; it is {description}"
+
+
+def told_errors(error: ValidationError) -> list[ErrorDetails]:
+    """The library's errors worth telling, without what was in the file.
+
+    A sequence whose items are faulty is "too short" as well, for only faultless items are counted: that is left out.
+    """
+    items = error.errors(include_url=False, include_input=False)
+    return [
+        item
+        for item in items
+        if item["type"] != "too_short" or not any(_is_within(other["loc"], item["loc"]) for other in items)
+    ]
+
+
+def place(location: tuple[int | str, ...]) -> str:
+    """A key as people write it, such as `chains[0].name`."""
+    text = ""
+    for part in location:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
 
 
 def _is_within(location: tuple[int | str, ...], outer: tuple[int | str, ...]) -> bool:
     return len(location) > len(outer) and location[: len(outer)] == outer
-
-
-def _place(location: tuple[int | str, ...]) -> str:
-    place = ""
-    for part in location:
-        place += f"[{part}]" if isinstance(part, int) else f".{part}" if place else part
-    return place
 
 
 def _description(location: tuple[int | str, ...]) -> str:

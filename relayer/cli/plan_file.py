@@ -19,7 +19,7 @@ from attestation.address import Namespace, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from attestation.schemes import SECP256K1
 from attestation.signer_set import Signer, SignerSet, verify_rules
-from relayer.config import ChainText, FinalitySection, SecretUrl
+from relayer.config import ChainText, FinalitySection, SecretUrl, place, told_errors
 from relayer.errors import ConfigError
 from relayer.vms.evm.deployment_plan import (
     ChainPlan,
@@ -33,14 +33,15 @@ from relayer.vms.evm.deployment_plan import (
 _WEI_PER_GWEI: Final = 10**9
 _GIGA: Final = 10**9
 _OPERATOR_LENGTH: Final = 32
-_ADDRESS_HELP: Final = "an address of 0x and 40 hex digits, with its checksum or in lower case"
+_ADDRESS_HELP: Final = "0x and 40 hex digits, with its checksum or in lower case"
 
 
 def _address(text: str) -> str:
     try:
         parse_account_text(f"eip155:1:{text}")
-    except AttestationError as error:
-        raise ValueError(f"{error}; write {_ADDRESS_HELP}") from None
+    except AttestationError:
+        # SECURITY: what was written is not repeated: it may be a key in the wrong place.
+        raise ValueError(f"not an address; write {_ADDRESS_HELP}") from None
     return text
 
 
@@ -149,10 +150,9 @@ def load_plan(path: Path) -> PlanFile:
         document = _Document.model_validate(raw)
     except ValidationError as error:
         # SECURITY: no `from`: the library's error holds what was in the file.
-        faults = [f"{'.'.join(map(str, item['loc']))}: {item['msg']}" for item in error.errors(include_input=False)]
-        raise ConfigError(faults) from None
+        raise ConfigError([f"{place(item['loc'])}: {item['msg']}" for item in told_errors(error)]) from None
     faults = [
-        f"chains.{index}.caip2: {chain.caip2} is no eip155 chain; only those can be deployed to by this version"
+        f"chains[{index}].caip2: {chain.caip2} is no eip155 chain; only those can be deployed to by this version"
         for index, chain in enumerate(document.chains)
         if parse_chain_text(chain.caip2).namespace is not Namespace.EIP155
     ]

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -20,6 +22,8 @@ import psutil
 
 TERMINATE_SECONDS: Final = 8.0
 """How long a process gets to end by itself: a relayer closes its connections and databases."""
+
+_LOOK_SECONDS: Final = 0.05
 
 _START_TOLERANCE_SECONDS: Final = 0.5
 """Start times are read with the clock's precision on some systems."""
@@ -42,6 +46,13 @@ class RecordedProcess:
             return None if process.status() == psutil.STATUS_ZOMBIE else process
         except psutil.NoSuchProcess:
             return None
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal, if it still runs."""
+        process = self.find()
+        if process is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.send_signal(number)
 
 
 class ProcessBook:
@@ -87,20 +98,14 @@ class ProcessBook:
     def end_all(self, names: Iterable[str] | None = None, seconds: float = TERMINATE_SECONDS) -> list[str]:
         """End what still runs, of these names or all, newest first; the names of those that had to be killed."""
         wanted = None if names is None else frozenset(names)
-        found = {
-            process: recorded.name
-            for recorded in reversed(self.read())
-            if (wanted is None or recorded.name in wanted) and (process := recorded.find()) is not None
-        }
-        for process in found:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.terminate()
-        _, stubborn = psutil.wait_procs(list(found), timeout=seconds)
-        for process in stubborn:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                process.kill()
-        psutil.wait_procs(stubborn, timeout=TERMINATE_SECONDS)
-        return [found[process] for process in stubborn]
+        found = [item for item in reversed(self.read()) if wanted is None or item.name in wanted]
+        for recorded in found:
+            recorded.signal(signal.SIGTERM)
+        stubborn = _await_end(found, seconds)
+        for recorded in stubborn:
+            recorded.signal(signal.SIGKILL)
+        _await_end(stubborn, TERMINATE_SECONDS)
+        return [recorded.name for recorded in stubborn]
 
     def forget(self) -> None:
         """Remove the record."""
@@ -110,6 +115,16 @@ class ProcessBook:
         draft = self._path.with_name(f"{self._path.name}.draft")
         draft.write_text(json.dumps([asdict(process) for process in processes], indent=1) + "\n", "utf-8")
         draft.replace(self._path)
+
+
+def _await_end(processes: Iterable[RecordedProcess], seconds: float) -> list[RecordedProcess]:
+    """Wait until they have ended, at most so long; those that have not. One that nobody collected yet has ended."""
+    deadline = time.monotonic() + seconds
+    running = [item for item in processes if item.find() is not None]
+    while running and time.monotonic() < deadline:
+        time.sleep(_LOOK_SECONDS)
+        running = [item for item in running if item.find() is not None]
+    return running
 
 
 def start_watchdog(book_path: Path) -> subprocess.Popen[bytes]:

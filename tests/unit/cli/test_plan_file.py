@@ -1,0 +1,114 @@
+"""A deployment plan as people write it, and what is said about a faulty one."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from relayer.cli.plan_file import load_plan
+from relayer.errors import ConfigError
+
+A, B, C = ("0x" + digit * 40 for digit in "123")
+
+PLAN = f"""
+[owner]
+key_file = "owner.json"
+
+[signers]
+threshold = 3
+valid_until = 2099-01-01T00:00:00Z
+grace_seconds = 3600
+[[signers.members]]
+name = "one"
+key = "{A}"
+endpoint = "https://one.example.org"
+payout = "{A}"
+[[signers.members]]
+name = "two"
+key = "{B}"
+weight = 2
+endpoint = "https://two.example.org"
+payout = "{B}"
+[[signers.members]]
+name = "three"
+key = "{C}"
+endpoint = "https://three.example.org"
+payout = "{C}"
+
+[[chains]]
+name = "alpha"
+caip2 = "eip155:1"
+rpc_url = "https://rpc.example.org/access-key"
+finality = {{ tag = "finalized" }}
+block_time_seconds = 12
+gas_price_gwei = 20
+
+[[chains]]
+name = "beta"
+caip2 = "eip155:10"
+rpc_url = "https://beta.example.org"
+finality = {{ depth_blocks = 10 }}
+block_time_seconds = 2
+gas_price_gwei = "0.01"
+native_price = "0.5"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "plan.toml"
+    path.write_text(text)
+    return path
+
+
+def faults(folder: Path, text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_plan(write(folder, text))
+    return caught.value.faults
+
+
+def test_a_plan_becomes_what_is_deployed(tmp_path: Path) -> None:
+    file = load_plan(write(tmp_path, PLAN))
+    plan = file.plan
+    assert file.owner_key_file == tmp_path / "owner.json"
+    assert plan.signer_set.valid_until == datetime(2099, 1, 1, tzinfo=UTC).timestamp()
+    assert [signer.weight for signer in plan.signer_set.signers] == [1, 2, 1]
+    assert plan.signer_set.signers[1].operator.rstrip(b"\0") == b"two"
+    assert [chain.price_per_gigagas for chain in plan.chains] == [20 * 10**18, 10**16]
+    assert plan.chains[1].deadline_blocks(plan.terms) == 1800
+
+
+def test_security_access_keys_in_urls_show_in_no_repr(tmp_path: Path) -> None:
+    """SECURITY: plans are logged."""
+    assert "access-key" not in repr(load_plan(write(tmp_path, PLAN)))
+
+
+def test_every_fault_is_named_with_its_key(tmp_path: Path) -> None:
+    text = PLAN.replace("grace_seconds", "grace").replace('gas_price_gwei = "0.01"', "gas_price_gwei = 0")
+    found = faults(tmp_path, text)
+    assert [fault.split(":")[0] for fault in found] == [
+        "signers.grace_seconds",
+        "signers.grace",
+        "chains[1].gas_price_gwei",
+    ]
+
+
+def test_a_set_that_the_contracts_would_refuse_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
+    assert faults(tmp_path, PLAN.replace("threshold = 3", "threshold = 2"))[0].startswith("signers: ")
+
+
+def test_a_chain_named_twice_is_refused(tmp_path: Path) -> None:
+    assert faults(tmp_path, PLAN.replace("eip155:10", "eip155:1")) == ["chains: one caip2 is named twice"]
+
+
+def test_only_chains_that_can_be_deployed_to_are_taken(tmp_path: Path) -> None:
+    found = faults(tmp_path, PLAN.replace("eip155:10", "cosmos:osmosis-1"))
+    assert found[0].startswith("chains[1].caip2: cosmos:osmosis-1 is no eip155 chain")
+
+
+def test_security_faults_hold_nothing_of_the_file(tmp_path: Path) -> None:
+    """SECURITY: whoever pastes a key into the plan must not find it in a log."""
+    secret = "ab" * 32
+    text = PLAN.replace('"owner.json"', f'"owner.json"\nkey = "{secret}"').replace(f'"{A}"', f'"{secret}"')
+    assert all(secret not in fault for fault in faults(tmp_path, text))

@@ -1,0 +1,63 @@
+"""What is written for the relayers of a devnet is what the relayer and the deployment read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from attestation.address import checksum_address
+from relayer.cli.plan_file import load_plan
+from relayer.config import load_config
+from relayer.devnet.members import DevChain, config_text, make_member, plan_text, write_key
+from relayer.devnet.spec import DevnetFolder, DevnetSpec
+from relayer.domain.finality import FinalityRule
+
+CHAINS = (DevChain("alpha", 31337, 8545), DevChain("beta", 31338, 8546))
+SPEC = DevnetSpec(relayers=2, threshold=2, block_time_seconds=0.5, finality_depth=3)
+
+
+def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
+    folder = DevnetFolder(tmp_path)
+    first, second = (make_member(folder, f"relayer-{n}", 9000 + n) for n in (1, 2))
+    deployed = {
+        "gateway": checksum_address(bytes(19) + b"\1"),
+        "verifier": checksum_address(bytes(19) + b"\2"),
+        "registry": checksum_address(bytes(19) + b"\3"),
+        "start_block": 7,
+    }
+    path = folder.relayer("relayer-1") / "config.toml"
+    path.write_text(config_text(SPEC, first, [second], [(chain, deployed) for chain in CHAINS]))
+    settings = load_config(path)
+    assert settings.node.api_port == 9001
+    assert [(chain.name, chain.caip2, chain.start_block) for chain in settings.chains] == [
+        ("alpha", "eip155:31337", 7),
+        ("beta", "eip155:31338", 7),
+    ]
+    assert settings.chains[0].finality.rule() == FinalityRule(depth_blocks=3)
+    assert settings.chains[0].block_time_seconds == 0.5
+    assert [(peer.name, peer.url, peer.signer) for peer in settings.peers] == [
+        ("relayer-2", "http://127.0.0.1:9002", f"0x{second.signer.hex()}")
+    ]
+    assert len(settings.load_chain_settings()) == 2
+
+
+def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
+    folder = DevnetFolder(tmp_path)
+    members = [make_member(folder, f"relayer-{n}", 9000 + n) for n in (1, 2)]
+    write_key(folder.owner_key, bytes(31) + b"\1")
+    folder.plan.write_text(plan_text(SPEC, folder, CHAINS, members))
+    file = load_plan(folder.plan)
+    assert file.owner_key_file == folder.owner_key
+    assert file.rpc_urls == {31337: "http://127.0.0.1:8545", 31338: "http://127.0.0.1:8546"}
+    assert file.plan.signer_set.threshold == 2
+    assert file.plan.signer_set.keys == tuple(member.signer for member in members)
+    assert [operator.payout for operator in file.plan.operators] == [member.wallet for member in members]
+    assert [grant.account for grant in file.plan.chains[0].grants] == [member.wallet for member in members]
+    assert file.plan.chains[0].finality == FinalityRule(depth_blocks=3)
+
+
+def test_security_no_two_members_share_a_key_and_files_are_private(tmp_path: Path) -> None:
+    """SECURITY: a signer's key must be nobody else's, and its file its owner's only."""
+    folder = DevnetFolder(tmp_path)
+    members = [make_member(folder, f"relayer-{n}", n) for n in range(3)]
+    assert len({key for member in members for key in (member.signer, member.wallet)}) == 6
+    assert {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*.key")} == {0}
