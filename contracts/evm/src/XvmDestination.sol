@@ -5,7 +5,7 @@ import {IXvmDestination} from "./interfaces/IXvmDestination.sol";
 import {IXvmExecutor} from "./interfaces/IXvmExecutor.sol";
 import {IXvmRoutes} from "./interfaces/IXvmRoutes.sol";
 import {IXvmVerifier} from "./interfaces/IXvmVerifier.sol";
-import {Direction, ExecuteBatch, ExpireBatch, Kind, Mode, Request} from "./interfaces/XvmTypes.sol";
+import {Direction, ExecuteBatch, ExpireBatch, Kind, Mode, Request, RequestByHash} from "./interfaces/XvmTypes.sol";
 import {Batches} from "./libraries/Batches.sol";
 import {CurrentRequest} from "./libraries/CurrentRequest.sol";
 import {Merkle} from "./libraries/Merkle.sol";
@@ -39,11 +39,15 @@ abstract contract XvmDestination is XvmControl {
         bytes returnData;
     }
 
+    /// @dev `orderedAfter` of the first ordered request of a sender on a route.
+    uint256 private constant FIRST_ORDERED = 1;
+
     uint256 private constant ID_MASK = type(uint248).max;
 
     IXvmExecutor internal immutable EXECUTOR;
 
     mapping(uint256 requestId => bytes32) private _slots;
+    mapping(uint256 requestId => bool) private _lapsed;
 
     constructor() {
         EXECUTOR = new XvmExecutor();
@@ -65,6 +69,22 @@ abstract contract XvmDestination is XvmControl {
             same.length := batches.length
         }
         _run(same, payee, true);
+    }
+
+    /// @inheritdoc IXvmDestination
+    function showLapsed(RequestByHash[] calldata requests) external {
+        for (uint256 i = 0; i < requests.length; ++i) {
+            RequestByHash calldata request = requests[i];
+            Request calldata same;
+            assembly ("memory-safe") {
+                same := request
+            }
+            uint256 requestId = RequestHash.idOfCalldata(same, true);
+            // SECURITY: only what this gateway will never run again
+            if (block.timestamp <= request.expiry) revert NotLapsed(requestId, request.expiry);
+            _lapsed[requestId] = true;
+            emit XVMLapseShown(requestId);
+        }
     }
 
     /// @inheritdoc IXvmDestination
@@ -187,7 +207,10 @@ abstract contract XvmDestination is XvmControl {
         }
         if (block.timestamp > request.expiry) return 0;
         if (run.expiring) return NotExpired.selector;
-        if (request.orderedAfter != 0) return OrderedUnsupported.selector;
+        uint256 predecessor = request.orderedAfter;
+        if (predecessor > FIRST_ORDERED && _slots[predecessor] == 0 && !_lapsed[predecessor]) {
+            return PredecessorOpen.selector;
+        }
         if (request.ownAccount) return OwnAccountUnsupported.selector;
         return 0;
     }

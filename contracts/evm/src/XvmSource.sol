@@ -50,8 +50,18 @@ abstract contract XvmSource is XvmCredits {
         uint256 signersAmount;
     }
 
+    /// @dev The last ordered request of a sender on a route.
+    struct Ordered {
+        uint256 requestId;
+        uint64 expiry;
+    }
+
+    /// @dev What the first ordered request of a sender on a route runs after.
+    uint256 private constant FIRST_ORDERED = 1;
+
     mapping(uint256 requestId => Pending) private _requests;
     mapping(address account => Sender) private _senders;
+    mapping(address sender => mapping(bytes32 routeHash => Ordered)) private _ordered;
 
     /// @inheritdoc IXvmSource
     function xvmExecute(uint256 targetChainId, address targetContract, bytes4 fnSelector, bytes calldata params)
@@ -170,6 +180,12 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @inheritdoc IXvmSource
+    function lastOrdered(address sender, bytes32 routeHash) external view returns (uint256 requestId, uint64 expiry) {
+        Ordered memory last = _ordered[sender][routeHash];
+        return (last.requestId, last.expiry);
+    }
+
+    /// @inheritdoc IXvmSource
     function nonces(address sender) external view returns (uint64) {
         return _senders[sender].nonce;
     }
@@ -183,6 +199,7 @@ abstract contract XvmSource is XvmCredits {
         _requireSupported(options);
         IXvmRoutes.Plan memory planned = ROUTES.plan(target, payload.length, options);
         bytes memory self = _accountAddress(address(this));
+        bytes32 routeHash = keccak256(bytes.concat(self, planned.destination));
 
         Request memory request;
         request.sourceGateway = self;
@@ -199,7 +216,9 @@ abstract contract XvmSource is XvmCredits {
         request.expiry = planned.expiry;
         request.codeHash = options.codeHash;
         request.metadata = options.metadata;
+        if (options.ordered) _order(request, routeHash, options.expiry == 0);
         requestId = RequestHash.id(request);
+        if (options.ordered) _ordered[msg.sender][routeHash] = Ordered(requestId, request.expiry);
 
         uint256 fees =
             _packFees(planned.executionShare, planned.callbackShare, planned.signersShare, planned.expiredBps);
@@ -218,12 +237,20 @@ abstract contract XvmSource is XvmCredits {
             ),
             fees: fees
         });
-        emit XVMCallRequested(
-            requestId, msg.sender, keccak256(bytes.concat(self, planned.destination)), request, fee, uint64(deadline)
-        );
+        emit XVMCallRequested(requestId, msg.sender, routeHash, request, fee, uint64(deadline));
 
         uint256 excess = msg.value - fee;
         if (excess != 0 && !_pay(msg.sender, excess)) _credit(msg.sender, excess);
+    }
+
+    /// @dev Puts a request behind its sender's last ordered one on the route. SECURITY: it must not expire first, or it could run
+    /// although that one still might.
+    function _order(Request memory request, bytes32 routeHash, bool isDefaultExpiry) private view {
+        Ordered memory last = _ordered[msg.sender][routeHash];
+        request.orderedAfter = last.requestId == 0 ? FIRST_ORDERED : last.requestId;
+        if (request.expiry >= last.expiry) return;
+        if (!isDefaultExpiry) revert ExpiryBeforePredecessor(request.expiry, last.expiry);
+        request.expiry = last.expiry;
     }
 
     /// @dev Concludes one certified outcome. `tally` collects who is owed what.
@@ -352,7 +379,6 @@ abstract contract XvmSource is XvmCredits {
     /// @dev SECURITY: an option that this version does not keep must not be taken.
     function _requireSupported(Options memory options) private pure {
         if (options.ownAccount) revert OwnAccountUnsupported();
-        if (options.ordered) revert OrderedUnsupported();
         if (options.disputeBlocks != 0) revert DisputesUnsupported();
     }
 }

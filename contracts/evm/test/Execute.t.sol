@@ -216,9 +216,6 @@ contract ExecuteTest is GatewayTest {
 
     function test_OptionsThatThisVersionDoesNotKeepAreSkipped() public {
         (, Request memory request) = ask(increment(5));
-        request.orderedAfter = 1;
-        _skipped(request, IXvmDestination.OrderedUnsupported.selector);
-        request.orderedAfter = 0;
         request.ownAccount = true;
         _skipped(request, IXvmDestination.OwnAccountUnsupported.selector);
     }
@@ -500,7 +497,6 @@ contract ExecuteTest is GatewayTest {
 
     function test_ExpireConcludesWhatThisVersionCannotRun() public {
         (, Request memory request) = ask(increment(5));
-        request.orderedAfter = 1;
         request.ownAccount = true;
         vm.warp(request.expiry + 1);
         vm.recordLogs();

@@ -220,6 +220,9 @@ contract RequestsTest is GatewayTest {
         options.expiry = 0;
         options.codeHash = keccak256("code");
         _refused(options, abi.encodeWithSelector(IXvmRoutes.NotForQueries.selector));
+        options.codeHash = 0;
+        options.ordered = true;
+        _refused(options, abi.encodeWithSelector(IXvmRoutes.NotForQueries.selector));
     }
 
     function test_SECURITY_OptionsThatThisVersionDoesNotKeepAreRefused() public {
@@ -229,9 +232,6 @@ contract RequestsTest is GatewayTest {
         vm.expectRevert(abi.encodeWithSelector(IXvmSource.DisputesUnsupported.selector));
         source.quote(account(address(counter)), 0, options);
         options.disputeBlocks = 0;
-        options.ordered = true;
-        _refused(options, abi.encodeWithSelector(IXvmDestination.OrderedUnsupported.selector));
-        options.ordered = false;
         options.ownAccount = true;
         _refused(options, abi.encodeWithSelector(IXvmDestination.OwnAccountUnsupported.selector));
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {ExecuteBatch, ExpireBatch} from "./XvmTypes.sol";
+import {ExecuteBatch, ExpireBatch, RequestByHash} from "./XvmTypes.sol";
 
 /// @title Destination side of a gateway
 /// @notice Consumes every certified request exactly once, and leaves a receipt of it.
@@ -27,6 +27,12 @@ interface IXvmDestination {
     /// @notice A request was passed over and stays as it was. `reason` is the selector of the error below that names it.
     event XVMCallSkipped(uint256 indexed requestId, bytes4 reason);
 
+    /// @notice A request was shown to be past its expiry: what is ordered after it no longer waits for it.
+    event XVMLapseShown(uint256 indexed requestId);
+
+    /// @notice The request may still be executed.
+    error NotLapsed(uint256 requestId, uint64 expiry);
+
     /// @notice Skip: the request is for another gateway, or for none.
     error WrongGateway();
 
@@ -48,9 +54,6 @@ interface IXvmDestination {
     /// @notice Skip: the request is to run after one that is neither consumed nor expired.
     error PredecessorOpen();
 
-    /// @notice This version has no ordered requests. On the destination side: skip.
-    error OrderedUnsupported();
-
     /// @notice This version has no own accounts. On the destination side: skip.
     error OwnAccountUnsupported();
 
@@ -64,6 +67,11 @@ interface IXvmDestination {
     /// @notice Verifies batches of requests and concludes those past their expiry. Anyone may call, contracts too, and no pause
     /// stops it.
     function expire(ExpireBatch[] calldata batches, bytes32 payee) external;
+
+    /// @notice Shows requests to be past their expiry, so that what is ordered after them need not wait for a certificate about
+    /// them (which may never come). Needs none itself: an id commits to its expiry. Consumes nothing: `expire` still can.
+    /// Anyone may call; reverts if one of them may still run.
+    function showLapsed(RequestByHash[] calldata requests) external;
 
     /// @notice The request that is being executed, for a target that is called by the executor. SECURITY: means something only
     /// while `msg.sender` is the executor.

@@ -61,6 +61,9 @@ interface IXvmSource {
     /// @notice The callback could not be given its full gas (EIP-150). The transaction reverts.
     error InsufficientCallbackGas(uint256 requestId);
 
+    /// @notice An ordered request must not expire before the one that it runs after.
+    error ExpiryBeforePredecessor(uint256 expiry, uint256 predecessorExpiry);
+
     /// @notice This version has no dispute windows.
     error DisputesUnsupported();
 
@@ -106,6 +109,10 @@ interface IXvmSource {
     /// for anyone; reverts if the handler fails again.
     /// @dev Only a transaction's own sender, an account without code, may call.
     function retryCallback(OutcomeItem calldata outcome, uint64 gasLimit) external;
+
+    /// @notice The last ordered request of a sender on a route (keccak256 of both gateways' addresses), and its expiry; 0 before
+    /// the first.
+    function lastOrdered(address sender, bytes32 routeHash) external view returns (uint256 requestId, uint64 expiry);
 
     /// @notice What is stored about a request.
     function pendingRequest(uint256 requestId) external view returns (PendingRequest memory);

@@ -123,7 +123,7 @@ struct Options {
     uint32 returnLimit;
     /// Unix seconds; 0: the route's default after now. Must be 0 for a `QUERY`.
     uint64 expiry;
-    /// Execute after this sender's previous ordered request on the route.
+    /// Execute after this sender's previous ordered request on the route. A default expiry is then never before that one's.
     bool ordered;
     /// 0, or the target's code hash that must match at execution.
     bytes32 codeHash;
