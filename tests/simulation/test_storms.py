@@ -23,7 +23,7 @@ from tests.simulation.world import SMALL, World
 
 _NEW_EXAMPLES: Final = int(os.environ.get("XVM_SIMULATION_EXAMPLES", "0"))
 STORMS: Final = settings(
-    max_examples=_NEW_EXAMPLES or 40,
+    max_examples=_NEW_EXAMPLES or 30,
     derandomize=not _NEW_EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

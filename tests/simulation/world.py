@@ -21,7 +21,7 @@ from relayer.domain.effects import EffectKind
 from relayer.domain.observations import CallbackDelivered, CallConcluded, RequestCancelled
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import Status
-from relayer.errors import ConsistencyError, PeerMessageInvalid, RpcUnavailable, TransientError
+from relayer.errors import ConsistencyError, RpcUnavailable, TransientError
 from relayer.ports.peers import PeerInbox
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
@@ -137,7 +137,6 @@ class World:
         self.pauses = 0.5
         """How often others go first where a process could be interrupted. At 0 every step is one piece."""
         self.rpc_failures = 0.0
-        self.refused_messages = 0
         self.deadly_place = 0
         """When not 0: so many more places until the process there dies."""
         self.deadly_node: Node | None = None
@@ -479,10 +478,7 @@ class World:
             self._begin(node.running, "receive", self._receive(node, message))
 
     async def _receive(self, node: Node, message: Message) -> None:
-        try:
-            await node.running.inbox.receive_attestations(message.sender, message.attestations)
-        except PeerMessageInvalid:
-            self.refused_messages += 1
+        await node.running.inbox.receive_attestations(message.sender, message.attestations)
 
     def _begin(self, process: Process, label: str, work: Awaitable[None]) -> None:
         self._steps.append(Step(process, label, asyncio.ensure_future(work)))
