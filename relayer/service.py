@@ -48,6 +48,7 @@ from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
+from relayer.stages.split import SplitStage
 from relayer.stages.stage import Stage
 from relayer.stages.status import chain_status
 from relayer.stages.submit import SubmitStage
@@ -272,7 +273,12 @@ async def _has_signed(settings: Settings) -> bool:
 
 
 def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping[str, int]) -> list[Stage]:
-    stages: list[Stage] = [AttestStage(desk, inbox), CatchUpStage(desk, inbox), EvidenceStage(desk, inbox)]
+    stages: list[Stage] = [
+        AttestStage(desk, inbox),
+        CatchUpStage(desk, inbox),
+        SplitStage(desk),
+        EvidenceStage(desk, inbox),
+    ]
     for name, chain in desk.chains.items():
         stages += [
             WatchStage(desk, chain.source, start_blocks[name]),
@@ -287,5 +293,6 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
 def _stage_settings(settings: Settings) -> StageSettings:
     return StageSettings(
         takeover_seconds=settings.policy.takeover_seconds,
+        split_seconds=settings.policy.split_seconds,
         hold_recheck_seconds=settings.policy.hold_recheck_seconds,
     )

@@ -13,13 +13,14 @@ from attestation.request import RequestId
 
 
 class EffectKind(StrEnum):
-    """What to do. The first four are of one request, `SIGN_BATCH` of one batch."""
+    """What to do. The first four are of one request, the last two of one batch."""
 
     READ_ANSWER = "READ_ANSWER"
     SUBMIT_EXECUTE = "SUBMIT_EXECUTE"
     SUBMIT_EXPIRE = "SUBMIT_EXPIRE"
     SUBMIT_CALLBACK = "SUBMIT_CALLBACK"
     SIGN_BATCH = "SIGN_BATCH"
+    SPLIT_BATCH = "SPLIT_BATCH"
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ class FeeRaised:
 
 @dataclass(frozen=True, slots=True)
 class ExecuteCertified:
-    """The Execute batch with this request has a quorum."""
+    """An Execute batch with this request has a quorum: the one it was born into, or a subset. `root` is its root."""
+
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +106,9 @@ class AnswerFinal:
 
 @dataclass(frozen=True, slots=True)
 class OutcomeCertified:
-    """The outcome's batch has a quorum."""
+    """A batch with this outcome has a quorum: the one it was born into, or a subset. `root` is its root."""
+
+    root: bytes
 
 
 @dataclass(frozen=True, slots=True)

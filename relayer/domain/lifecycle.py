@@ -76,7 +76,7 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case FeeRaised():
             return _fee_raised(request, event)
         case ExecuteCertified():
-            return _execute_certified(request)
+            return _execute_certified(request, event)
         case ExecutionHeld():
             is_open = request.status in {Status.CERTIFIED, Status.EXECUTION_HELD}
             return _to(request, Status.EXECUTION_HELD, reason=event.reason) if is_open else Decision(request)
@@ -105,7 +105,7 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case OutcomeCertified():
             if request.status is not Status.CONCLUDED:
                 return Decision(request)
-            return _to(request, Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
+            return _to(replace(request, outcome_root=event.root), Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
         case CallbackHeld():
             is_open = request.status in {Status.ATTESTED, Status.CALLBACK_HELD}
             return _to(request, Status.CALLBACK_HELD, reason=event.reason) if is_open else Decision(request)
@@ -137,7 +137,8 @@ def _to(request: TrackedRequest, status: Status, *kinds: EffectKind, reason: str
 def _request_final(request: TrackedRequest, event: RequestFinal) -> Decision:
     if request.status is not Status.OBSERVED:
         return Decision(request)
-    return _to(replace(request, execute_root=event.execute_root), Status.FINAL)
+    # A subset that was certified already keeps its word.
+    return _to(replace(request, execute_root=request.execute_root or event.execute_root), Status.FINAL)
 
 
 def _request_reobserved(request: TrackedRequest, event: RequestReobserved) -> Decision:
@@ -158,10 +159,10 @@ def _fee_raised(request: TrackedRequest, event: FeeRaised) -> Decision:
     return Decision(raised)
 
 
-def _execute_certified(request: TrackedRequest) -> Decision:
+def _execute_certified(request: TrackedRequest, event: ExecuteCertified) -> Decision:
     if not request.is_call or request.is_execute_certified:
         return Decision(request)
-    certified = replace(request, is_execute_certified=True)
+    certified = replace(request, is_execute_certified=True, execute_root=event.root)
     if request.status is not Status.FINAL:
         # Someone else's certificate already did its work; ours is kept for the case that a reorg undoes it.
         return Decision(certified)

@@ -13,15 +13,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from attestation.keccak import keccak256
 from attestation.request import RequestId
 from attestation.statement import Outcome
-from relayer.domain.batch import Batch, outcome_batches, request_ids
+from relayer.domain.batch import Batch, request_ids
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import AnswerFinal
+from relayer.domain.splitting import complete_batches
 from relayer.domain.status import Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.ports.destination_vm import Answer, DestinationVm, Pin
 from relayer.ports.store import Commit, Deferral, OutboxRow, PinnedAnswer
 from relayer.stages.desk import Desk
-from relayer.stages.draft import Draft
+from relayer.stages.draft import Draft, birth_effects
 
 _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for a lost ring."""
@@ -137,29 +138,34 @@ class AnswerStage:
         stray = [answer for answer in final if answer.pin not in canonical]
         for answer in stray:
             draft.wish(EffectKind.READ_ANSWER, known[answer.request_id], now)
-        conclusions = {answer.request_id: answer.conclusion for answer in final if answer.pin in canonical}
-        batches: list[Batch] = []
-        for group in groups:
-            born = self._born(group, conclusions)
-            batches += born
-            for batch in born:
-                for identifier in request_ids(batch):
-                    draft.apply(identifier, AnswerFinal(conclusions[identifier], batch.root))
-        concluded = [identifier for batch in batches for identifier in request_ids(batch)]
+        conclusions = {
+            **{i: request.conclusion for i, request in known.items() if request.outcome_root and request.conclusion},
+            **{answer.request_id: answer.conclusion for answer in final if answer.pin in canonical},
+        }
+        candidates = [batch for group in groups for batch in self._born(group, conclusions)]
+        held = await desk.store.load_batches([batch.root for batch in candidates])
+        batches = [batch for batch in candidates if batch.root not in held]
+        for batch in batches:
+            for identifier in request_ids(batch):
+                draft.apply(identifier, AnswerFinal(conclusions[identifier], batch.root))
+        concluded = {identifier for batch in batches for identifier in request_ids(batch)}
         rest = Commit(
             batches=tuple(batches),
             dropped_answers=(*(answer.request_id for answer in stray), *concluded),
-            effects=tuple(OutboxRow(EffectKind.SIGN_BATCH, b.root, b.verifying_chain, now) for b in batches),
+            effects=birth_effects(batches, now, desk.settings.split_seconds),
         )
         return draft.commit(rest)
 
     def _born(self, group: Sequence[TrackedRequest], conclusions: Mapping[RequestId, Conclusion]) -> list[Batch]:
-        """The batches over all answers to one source block's queries; none before the last answer is final."""
-        if any(request.request_id not in conclusions for request in group):
-            return []
+        """The batches over the answers to one source block's queries.
+
+        Where an answer is missing here, the complete subsets are born at once: other signers sign the same ones if the
+        whole finds no quorum.
+        """
         route = self._desk.routes.get(group[0].route)
-        outcomes = [conclusions[request.request_id].outcome for request in group]
-        return [] if route is None else outcome_batches(route, group[0].block.number, outcomes)
+        outcomes = {identifier: conclusion.outcome for identifier, conclusion in conclusions.items()}
+        ids = [request.request_id for request in group]
+        return [] if route is None else complete_batches(route, group[0].block.number, ids, outcomes)
 
 
 def _is_unanswered(request: TrackedRequest) -> bool:

@@ -52,6 +52,7 @@ class Bells:
 
     sign: Bell = field(default_factory=Bell)
     catch_up: Bell = field(default_factory=Bell)
+    split: Bell = field(default_factory=Bell)
     submit: dict[str, Bell] = field(default_factory=dict)
     answer: dict[str, Bell] = field(default_factory=dict)
     confirm: dict[str, Bell] = field(default_factory=dict)

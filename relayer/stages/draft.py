@@ -6,11 +6,12 @@ a place and a time. It writes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import assert_never
 
 from attestation.request import RequestId
+from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import Event, RequestRejected
 from relayer.domain.lifecycle import Decision, decide
@@ -83,13 +84,28 @@ class Draft:
         return _chain_of(kind, route)
 
 
+def birth_effects(batches: Sequence[Batch], now: float, split_seconds: float | None) -> tuple[OutboxRow, ...]:
+    """What is to be done about new batches: sign them now, and sign their parts if they find no quorum in time.
+
+    `split_seconds` is None for parts.
+    """
+    effects = [OutboxRow(EffectKind.SIGN_BATCH, batch.root, batch.verifying_chain, now) for batch in batches]
+    if split_seconds is not None:
+        effects += [
+            OutboxRow(EffectKind.SPLIT_BATCH, batch.root, batch.verifying_chain, now + split_seconds)
+            for batch in batches
+            if batch.count > 1
+        ]
+    return tuple(effects)
+
+
 def _chain_of(kind: EffectKind, route: Route) -> str:
     match kind:
         case EffectKind.READ_ANSWER | EffectKind.SUBMIT_EXECUTE | EffectKind.SUBMIT_EXPIRE:
             return route.destination_chain
         case EffectKind.SUBMIT_CALLBACK:
             return route.source_chain
-        case EffectKind.SIGN_BATCH:
-            raise LookupError("a batch is signed, not a request")
+        case EffectKind.SIGN_BATCH | EffectKind.SPLIT_BATCH:
+            raise LookupError("a batch is signed and split, not a request")
         case _:
             assert_never(kind)

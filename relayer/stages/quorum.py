@@ -14,6 +14,7 @@ from attestation.batch import Batch as SignedBatch
 from attestation.batch import VerifiedAttestation
 from attestation.quorum import Quorum
 from relayer.domain.batch import Batch, BatchKind, request_ids
+from relayer.domain.effects import EffectKind
 from relayer.domain.events import ExecuteCertified, OutcomeCertified
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, Commit, StoredEpoch
@@ -44,10 +45,11 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     draft = Draft(desk.routes, now, await store.load_requests(ids))
     for batch in certified:
         due_at = now + desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
-        event = ExecuteCertified() if batch.kind is BatchKind.EXECUTE else OutcomeCertified()
+        event = ExecuteCertified(batch.root) if batch.kind is BatchKind.EXECUTE else OutcomeCertified(batch.root)
         for identifier in request_ids(batch):
             draft.apply(identifier, event, due_at)
-    commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates)))
+    whole = tuple((EffectKind.SPLIT_BATCH, batch.root) for batch in certified)
+    commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates), done=(*rest.done, *whole)))
     await desk.commit(commit)
     for batch in certified:
         desk.metrics.certificates.labels(batch.verifying_chain, batch.kind).inc()

@@ -12,6 +12,9 @@ class StageSettings:
     takeover_seconds: float = 4.0
     """How long each rank waits for the one before it: a few blocks, so that a late one is not paid twice."""
 
+    split_seconds: float = 20.0
+    """How long a whole batch is given to find its quorum: longer than peers differ in seeing a block final."""
+
     hold_recheck_seconds: float = 30.0
     """How often what does not pay is looked at again; prices move on this scale."""
 

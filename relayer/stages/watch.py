@@ -14,7 +14,6 @@ import structlog
 from attestation.request import RequestId
 from relayer.domain.batch import Batch, conclusion_of, execute_batches, is_servable, receipt_batches, request_ids
 from relayer.domain.blocks import BlockRef
-from relayer.domain.effects import EffectKind
 from relayer.domain.events import (
     CallbackFinal,
     CancelFinal,
@@ -40,9 +39,9 @@ from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.errors import ReorgBelowFinality, RpcUnavailable
 from relayer.ports.chain import Chain
-from relayer.ports.store import Certificate, Commit, FeeEntry, OutboxRow, Receipt, StoredEpoch
+from relayer.ports.store import Certificate, Commit, FeeEntry, Receipt, StoredEpoch
 from relayer.stages.desk import Bell, Desk
-from relayer.stages.draft import Draft
+from relayer.stages.draft import Draft, birth_effects
 from relayer.stages.rewind import rewind_commit
 
 _IDLE_SECONDS = 5.0
@@ -251,13 +250,10 @@ class _Step:
 
     def commit(self, cursor: ChainCursor) -> Commit:
         """All of it."""
-        signing = tuple(
-            OutboxRow(EffectKind.SIGN_BATCH, batch.root, batch.verifying_chain, self._now) for batch in self._batches
-        )
         rest = Commit(
             receipts=tuple(self._new_receipts.values()),
             batches=tuple(self._batches),
-            effects=signing,
+            effects=birth_effects(self._batches, self._now, self._desk.settings.split_seconds),
             fees=tuple(self._fees),
             cursors=(cursor,),
             epochs=tuple(self._epochs),
@@ -291,7 +287,7 @@ class _Step:
         self._draft.apply(seen.request_id, ReceiptFinal(receipt.conclusion, receipt.outcome_root))
         if receipt.outcome_root in self._certified:
             due_at = self._now + self._desk.settings.takeover_seconds
-            self._draft.apply(seen.request_id, OutcomeCertified(), due_at)
+            self._draft.apply(seen.request_id, OutcomeCertified(receipt.outcome_root), due_at)
 
     def _finalise_receipt(self, seen: CallConcluded, root: bytes) -> None:
         if not root:

@@ -68,11 +68,11 @@ def _events(request: TrackedRequest) -> list[Event]:
     execute_root, outcome_root = word("execute", number), word("outcome", number)
     return [
         RequestFinal(execute_root),
-        ExecuteCertified(),
+        ExecuteCertified(b"\x01" * 32),
         ExecutionDispatched(word("tx", number)),
         ReceiptSeen(conclusion),
         ReceiptFinal(conclusion, outcome_root),
-        OutcomeCertified(),
+        OutcomeCertified(b"\x02" * 32),
         CallbackSubmitted(word("callback", number)),
         CallbackFinal(is_handler_failed=False),
     ]

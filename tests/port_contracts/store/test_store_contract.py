@@ -83,12 +83,12 @@ async def test_every_field_of_a_request_comes_back_after_every_step_of_its_life(
     await store.commit(observed(request))
     for event in (
         RequestFinal(word("execute")),
-        ExecuteCertified(),
+        ExecuteCertified(b"\x01" * 32),
         ExecutionHeld("fee_below_cost"),
         ExecutionDispatched(word("dispatched")),
         ReceiptSeen(conclusion),
         ReceiptFinal(conclusion, word("outcome")),
-        OutcomeCertified(),
+        OutcomeCertified(b"\x02" * 32),
         CallbackSubmitted(word("submitted")),
         CallbackFinal(is_handler_failed=True),
     ):
@@ -262,7 +262,7 @@ async def test_a_request_is_found_at_its_new_place_after_a_reorg(store: Store) -
 
 
 async def test_transitions_tell_a_life_oldest_first_with_cause_and_reason(store: Store) -> None:
-    request = track(None, RequestFinal(ROOT), ExecuteCertified())
+    request = track(None, RequestFinal(ROOT), ExecuteCertified(b"\x01" * 32))
     held = decide(request, ExecutionHeld("fee_below_cost")).request
     await store.commit(observed(request))
     await store.commit(Commit(changes=(moved(request, held, "ExecutionHeld", NOW + 2.5),)))

@@ -37,13 +37,13 @@ from tests.unit.domain.examples import call, conclusion
 _ID: Final = request_id(call())
 _RECEIPT: Final = conclusion(_ID)
 _STRAY: Final = conclusion(_ID, b"of a fork")
-_FROM_THE_SOURCE: Final = (RequestFinal(b"\x01" * 32), ExecuteCertified(), FeeRaised(2_000))
+_FROM_THE_SOURCE: Final = (RequestFinal(b"\x01" * 32), ExecuteCertified(b"\x01" * 32), FeeRaised(2_000))
 _FROM_THE_DESTINATION: Final = (
     ReceiptSeen(_STRAY),
     ReceiptOrphaned(),
     ReceiptSeen(_RECEIPT),
     ReceiptFinal(_RECEIPT, b"\x02" * 32),
-    OutcomeCertified(),
+    OutcomeCertified(b"\x02" * 32),
 )
 _ENDINGS: Final = (
     (),

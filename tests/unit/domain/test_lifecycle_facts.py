@@ -121,12 +121,14 @@ def test_a_receipt_undone_before_our_certificate_waits_for_it() -> None:
     landed = after(request_in(Status.FINAL, Mode.CALL), ReceiptSeen(conclusion(CALL_ID)))
     undone = decide(landed, ReceiptOrphaned())
     assert (undone.request.status, undone.effects) == (Status.FINAL, ())
-    certified = decide(undone.request, ExecuteCertified())
+    certified = decide(undone.request, ExecuteCertified(b"\x01" * 32))
     assert certified.effects == (Effect(EffectKind.SUBMIT_EXECUTE, CALL_ID),)
 
 
 def test_a_receipt_undone_after_a_certificate_that_came_late_is_executed_again() -> None:
-    landed = after(request_in(Status.FINAL, Mode.CALL), ReceiptSeen(conclusion(CALL_ID)), ExecuteCertified())
+    landed = after(
+        request_in(Status.FINAL, Mode.CALL), ReceiptSeen(conclusion(CALL_ID)), ExecuteCertified(b"\x01" * 32)
+    )
     undone = decide(landed, ReceiptOrphaned())
     assert (undone.request.status, undone.effects) == (
         Status.CERTIFIED,
@@ -168,7 +170,7 @@ def test_security_nothing_is_concluded_about_a_request_that_is_not_final(status:
 @pytest.mark.parametrize("mode", Mode)
 def test_a_certified_outcome_is_submitted_from_concluded_only(mode: Mode) -> None:
     for status in Status:
-        effects = decide(request_in(status, mode), OutcomeCertified()).effects
+        effects = decide(request_in(status, mode), OutcomeCertified(b"\x02" * 32)).effects
         assert bool(effects) is (status is Status.CONCLUDED)
 
 

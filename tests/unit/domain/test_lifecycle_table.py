@@ -137,7 +137,7 @@ def events_for(mode: Mode) -> dict[str, Event]:
         "RequestRejected": RequestRejected("no_route"),
         "FeeRaised": FeeRaised(2_000),
         "FeeRaised/lower": FeeRaised(1_000),
-        "ExecuteCertified": ExecuteCertified(),
+        "ExecuteCertified": ExecuteCertified(b"\x01" * 32),
         "ExecutionHeld": ExecutionHeld("route_paused"),
         "ExecutionDispatched": ExecutionDispatched(b"\x09" * 32),
         "ExecutionLost": ExecutionLost(),
@@ -146,7 +146,7 @@ def events_for(mode: Mode) -> dict[str, Event]:
         "ReceiptOrphaned": ReceiptOrphaned(),
         "ReceiptFinal": ReceiptFinal(other, b"\x04" * 32),
         "AnswerFinal": AnswerFinal(other, b"\x04" * 32),
-        "OutcomeCertified": OutcomeCertified(),
+        "OutcomeCertified": OutcomeCertified(b"\x02" * 32),
         "CallbackHeld": CallbackHeld("route_paused"),
         "CallbackSubmitted": CallbackSubmitted(b"\x08" * 32),
         "CallbackLost": CallbackLost(),
@@ -242,7 +242,7 @@ def test_nothing_moves_an_end(mode: Mode, end: Status) -> None:
 @pytest.mark.parametrize("status", [*_AFTER_FINAL, Status.ORPHANED])
 def test_a_first_certificate_only_moves_a_final_request(status: Status) -> None:
     before = replace(request_in(status, Mode.CALL), is_execute_certified=False)
-    decision = decide(before, ExecuteCertified())
+    decision = decide(before, ExecuteCertified(b"\x01" * 32))
     assert decision.request.is_execute_certified
     assert decision.request.status is (Status.CERTIFIED if status is Status.FINAL else status)
     assert len(decision.effects) == (status is Status.FINAL)
