@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attestation.address import evm_account
@@ -65,6 +65,7 @@ def test_parts_keep_the_order_of_the_batch_and_all_that_is_not_a_statement() -> 
         )
 
 
+@settings(deadline=None)
 @given(st.sets(st.binary(min_size=32, max_size=32), min_size=2, max_size=64))
 def test_parts_are_distinct_nested_by_leading_bits_and_reach_every_single_leaf(raw: set[bytes]) -> None:
     ids = [RequestId(i) for i in raw]
@@ -80,6 +81,7 @@ def test_parts_are_distinct_nested_by_leading_bits_and_reach_every_single_leaf(r
         assert inside == subset
 
 
+@settings(deadline=None, max_examples=25)
 @given(st.integers(min_value=2, max_value=300), st.data())
 def test_a_signer_that_lacks_an_answer_builds_only_what_the_others_split_into(count: int, data: st.DataObject) -> None:
     ids = [identifier(n) for n in range(count)]
