@@ -20,7 +20,7 @@ class SpendPolicy:
     """
 
     cost_limit_percent: int = 100
-    prices: Mapping[str, Fraction] = field(default_factory=dict)
+    prices: Mapping[str, Fraction] = field(default_factory=dict[str, Fraction])
 
     def hold_reason(self, cost: int, cost_chain: str, fees: int, fee_chain: str) -> str:
         """Empty if `cost` (on `cost_chain`) is within the terms for `fees` (on `fee_chain`), else why it is held."""
