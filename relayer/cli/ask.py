@@ -82,26 +82,31 @@ ReturnsOption = Annotated[
     typer.Option("--returns", metavar="TYPES", help="What it returns, such as 'uint256': decodes the result."),
 ]
 ExecutionGasOption = Annotated[
-    int, typer.Option("--execution-gas", min=0, help="Gas for the target; 0: the route's default.")
+    int, typer.Option("--execution-gas", metavar="GAS", min=0, help="Gas for the target; 0: the route's default.")
 ]
 CallbackGasOption = Annotated[
-    int, typer.Option("--callback-gas", min=0, help="Gas for the callback; 0: the route's default.")
+    int, typer.Option("--callback-gas", metavar="GAS", min=0, help="Gas for the callback; 0: the route's default.")
 ]
 ReturnLimitOption = Annotated[
-    int, typer.Option("--return-limit", min=0, help="Bytes of return data; 0: the route's default.")
+    int, typer.Option("--return-limit", metavar="BYTES", min=0, help="Bytes of return data; 0: the route's default.")
 ]
 ExpiresInOption = Annotated[
     int, typer.Option("--expires-in", metavar="SECONDS", min=0, help="Never execute later; 0: the route's default.")
 ]
 DeadlineOption = Annotated[
     int,
-    typer.Option("--deadline-blocks", min=0, help="Source blocks until it may be cancelled; 0: the route's default."),
+    typer.Option(
+        "--deadline-blocks",
+        metavar="BLOCKS",
+        min=0,
+        help="Source blocks until it may be cancelled; 0: the route's default.",
+    ),
 ]
 CodeHashOption = Annotated[
     str | None, typer.Option("--code-hash", metavar="HEX", help="Only if the target's code has this hash.")
 ]
 MetadataOption = Annotated[
-    str, typer.Option("--metadata", help=f"Text, or 0x hex; at most {MAXIMUM_METADATA_LENGTH} bytes.")
+    str, typer.Option("--metadata", metavar="TEXT", help=f"Text, or 0x hex; at most {MAXIMUM_METADATA_LENGTH} bytes.")
 ]
 RpcOption = Annotated[
     str | None, typer.Option("--rpc", metavar="URL", help="RPC of the chain --from, instead of a devnet's.")

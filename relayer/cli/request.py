@@ -36,7 +36,7 @@ ApiOption = Annotated[
     str | None,
     typer.Option("--api", metavar="URL", help="A relayer's API; without it the first in the devnet that answers."),
 ]
-LimitOption = Annotated[int, typer.Option("--limit", min=1, max=MAX_PAGE, help="How many at most.")]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, max=MAX_PAGE, help="How many at most.")]
 BeforeOption = Annotated[
     int | None, typer.Option("--before", metavar="ROW", min=1, help="Go on from where the last list ended.")
 ]
