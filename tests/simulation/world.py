@@ -326,9 +326,10 @@ class World:
     async def step(self, process: Process, stage: Stage) -> None:
         """One step of one stage, with nothing in between."""
         if process.is_alive and stage.chain not in process.desk.halted:
-            self._begin(process, stage.name, self._run(process, stage))
-            await self._settle()
-            self._reap()
+            try:
+                await self._run(process, stage)
+            except ProcessDied as death:
+                self._bury(death, process)
 
     def heal(self) -> None:
         """Nothing goes wrong any more."""
@@ -504,12 +505,15 @@ class World:
                 continue
             error = step.task.exception()
             if isinstance(error, ProcessDied):
-                for node in self.nodes:
-                    if node.process is error.process and node.process is step.process:
-                        node.deaths += 1
+                self._bury(error, step.process)
             elif error is not None:
                 raise error
         self._steps = still_running
+
+    def _bury(self, death: ProcessDied, process: Process) -> None:
+        for node in self.nodes:
+            if node.process is process and death.process is process:
+                node.deaths += 1
 
 
 def _callbacks(source: SimChain, identifier: RequestId, *, is_handler_failed: bool) -> list[CallbackDelivered]:

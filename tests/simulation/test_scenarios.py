@@ -1,0 +1,218 @@
+"""Single troubles, told step by step: what the storms do by chance, where a reader can follow it."""
+
+from __future__ import annotations
+
+import random
+
+from attestation.request import Mode, RequestId
+from attestation.statement import OutcomeKind
+from relayer.domain.status import Status
+from relayer.ports.store import TransactionStatus
+from relayer.stages.settings import StageSettings
+from tests.simulation.gateway import FAILING_HANDLER, Cancel, Replay
+from tests.simulation.world import POOR_FEE, RICH_FEE, Node, World
+
+
+def new_world() -> World:
+    """Finality at depth 3, all limits wide."""
+    return World(random.Random(11), settings=StageSettings())
+
+
+def statuses(world: World, identifier: RequestId) -> set[Status]:
+    """Where the nodes see a request; a node that does not know it is not among them."""
+    return {n.store._requests[identifier].status for n in world.nodes if identifier in n.store._requests}
+
+
+def kind_of(world: World, identifier: RequestId) -> OutcomeKind:
+    """What became of a request, by all nodes alike."""
+    [kind] = {
+        conclusion.outcome.kind
+        for node in world.nodes
+        if (conclusion := node.store._requests[identifier].conclusion) is not None
+    }
+    return kind
+
+
+def sent_by(node: Node) -> int:
+    """How many transactions a node has signed."""
+    return len(node.store._transactions)
+
+
+async def rounds(world: World, count: int) -> None:
+    """So many rounds."""
+    for _ in range(count):
+        await world.round()
+
+
+async def test_a_call_is_executed_once_and_its_callback_runs_once_by_the_first_in_rank() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
+    assert sum(sent_by(node) for node in world.nodes) == 2
+
+
+async def test_certificates_come_about_though_every_push_is_lost() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    for _ in range(60):
+        await world.round()
+        world.network.on_the_way.clear()
+    assert statuses(world, identifier) == {Status.DELIVERED}
+
+
+async def test_a_node_that_was_down_from_beginning_to_end_comes_to_the_same_story() -> None:
+    world = new_world()
+    absent = world.nodes[2]
+    world.kill(absent)
+    identifiers = [world.ask(world.a, world.b), world.ask(world.a, world.b, mode=Mode.QUERY)]
+    await rounds(world, 60)
+    assert all(statuses(world, identifier) == {Status.DELIVERED} for identifier in identifiers)
+    await world.calm()
+    assert all(absent.store._requests[identifier].status is Status.DELIVERED for identifier in identifiers)
+
+
+async def test_a_receipt_that_comes_before_its_request_waits_for_it() -> None:
+    world = new_world()
+    late = world.nodes[1]
+    late.running.views[world.a.caip2].lag_blocks = 1_000
+    identifier = world.ask(world.a, world.b)
+    await rounds(world, 40)
+    assert identifier not in late.store._requests
+    assert identifier in late.store._receipts
+    assert late.store._receipts[identifier].outcome_root
+    await world.calm()
+    assert late.store._requests[identifier].status is Status.DELIVERED
+    assert sent_by(late) == 0
+
+
+async def test_a_query_reads_at_the_parent_of_the_first_later_block() -> None:
+    world = new_world()
+    await rounds(world, 3)
+    identifier = world.ask(world.a, world.b, mode=Mode.QUERY)
+    await world.calm()
+    conclusion = world.nodes[0].store._requests[identifier].conclusion
+    assert conclusion is not None
+    asked_at = world.a.blocks[world.a.requests()[identifier].location.block.number].observed.timestamp
+    pin = world.b.blocks[conclusion.outcome.height]
+    assert pin.ref.hash == conclusion.outcome.block_hash
+    assert pin.observed.timestamp <= asked_at < world.b.blocks[conclusion.outcome.height + 1].observed.timestamp
+
+
+async def test_a_query_waits_for_a_chain_that_makes_no_blocks() -> None:
+    world = new_world()
+    await rounds(world, 3)
+    identifier = world.ask(world.a, world.b, mode=Mode.QUERY)
+    for _ in range(10):
+        world.clock.seconds += 3
+        world.a.mine(int(world.clock.now()))
+        await world.work()
+    assert statuses(world, identifier) == {Status.FINAL}
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
+
+
+async def test_one_node_without_the_state_keeps_nobody_from_an_answer() -> None:
+    world = new_world()
+    blind = world.nodes[3]
+    blind.running.views[world.b.caip2].is_unreadable = True
+    identifier = world.ask(world.a, world.b, mode=Mode.QUERY)
+    await rounds(world, 60)
+    assert statuses(world, identifier) == {Status.DELIVERED}
+    assert blind.store._requests[identifier].conclusion is None
+    await world.calm()
+
+
+async def test_what_does_not_pay_is_held_and_expires() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, fee=POOR_FEE, valid_seconds=60)
+    await rounds(world, 14)
+    assert statuses(world, identifier) == {Status.EXECUTION_HELD}
+    await rounds(world, 30)
+    assert statuses(world, identifier) == {Status.CALLBACK_HELD}
+    world.raise_all_fees()
+    await world.calm()
+    assert kind_of(world, identifier) is OutcomeKind.EXPIRED
+
+
+async def test_what_does_not_pay_is_executed_once_somebody_pays() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, fee=POOR_FEE)
+    await rounds(world, 10)
+    assert statuses(world, identifier) == {Status.EXECUTION_HELD}
+    world.raise_all_fees()
+    await world.calm()
+    assert kind_of(world, identifier) is OutcomeKind.EXECUTED
+    assert {node.store._requests[identifier].fee for node in world.nodes} == {POOR_FEE + RICH_FEE}
+
+
+async def test_a_request_that_its_asker_takes_back_is_cancelled_everywhere() -> None:
+    world = new_world()
+    call = world.ask(world.a, world.b, fee=POOR_FEE)
+    query = world.ask(world.a, world.b, fee=POOR_FEE, mode=Mode.QUERY)
+    await rounds(world, 12)
+    world.transact(world.a, Cancel(call))
+    world.transact(world.a, Cancel(query))
+    await world.calm()
+    assert statuses(world, call) == statuses(world, query) == {Status.CANCELLED}
+
+
+async def test_a_failed_callback_can_be_run_again_by_anyone() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, metadata=FAILING_HANDLER)
+    await world.calm()
+    assert statuses(world, identifier) == {Status.HANDLER_FAILED}
+    world.transact(world.a, Replay(identifier))
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
+
+
+async def test_the_next_in_rank_takes_over_when_the_first_is_down() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    while not any(sent_by(node) for node in world.nodes):
+        await world.round(is_mining=len(world.a.blocks) < 6)
+    [first] = [node for node in world.nodes if sent_by(node)]
+    world.kill(first)
+    world.b.pool.clear()
+    await rounds(world, 40)
+    others = [node for node in world.nodes if node is not first]
+    assert {node.store._requests[identifier].status for node in others} == {Status.DELIVERED}
+    await world.calm()
+
+
+async def test_an_execution_that_runs_out_of_gas_is_tried_again() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    world.b.failing = 2
+    await rounds(world, 40)
+    await world.calm()
+    assert kind_of(world, identifier) is OutcomeKind.EXECUTED
+    failed = [
+        transaction
+        for node in world.nodes
+        for transaction in node.store._transactions.values()
+        if transaction.status is TransactionStatus.FAILED
+    ]
+    assert len(failed) == 2
+
+
+async def test_a_fork_that_undoes_an_execution_has_it_executed_again() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    while identifier not in world.b.receipts():
+        await world.round()
+    assert statuses(world, identifier) >= {Status.LANDED}
+    assert world.b.reorganise(1, 2, int(world.clock.now()), kept=[False])
+    await world.work()
+    assert Status.LANDED not in statuses(world, identifier)
+    await world.calm()
+    assert kind_of(world, identifier) is OutcomeKind.EXECUTED
+
+
+async def test_requests_more_than_one_claim_holds_are_all_served() -> None:
+    world = World(random.Random(5))
+    for _ in range(3 * world.settings.claim_limit):
+        world.ask(world.a, world.b)
+        world.ask(world.b, world.a, mode=Mode.QUERY)
+    await world.calm()
