@@ -32,6 +32,7 @@ class Journey:
     codec: PayloadCodec
     returns: str | None
     as_json: bool
+    look_seconds: float = LOOK_SECONDS
     _document: dict[str, Any] = field(default_factory=dict)
     _started_at: float = field(default_factory=time.monotonic)
 
@@ -75,7 +76,7 @@ class Journey:
             if time.monotonic() >= deadline:
                 self._give_up(patience_seconds, fault)
                 return None
-            time.sleep(LOOK_SECONDS)
+            time.sleep(self.look_seconds)
 
     def tell(self) -> None:
         """With --json: print what was seen."""

@@ -58,12 +58,12 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
-class _Owner(_Section):
+class OwnerSection(_Section):
     key_file: Path
     password_file: Path | None = None
 
 
-class _Member(_Section):
+class MemberSection(_Section):
     name: Annotated[str, AfterValidator(_name)]
     key: Address
     weight: PositiveInt = 1
@@ -71,11 +71,11 @@ class _Member(_Section):
     payout: Address
 
 
-class _Signers(_Section):
+class SignersSection(_Section):
     threshold: PositiveInt
     valid_until: datetime | PositiveInt
     grace_seconds: PositiveInt
-    members: tuple[_Member, ...] = Field(min_length=2)
+    members: tuple[MemberSection, ...] = Field(min_length=2)
 
     @property
     def valid_until_seconds(self) -> int:
@@ -83,7 +83,7 @@ class _Signers(_Section):
         return int(self.valid_until.timestamp()) if isinstance(self.valid_until, datetime) else self.valid_until
 
 
-class _Terms(_Section):
+class TermsSection(_Section):
     min_expiry_seconds: PositiveInt = 60
     default_expiry_seconds: PositiveInt = 1800
     max_expiry_seconds: PositiveInt = 86_400
@@ -91,12 +91,12 @@ class _Terms(_Section):
     allows_queries: bool = True
 
 
-class _Grant(_Section):
+class GrantEntry(_Section):
     account: Address
     wei: int = Field(gt=0)
 
 
-class _Chain(_Section):
+class ChainSection(_Section):
     name: str
     caip2: ChainText
     rpc_url: SecretUrl = Field(repr=False)
@@ -111,14 +111,14 @@ class _Chain(_Section):
     max_pause_blocks: PositiveInt = 7_200
     quote_validity_blocks: PositiveInt = 25
     max_fee_per_gas_gwei: Decimal = Field(Decimal(500), gt=0)
-    grants: tuple[_Grant, ...] = ()
+    grants: tuple[GrantEntry, ...] = ()
 
 
-class _Document(_Section):
-    owner: _Owner
-    signers: _Signers
-    chains: tuple[_Chain, ...] = Field(min_length=2)
-    terms: _Terms = _Terms()
+class PlanDocument(_Section):
+    owner: OwnerSection
+    signers: SignersSection
+    chains: tuple[ChainSection, ...] = Field(min_length=2)
+    terms: TermsSection = TermsSection()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def load_plan(path: Path) -> PlanFile:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: not TOML: {error}"]) from None
     try:
-        document = _Document.model_validate(raw)
+        document = PlanDocument.model_validate(raw)
     except ValidationError as error:
         # SECURITY: no `from`: the library's error holds what was in the file.
         raise ConfigError([f"{place(item['loc'])}: {item['msg']}" for item in told_errors(error)]) from None
@@ -175,7 +175,7 @@ def load_plan(path: Path) -> PlanFile:
     )
 
 
-def _plan(document: _Document) -> DeploymentPlan:
+def _plan(document: PlanDocument) -> DeploymentPlan:
     signers = document.signers
     members = [(member, _operator_name(member.name)) for member in signers.members]
     return DeploymentPlan(
@@ -193,7 +193,7 @@ def _plan(document: _Document) -> DeploymentPlan:
     )
 
 
-def _chain_plan(chain: _Chain) -> ChainPlan:
+def _chain_plan(chain: ChainSection) -> ChainPlan:
     return ChainPlan(
         name=chain.name,
         chain_id=_chain_id(chain),
@@ -212,7 +212,7 @@ def _chain_plan(chain: _Chain) -> ChainPlan:
     )
 
 
-def _chain_id(chain: _Chain) -> int:
+def _chain_id(chain: ChainSection) -> int:
     return parse_chain_text(chain.caip2).chain_id
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Sequence
 from importlib.resources import files
 from typing import Any, Final
 
-from eth_abi.abi import decode, encode
+from eth_abi.abi import decode, encode, is_encodable_type
 from eth_abi.exceptions import ABITypeError as InvalidType
 from eth_abi.exceptions import DecodingError, EncodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, normalize, parse
@@ -125,7 +125,8 @@ def _try_types(text: str) -> TupleType | None:
         parsed.validate()
     except (ParseError, InvalidType):
         return None
-    return parsed if isinstance(parsed, TupleType) and parsed.arrlist is None else None
+    is_list = isinstance(parsed, TupleType) and parsed.arrlist is None
+    return parsed if is_list and is_encodable_type(_name(parsed)) else None
 
 
 def _parse_typed(abi_type: ABIType, text: str) -> Any:
