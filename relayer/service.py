@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from importlib.metadata import entry_points, version
 
 import structlog
@@ -73,6 +74,22 @@ class SystemClock:
     async def sleep(self, seconds: float) -> None:
         """Wait; cancellable."""
         await asyncio.sleep(seconds)
+
+
+class ChainMeter:
+    """Counts the exchanges with one chain's endpoints. Implements the port `RpcMeter`."""
+
+    def __init__(self, metrics: Metrics, caip2: str) -> None:
+        self._metrics = metrics
+        self._caip2 = caip2
+
+    def exchanged(self, endpoint: int, calls: int, seconds: float, fault: str) -> None:
+        """One exchange."""
+        labels = (self._caip2, str(endpoint))
+        self._metrics.rpc_calls.labels(*labels).inc(calls)
+        self._metrics.rpc_duration.labels(*labels).observe(seconds)
+        if fault:
+            self._metrics.rpc_errors.labels(*labels, fault).inc()
 
 
 def routes_between(gateways: Mapping[str, bytes]) -> RouteTable:
@@ -196,7 +213,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     metrics.build.labels(PACKAGE_VERSION, platform.python_version()).set(1)
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
     settings.node.data_dir.mkdir(parents=True, exist_ok=True)
-    chains = await open_chains(settings.load_chain_settings(), stack)
+    told = [replace(chain, meter=ChainMeter(metrics, chain.caip2)) for chain in settings.load_chain_settings()]
+    chains = await open_chains(told, stack)
     store, guard = await _open_databases(settings, stack)
     signer = LocalSigner(SECP256K1.signing_key(settings.load_signer_secret().reveal()), guard)
     network = network_id(settings.node.network)

@@ -8,12 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from relayer.domain.finality import FinalityRule
 from relayer.ports.destination_vm import DestinationVm
 from relayer.ports.source_chain import SourceChain
 from relayer.ports.wallet import Wallet
+
+
+class RpcMeter(Protocol):
+    """Counts what an adapter asks its endpoints."""
+
+    def exchanged(self, endpoint: int, calls: int, seconds: float, fault: str) -> None:
+        """One exchange of `calls` calls with the endpoint of this index; `fault` is an error's code or empty."""
+        ...
+
+
+class Unmetered:
+    """The meter of those who do not count: tools that look once."""
+
+    def exchanged(self, endpoint: int, calls: int, seconds: float, fault: str) -> None:
+        """Nothing."""
+
+
+UNMETERED: Final = Unmetered()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +56,7 @@ class ChainSettings:
     max_fee_per_gas: int
     request_timeout_seconds: float
     wallet_key: bytes
+    meter: RpcMeter = UNMETERED
 
     def __repr__(self) -> str:
         return f"ChainSettings(name={self.name!r}, caip2={self.caip2!r})"

@@ -78,7 +78,7 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
     # Compressed answers are not asked for; one that comes all the same is not unpacked, for nothing bounds its size.
     session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
     endpoints = [
-        RpcEndpoint(session, url, number, settings.request_timeout_seconds)
+        RpcEndpoint(session, url, number, settings.request_timeout_seconds, settings.meter)
         for number, url in enumerate(settings.rpc_urls)
     ]
     pool = EndpointPool(

@@ -8,6 +8,7 @@ followed or decompressed. It must not judge what an answer means, nor show the e
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -17,6 +18,7 @@ import aiohttp
 import orjson
 
 from relayer.errors import RpcUnavailable
+from relayer.ports.vm import UNMETERED, RpcMeter
 
 MAX_CALLS_PER_EXCHANGE: Final = 100
 """Calls in one HTTP exchange: beyond it the gain is small, and public endpoints refuse larger batches."""
@@ -68,10 +70,19 @@ class RpcEndpoint:
     `label` names it in logs and errors: scheme, host, port and number, never path, query or credentials.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, number: int, timeout_seconds: float) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        number: int,
+        timeout_seconds: float,
+        meter: RpcMeter = UNMETERED,
+    ) -> None:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
         self.label: Final = f"{parts.scheme}://{parts.hostname}{port}#{number}"
+        self._number = number
+        self._meter = meter
         self._session = session
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
@@ -112,12 +123,23 @@ class RpcEndpoint:
         )
         body = b"[%b]" % b",".join(calls)
         async with self._parallel:
-            text = await self._post(body)
+            text = await self._metered_post(body, len(encoded))
         try:
             answers = orjson.loads(text)
         except orjson.JSONDecodeError:
             raise RpcUnavailable(f"{self.label} answered with no JSON") from None
         return self._match(answers, first_id, len(encoded))
+
+    async def _metered_post(self, body: bytes, calls: int) -> bytes:
+        began = time.monotonic()
+        fault = ""
+        try:
+            return await self._post(body)
+        except RpcUnavailable as error:
+            fault = error.code
+            raise
+        finally:
+            self._meter.exchanged(self._number, calls, time.monotonic() - began, fault)
 
     async def _post(self, body: bytes) -> bytes:
         try:
