@@ -115,6 +115,13 @@ def _blind(world: World) -> None:
     view.is_unreadable = not view.is_unreadable
 
 
+def _blind_to_some(world: World) -> None:
+    """Some nodes' endpoints cannot read some of the queries."""
+    for node in world.nodes:
+        for view in node.running.views.values():
+            view.unreadable_payloads |= {request.payload for request in world.asked if world.rng.random() < 0.2}
+
+
 def _lose_pushes(world: World) -> None:
     world.network.on_the_way.clear()
 
@@ -199,6 +206,7 @@ FAULTS: Final[dict[str, Act]] = {
     "freeze": _freeze,
     "thaw": _thaw,
     "blind": _blind,
+    "blind to some": _blind_to_some,
     "lose pushes": _lose_pushes,
     "lose transactions": _lose_transactions,
     "lose sends": _lose_sends,

@@ -33,6 +33,7 @@ from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
+from relayer.stages.split import SplitStage
 from relayer.stages.stage import Stage
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
@@ -114,6 +115,7 @@ class Process:
             AttestStage(self.desk, self.inbox),
             CatchUpStage(self.desk, self.inbox),
             EvidenceStage(self.desk, self.inbox),
+            SplitStage(self.desk),
         ]
         for name, view in self.views.items():
             self.stages += [

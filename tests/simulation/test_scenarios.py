@@ -123,6 +123,19 @@ async def test_one_node_without_the_state_keeps_nobody_from_an_answer() -> None:
     await world.calm()
 
 
+async def test_one_query_that_half_of_the_nodes_cannot_read_keeps_no_other_from_its_answer() -> None:
+    world = new_world()
+    odd, *others = [world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(5)]
+    for node in world.nodes[:2]:
+        node.running.views[world.b.caip2].unreadable_payloads.add(world.asked[0].payload)
+    await rounds(world, 60)
+    assert world.a.requests()[odd].location.block == world.a.requests()[others[0]].location.block
+    assert {status for other in others for status in statuses(world, other)} == {Status.DELIVERED}
+    assert statuses(world, odd) <= {Status.FINAL, Status.CONCLUDED}
+    await world.calm()
+    assert statuses(world, odd) == {Status.DELIVERED}
+
+
 async def test_what_does_not_pay_is_held_and_expires() -> None:
     world = new_world()
     identifier = world.ask(world.a, world.b, fee=POOR_FEE, valid_seconds=60)

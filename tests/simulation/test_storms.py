@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -41,9 +42,9 @@ class Plan:
     acts: tuple[tuple[str, int], ...]
 
 
-def plans(*faults: str) -> st.SearchStrategy[Plan]:
-    """Plans with these faults (all, if none is named) and every kind of request."""
-    names = [*ASKS, *(faults or FAULTS)]
+def plans(*faults: str, asks: Sequence[str] = tuple(ASKS)) -> st.SearchStrategy[Plan]:
+    """Plans with these faults (all, if none is named) and these kinds of request."""
+    names = [*asks, *(faults or FAULTS)]
     acts = st.tuples(st.sampled_from(names), st.sampled_from([0, 20, 150, 500]))
     return st.builds(
         Plan,
@@ -89,6 +90,12 @@ def test_everything_comes_right_after_forks(plan: Plan) -> None:
 @STORMS
 @given(plan=plans("kill", "restart", "lose sends", "lose transactions", "fail transactions", "mine"))
 def test_everything_comes_right_after_deaths_and_lost_transactions(plan: Plan) -> None:
+    live_through(plan)
+
+
+@STORMS
+@given(plan=plans("blind", "blind to some", "lag", "freeze", "thaw", "pass time", "mine", asks=("query", "call")))
+def test_everything_comes_right_after_missing_answers(plan: Plan) -> None:
     live_through(plan)
 
 

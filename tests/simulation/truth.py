@@ -11,9 +11,10 @@ from collections import defaultdict
 from attestation.keccak import keccak256
 from attestation.request import Mode, RequestId
 from attestation.statement import Execute, Outcome, Statement, guard_key
-from relayer.domain.batch import Batch
+from relayer.domain.batch import MAX_BATCH_LEAVES, Batch, BatchKind, request_ids
 from relayer.domain.blocks import BlockRef
 from relayer.domain.observations import CallConcluded, CallRequested, Observation
+from relayer.domain.splitting import subset_positions
 from tests.simulation.chain import SimChain
 
 
@@ -23,18 +24,44 @@ class Truth:
     def __init__(self, chains: dict[str, SimChain]) -> None:
         self._chains = chains
         self.leaves: dict[bytes, bytes] = {}
-        self.roots: dict[bytes, bytes] = {}
         self.signed: defaultdict[bytes, list[Batch]] = defaultdict(list)
 
     def witness(self, signer: bytes, batch: Batch, epoch: int) -> None:
         """One signature. Raises AssertionError if it should not be."""
         assert epoch >= 1
         self.signed[signer].append(batch)
+        self._require_born(batch)
         for statement in batch.statements:
             key = guard_key(statement, batch.verifying_gateway)
             assert self.leaves.setdefault(key, statement.leaf) == statement.leaf, "two leaves under one guard key"
-            assert self.roots.setdefault(key, batch.root) == batch.root, "honest signers built different batches"
             self._check(batch, statement)
+
+    def _require_born(self, batch: Batch) -> None:
+        """A batch is all that one block gave rise to for its route, cut at 256, or a subset that all cut alike."""
+        ids = self._ids_of_the_block(batch)
+        parts = [ids[start : start + MAX_BATCH_LEAVES] for start in range(0, len(ids), MAX_BATCH_LEAVES)]
+        lawful = {tuple(part) for part in parts} | {
+            tuple(part[position] for position in positions) for part in parts for positions in subset_positions(part)
+        }
+        assert request_ids(batch) in lawful, "signed a batch that no block gave birth to"
+
+    def _ids_of_the_block(self, batch: Batch) -> list[RequestId]:
+        """What stands in the batch's block for its route, in log order."""
+        return [
+            log.request_id
+            for chain in self._chains.values()
+            for log in chain.blocks[min(batch.first_height, len(chain.blocks) - 1)].observed.observations
+            if (
+                isinstance(log, CallRequested)
+                and log.route == batch.route
+                and (batch.kind is BatchKind.EXECUTE or log.request.mode is Mode.QUERY)
+            )
+            or (
+                isinstance(log, CallConcluded)
+                and batch.kind is BatchKind.OUTCOME
+                and log.source_gateway + chain.gateway == batch.route
+            )
+        ]
 
     def _check(self, batch: Batch, statement: Statement) -> None:
         match statement:

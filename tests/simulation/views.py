@@ -54,6 +54,8 @@ class ChainView:
         """A fork that its endpoints are stuck on."""
         self.is_lossy = False
         self.is_unreadable = False
+        self.unreadable_payloads: set[bytes] = set()
+        """What its endpoints have no state for: of all queries, or of these."""
 
     @property
     def name(self) -> str:
@@ -134,8 +136,13 @@ class ChainView:
         await self._gate.rpc()
         if self.is_unreadable:
             return [None for _ in requests]
-        read = [self._chain.read(pin, request.payload) for request in requests]
-        return [Answer(kind, cut=False, return_data=data) for kind, data in read]
+        return [self._read(pin, request.payload) for request in requests]
+
+    def _read(self, pin: BlockRef, payload: bytes) -> Answer | None:
+        if payload in self.unreadable_payloads:
+            return None
+        kind, data = self._chain.read(pin, payload)
+        return Answer(kind, cut=False, return_data=data)
 
     # acting
 
