@@ -251,14 +251,6 @@ class PolicySection(_Section):
     )
 
 
-class LimitsSection(_Section):
-    """`[limits]`."""
-
-    in_flight_per_route: int = Field(
-        1000, ge=1, description="requests of one route that are submitted but not final at a time"
-    )
-
-
 class Settings(BaseSettings):
     """The whole file."""
 
@@ -269,7 +261,6 @@ class Settings(BaseSettings):
     chains: tuple[ChainSection, ...] = Field(min_length=2, description="the chains: at least two [[chains]] sections")
     peers: tuple[PeerSection, ...] = Field((), description="the other relayers")
     policy: PolicySection = Field(default={}, validate_default=True, description="when to act and what to spend")
-    limits: LimitsSection = Field(default={}, validate_default=True, description="bounds")
     database_url: SecretUrl = Field(
         SecretStr(""),
         repr=False,
@@ -558,7 +549,6 @@ def _description(location: tuple[int | str, ...]) -> str:
         "chains": ChainSection,
         "peers": PeerSection,
         "policy": PolicySection,
-        "limits": LimitsSection,
         "finality": FinalitySection,
     }
     model: type[BaseModel] = Settings

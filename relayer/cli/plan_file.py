@@ -59,11 +59,15 @@ class _Section(BaseModel):
 
 
 class OwnerSection(_Section):
+    """`[owner]`: the account that deploys."""
+
     key_file: Path
     password_file: Path | None = None
 
 
 class MemberSection(_Section):
+    """`[[signers.members]]`: one signer and who runs it."""
+
     name: Annotated[str, AfterValidator(_name)]
     key: Address
     weight: PositiveInt = 1
@@ -72,6 +76,8 @@ class MemberSection(_Section):
 
 
 class SignersSection(_Section):
+    """`[signers]`: the first signer set."""
+
     threshold: PositiveInt
     valid_until: datetime | PositiveInt
     grace_seconds: PositiveInt
@@ -84,6 +90,8 @@ class SignersSection(_Section):
 
 
 class TermsSection(_Section):
+    """`[terms]`: what gateways offer each other."""
+
     min_expiry_seconds: PositiveInt = 60
     default_expiry_seconds: PositiveInt = 1800
     max_expiry_seconds: PositiveInt = 86_400
@@ -92,11 +100,15 @@ class TermsSection(_Section):
 
 
 class GrantEntry(_Section):
+    """`grants`: money to send on the way."""
+
     account: Address
     wei: int = Field(gt=0)
 
 
 class ChainSection(_Section):
+    """`[[chains]]`: one chain."""
+
     name: str
     caip2: ChainText
     rpc_url: SecretUrl = Field(repr=False)
@@ -115,6 +127,8 @@ class ChainSection(_Section):
 
 
 class PlanDocument(_Section):
+    """The whole file."""
+
     owner: OwnerSection
     signers: SignersSection
     chains: tuple[ChainSection, ...] = Field(min_length=2)
