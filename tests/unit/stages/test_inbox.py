@@ -1,0 +1,172 @@
+"""What is believed of what peers say, what is kept, and for how long."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from attestation.keccak import keccak256
+from relayer.domain.batch import Batch
+from relayer.errors import PeerMessageInvalid
+from relayer.ports.signer import Attestation
+from relayer.stages.attest import AttestStage
+from relayer.stages.settings import StageSettings
+from relayer.stages.watch import WatchStage
+from tests.factories import SIGNING_KEYS, attest, execute_batch, track
+from tests.simulation.world import OBSERVER_KEY, Node, World
+from tests.unit.stages.steps import mine, new_world, step
+
+PEER = SIGNING_KEYS[1]
+
+
+async def born(world: World) -> tuple[Node, Batch]:
+    """A batch that the first node has built and not signed, and that node."""
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    [batch] = node.store._batches.values()
+    return node, batch
+
+
+def invented(world: World, number: int) -> Attestation:
+    """The peer's true signature over a root that no chain gave birth to."""
+    batch = replace(execute_batch_of(world), root=keccak256(b"invented %d" % number))
+    return attest(batch, PEER)
+
+
+def execute_batch_of(world: World) -> Batch:
+    """Some batch for the destination's gateway."""
+    return replace(execute_batch(track()), verifying_gateway=world.b.gateway)
+
+
+def rejected(node: Node) -> dict[str, float]:
+    """How many attestations were refused, by reason."""
+    metric = node.running.desk.metrics.attestations_rejected
+    return {
+        sample.labels["reason"]: sample.value
+        for family in metric.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total")
+    }
+
+
+async def test_an_attestation_over_a_batch_of_ours_is_stored() -> None:
+    world = new_world()
+    node, batch = await born(world)
+    attestation = attest(batch, PEER)
+    assert await node.running.inbox.take_in(PEER.key, [attestation]) == []
+    assert list(await node.store.load_attestations(batch.root)) == [attestation]
+
+
+async def test_an_early_attestation_counts_once_its_batch_is_born() -> None:
+    world = new_world()
+    node, other = world.nodes[0], world.nodes[1]
+    for watcher in (node, other):
+        await step(world, watcher, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, other, WatchStage, world.a)
+    [batch] = other.store._batches.values()
+    early = attest(batch, PEER)
+    assert await node.running.inbox.take_in(PEER.key, [early]) == [early]
+    assert list(await node.store.load_attestations(batch.root)) == []
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    assert early in await node.store.load_attestations(batch.root)
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        ({"signer": SIGNING_KEYS[2].key}, "WrongSigner"),
+        ({"signature": bytes(64)}, "ForgedSignature"),
+        ({"signature": bytes(63)}, "MalformedSignature"),
+        ({"count": 2}, "ForgedSignature"),
+        ({"count": 0}, "MalformedBatch"),
+        ({"root": bytes(32)}, "MalformedBatch"),
+        ({"epoch": 2}, "UnknownEpoch"),
+        ({"gateway": b"nonsense"}, "UnknownEpoch"),
+    ],
+)
+async def test_security_what_does_not_verify_is_neither_stored_nor_counted(
+    change: dict[str, object], code: str
+) -> None:
+    """SECURITY: nobody speaks for another signer, and a signature is worth what it covers."""
+    world = new_world()
+    node, batch = await born(world)
+    bad = replace(attest(batch, PEER), **change)  # type: ignore[arg-type]
+    good = attest(batch, PEER)
+    await node.running.inbox.take_in(PEER.key, [bad, good])
+    assert list(await node.store.load_attestations(batch.root)) == [good]
+    assert rejected(node) == {code: 1.0}
+
+
+async def test_security_a_stranger_counts_for_nothing() -> None:
+    """SECURITY: only members of the gateway's own set are heard."""
+    world = new_world()
+    node, batch = await born(world)
+    await node.running.inbox.take_in(OBSERVER_KEY.key, [attest(batch, OBSERVER_KEY)])
+    assert list(await node.store.load_attestations(batch.root)) == []
+
+
+async def test_security_one_peer_cannot_fill_the_memory_nor_push_out_another() -> None:
+    """SECURITY: a peer can sign roots without end."""
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=3))
+    node, _ = await born(world)
+    inbox, quiet = node.running.inbox, SIGNING_KEYS[2]
+    others = attest(replace(execute_batch_of(world), root=keccak256(b"of another")), quiet)
+    await inbox.take_in(quiet.key, [others])
+    flood = [invented(world, number) for number in range(10)]
+    await inbox.take_in(PEER.key, flood)
+    world.clock.seconds += 1_000
+    assert inbox.overdue() == [others, *flood[-3:]]
+
+
+async def test_an_unknown_root_is_overdue_after_a_while_and_forgotten_when_looked_into() -> None:
+    world = new_world()
+    node, _ = await born(world)
+    inbox, lie = node.running.inbox, invented(world, 0)
+    await inbox.take_in(PEER.key, [lie])
+    world.clock.seconds += 120
+    assert inbox.overdue() == []
+    world.clock.seconds += 1
+    assert inbox.overdue() == [lie]
+    inbox.forget(lie)
+    assert inbox.overdue() == []
+    inbox.forget(lie)
+
+
+async def test_own_attestations_are_served_by_cursor_until_the_end() -> None:
+    world = new_world()
+    node, _ = await born(world)
+    for _ in range(2):
+        world.ask(world.a, world.b)
+        mine(world, world.a)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    inbox = node.running.inbox
+    first = await inbox.load_own_attestations("", 2)
+    rest = await inbox.load_own_attestations(first.cursor, 2)
+    none = await inbox.load_own_attestations(rest.cursor, 2)
+    assert [len(page.attestations) for page in (first, rest, none)] == [2, 1, 0]
+    assert [page.is_end for page in (first, rest, none)] == [False, True, True]
+    assert none.cursor == rest.cursor
+    assert {a.signer for page in (first, rest) for a in page.attestations} == {node.key.key}
+
+
+@pytest.mark.parametrize("cursor", ["-1", "1.5", "x", "9" * 20, "\N{SUPERSCRIPT TWO}", " 1"])
+async def test_a_cursor_that_is_not_ours_is_refused(cursor: str) -> None:
+    node = new_world().nodes[0]
+    with pytest.raises(PeerMessageInvalid):
+        await node.running.inbox.load_own_attestations(cursor, 2)
+
+
+async def test_the_statements_of_own_batches_are_served_and_no_others() -> None:
+    world = new_world()
+    node, batch = await born(world)
+    assert await node.running.inbox.load_statements(batch.root) == batch.statements
+    assert await node.running.inbox.load_statements(bytes(32)) is None
