@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from typing import Final
 
 import aiohttp
 
@@ -25,13 +24,10 @@ from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
-from relayer.vms.evm.rpc import MAX_PARALLEL_EXCHANGES, RpcEndpoint
+from relayer.vms.evm.rpc import RpcEndpoint, open_session
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
-
-_KEEPALIVE_SECONDS: Final = 60.0  # longer than any block time, so that the next block finds the connections open
-_EXCHANGES_AT_ONCE: Final = 4  # of independent call lists at one endpoint: watching, preparing, confirming, answering
 
 
 class EvmOpenChain:
@@ -72,11 +68,7 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
         ConfigError: settings that cannot be meant, or an endpoint that serves another chain.
     """
     identity = _identity(settings)
-    connector = aiohttp.TCPConnector(
-        limit_per_host=MAX_PARALLEL_EXCHANGES * _EXCHANGES_AT_ONCE, keepalive_timeout=_KEEPALIVE_SECONDS
-    )
-    # Compressed answers are not asked for; one that comes all the same is not unpacked, for nothing bounds its size.
-    session = aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
+    session = open_session()
     endpoints = [
         RpcEndpoint(session, url, number, settings.request_timeout_seconds, settings.meter)
         for number, url in enumerate(settings.rpc_urls)

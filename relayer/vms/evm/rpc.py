@@ -32,6 +32,10 @@ MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 MAX_PARALLEL_EXCHANGES: Final = 4
 """Exchanges under way at once at one endpoint: enough to hide latency, not so many as to be throttled."""
 
+_MAX_CONNECTIONS: Final = 4 * MAX_PARALLEL_EXCHANGES
+"""To one endpoint: watching, preparing, confirming and answering do not wait for each other."""
+
+_KEEPALIVE_SECONDS: Final = 60.0  # longer than any block time, so that the next block finds the connections open
 _MAX_SHOWN_CHARACTERS: Final = 200  # of what an endpoint wrote, in an error: enough to recognise it
 _HTTP_OK: Final = 200
 _HEADERS: Final = {
@@ -39,6 +43,13 @@ _HEADERS: Final = {
     # A compressed body has no bound that holds before it is unpacked, and unpacking costs more than loopback or a LAN.
     "Accept-Encoding": "identity",
 }
+
+
+def open_session() -> aiohttp.ClientSession:
+    """The connections that a chain's endpoints share."""
+    connector = aiohttp.TCPConnector(limit_per_host=_MAX_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
+    # SECURITY: compressed answers are not asked for; one that comes all the same is not unpacked, for it has no bound.
+    return aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
 
 
 class RpcCall(NamedTuple):

@@ -161,13 +161,15 @@ class Network:
         )
         return replace(settings, **changes)
 
-    def ask(self, payload: bytes, target: bytes | None = None, *, value: int = 10**17, **options: Any) -> None:
+    def ask(
+        self, payload: bytes, target: bytes | None = None, *, value: int = 10**17, gas: int = 600_000, **options: Any
+    ) -> None:
         """A request by `echo`, waiting for its block. The target is the destination's counter, unless said."""
         chain = self.source
         call = chain.echo.functions.ask(
             target or self.destination.account(self.destination.counter), payload, {**OPTIONS, **options}
         )
-        call.transact({"from": chain.web3.eth.accounts[1], "value": value, "gas": 600_000})
+        call.transact({"from": chain.web3.eth.accounts[1], "value": value, "gas": gas})
 
     def certify(self, batch: Batch, requests: Sequence[TrackedRequest]) -> CertifiedBatch:
         """With the certificate of three of the four signers."""

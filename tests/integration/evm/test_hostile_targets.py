@@ -53,6 +53,33 @@ async def test_security_handlers_that_burn_more_than_they_did_in_the_simulation_
     assert [o.is_handler_failed for o in delivered] == [True] * count
 
 
+async def test_the_largest_payload_and_answer_fit_the_gas_that_they_are_given(
+    network: Network, source: EvmOpenChain, destination: EvmOpenChain
+) -> None:
+    largest = 65_536
+    payload = calldata(network.destination.counter, "answer", largest - 64).ljust(largest, b"\xee")
+    network.ask(
+        payload,
+        value=10**19,
+        gas=10_000_000,
+        executionGasLimit=10_000_000,
+        callbackGasLimit=10_000_000,
+        returnLimit=largest,
+    )
+    asked = await mine_and_fetch(network.source, source)
+    (request,) = track_all(asked)
+    assert len(request.request.payload) == largest
+    prepared = await destination.destination.prepare_execute(network.executions(asked), source.wallet.payee)
+    (receipt,) = await send_and_mine(network.destination, destination, prepared.calls)
+    concluded = await fetch_tip(destination)
+    (outcome,) = [o for o in concluded.observations if isinstance(o, CallConcluded)]
+    assert (receipt.is_success, outcome.kind, len(outcome.return_data)) == (True, OutcomeKind.EXECUTED, largest)
+    prepared = await source.source.prepare_deliver(network.deliveries(concluded, [request]))
+    network.source.set_code(network.source.echo, BURN_ALL)
+    (receipt,) = await send_and_mine(network.source, source, prepared.calls)
+    assert receipt.is_success
+
+
 async def test_a_forged_certificate_harms_no_other_batch(
     network: Network, source: EvmOpenChain, destination: EvmOpenChain
 ) -> None:

@@ -12,7 +12,7 @@ import orjson
 from aiohttp import web
 
 from relayer.vms.evm.endpoints import EndpointPool
-from relayer.vms.evm.rpc import RpcEndpoint
+from relayer.vms.evm.rpc import RpcEndpoint, open_session
 
 CHAIN_ID = 31337
 
@@ -71,7 +71,7 @@ class ScriptedNode:
 async def serve(*nodes: ScriptedNode) -> AsyncIterator[aiohttp.ClientSession]:
     """The nodes on loopback ports, and a session to talk to them with."""
     runners: list[web.AppRunner] = []
-    session = aiohttp.ClientSession(auto_decompress=False)
+    session = open_session()
     try:
         for node in nodes:
             application = web.Application(client_max_size=2**24)

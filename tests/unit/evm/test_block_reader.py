@@ -213,6 +213,29 @@ async def test_security_a_log_that_contradicts_its_block_or_receipt_is_not_belie
         await read(node, 0, 3)
 
 
+@pytest.mark.parametrize("methods", [{"eth_getLogs", "eth_getTransactionReceipt"}, {"eth_getTransactionReceipt"}])
+async def test_security_logs_and_receipts_of_another_fork_are_not_this_blocks(methods: set[str]) -> None:
+    """SECURITY: a node that changes forks between two calls must not have a request signed at the wrong block."""
+    chain = sample_chain()
+    rival = chain.fork(1)
+    twin = rival.mine(*chain.blocks[3].transactions, salt="rival")
+    twin.tx_hash = chain.blocks[3].tx_hash  # type: ignore[method-assign] - the same transactions, mined elsewhere
+    node = ScriptedNode(lambda method, params: (rival if method in methods else chain).answer(method, params))
+    with pytest.raises(RpcUnavailable):
+        await read(node, 3, 3)
+
+
+async def test_receipts_whose_logs_do_not_follow_one_another_are_no_answer() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    receipt = chain.receipt(f"0x{chain.blocks[3].tx_hash(0).hex()}")
+    assert receipt is not None
+    receipt["logs"][1]["logIndex"] = "0x7"
+    node.overrides["eth_getTransactionReceipt"] = lambda _: receipt
+    with pytest.raises(RpcUnavailable, match="malformed receipt"):
+        await read(node, 3, 3)
+
+
 async def test_security_a_log_left_out_of_a_transaction_is_missed() -> None:
     """SECURITY: receipts and logs must tell the same story."""
     chain = sample_chain()

@@ -151,6 +151,27 @@ async def test_what_is_fetched_stays_linked_while_endpoints_follow_different_for
             await watched.fetch_block_ref(5)
 
 
+async def test_a_header_of_another_height_is_no_answer() -> None:
+    chain = chain_of(4)
+    node = honest(chain)
+    node.overrides["eth_getBlockByNumber"] = lambda _: chain.header("0x1")
+    async with watch(node, quorum=1) as watched:
+        with pytest.raises(RpcUnavailable):
+            await watched.fetch_block_ref(2)
+        with pytest.raises(RpcUnavailable):
+            await watched.fetch_blocks(2, 2)
+
+
+async def test_two_forks_with_a_quorum_each_are_not_joined() -> None:
+    chain = chain_of(4)
+    short, rival = chain.fork(0), chain.fork(1)
+    for _ in range(2):
+        rival.mine(salt="rival")
+    nodes = [honest(short), honest(short), honest(rival), honest(rival)]
+    async with watch(*nodes, quorum=2) as watched:
+        assert [block.ref for block in await watched.fetch_blocks(4, 5)] == [short.blocks[4].ref]
+
+
 async def test_the_head_is_the_tip_that_enough_endpoints_reached() -> None:
     chain = chain_of(6)
     async with watch(honest(chain), honest(chain.fork(1)), honest(chain.fork(4)), quorum=2) as watched:
@@ -277,7 +298,10 @@ async def test_epochs_as_of_a_block_that_left_the_chain_are_not_told() -> None:
     chain = chain_of(3)
     rival = chain.fork(1)
     rival.mine(salt="rival")
-    async with watch(verifier_answers(chain, {}), quorum=1) as watched:
+    node = honest(chain)
+    node.overrides["eth_call"] = lambda _: format_data(bytes(32))
+    async with watch(node, quorum=1) as watched:
+        assert await watched.fetch_epochs(chain.blocks[3].ref) == []
         with pytest.raises(RpcUnavailable):
             await watched.fetch_epochs(rival.blocks[3].ref)
 

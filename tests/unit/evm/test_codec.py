@@ -171,9 +171,10 @@ def test_a_query_whose_target_names_no_chain_is_dropped() -> None:
     assert decode(log._replace(topics=topics, data=requested_data(request))) == ((), 1)
 
 
-def test_an_unknown_mode_is_dropped() -> None:
+@pytest.mark.parametrize("field", [5, 6])
+def test_a_mode_and_a_bool_are_no_more_than_one(field: int) -> None:
     data = bytearray(requested_data(make_request()))
-    data[96 + 5 * 32 + 31] = 2
+    data[96 + field * 32 + 31] = 2
     assert decode(requested_log(data=bytes(data))) == ((), 1)
 
 

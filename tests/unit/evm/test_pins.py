@@ -106,6 +106,19 @@ async def test_security_a_pin_is_agreed_by_a_quorum() -> None:
         assert await PinFinder(pool, RecentTimes()).find(after) == expected_pin(chain, after)
 
 
+async def test_blocks_of_two_forks_are_no_pin() -> None:
+    chain = chain_with([5] * 5)
+    rival = chain.fork(1)
+    for _ in range(2):
+        rival.mine(timestamp=rival.blocks[-1].timestamp + 5, salt="rival")
+    times = RecentTimes()
+    times.remember(Stamp(block.ref, block.parent_hash, block.timestamp) for block in rival.blocks)
+    nodes = [ScriptedNode(fork.answer) for fork in (chain, chain, rival, rival)]
+    async with serve_pool(*nodes, quorum=2) as pool:
+        pin = await PinFinder(pool, times).find(chain.blocks[5].timestamp)
+    assert pin in {None, expected_pin(rival, chain.blocks[5].timestamp)}
+
+
 def test_memory_of_times_is_bounded_and_keeps_the_newest() -> None:
     times = RecentTimes()
     chain_length = MAX_RECENT_TIMES + 100
