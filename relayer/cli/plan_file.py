@@ -19,7 +19,9 @@ from attestation.address import Namespace, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from attestation.schemes import SECP256K1
 from attestation.signer_set import Signer, SignerSet, verify_rules
-from relayer.config import ChainText, FinalitySection, SecretUrl, place, told_errors
+from relayer.config.faults import place, told_errors
+from relayer.config.sections import FinalitySection
+from relayer.config.values import ChainText, SecretUrl
 from relayer.errors import ConfigError
 from relayer.vms.evm.deployment_plan import (
     ChainPlan,

@@ -1,0 +1,241 @@
+"""The whole configuration file.
+
+Its job: read it, put the sections together, and give each part of the node what it needs.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final, Self, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.sources import InitSettingsSource
+
+from relayer.config.faults import refuse, tell
+from relayer.config.sections import ChainSection, NodeSection, PeerSection, PolicySection, Section, SignerSection
+from relayer.config.values import SecretUrl, is_in_the_clear
+from relayer.domain.policy import SpendPolicy
+from relayer.errors import ConfigError
+from relayer.keys.keystore import Secret, load_password, load_secret
+from relayer.ports.vm import ChainSettings
+
+MAX_CONFIG_BYTES: Final = 1 << 20
+"""A file for a hundred chains has some 100 kB; what is longer is another file, named by mistake."""
+
+_WEI_PER_GWEI: Final = 10**9
+
+_SectionT = TypeVar("_SectionT", bound=Section)
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    node: NodeSection = Field(description="this relayer")
+    signer: SignerSection = Field(description="its signing key")
+    chains: tuple[ChainSection, ...] = Field(min_length=2, description="the chains: at least two [[chains]] sections")
+    peers: tuple[PeerSection, ...] = Field((), description="the other relayers")
+    policy: PolicySection = Field(default={}, validate_default=True, description="when to act and what to spend")
+    database_url: SecretUrl = Field(
+        SecretStr(""),
+        repr=False,
+        description="where requests are kept: sqlite:///FILE, postgresql://..., env:NAME or file:PATH; "
+        "a SQLite file in data_dir if not given",
+    )
+    guard_database_url: SecretUrl = Field(
+        SecretStr(""),
+        repr=False,
+        description="where the signing guard keeps its memory; another SQLite file in data_dir if not given",
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the library's signature
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The file alone: a stray environment variable must not change what a signer believes."""
+        assert isinstance(init_settings, InitSettingsSource)
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        chains, peers = dict(enumerate(self.chains)), dict(enumerate(self.peers))
+        faults = list(_cross_faults(chains, peers, allow_insecure=self.node.allow_insecure))
+        for key, url in (("database_url", self.database_url), ("guard_database_url", self.guard_database_url)):
+            text = url.get_secret_value()
+            if text and not text.startswith(("sqlite:///", "postgresql://")):
+                faults.append(
+                    f"{key}: must start with sqlite:/// or postgresql://; leave it out for a file in data_dir"
+                )
+        if self.store_url == self.guard_url:
+            # SECURITY: the one may be restored from a backup, the other never: a signer that forgot is a signer lost.
+            faults.append("guard_database_url: must be another database than database_url")
+        refuse(faults)
+        return self
+
+    @property
+    def store_url(self) -> str:
+        """SQLAlchemy URL of the node's database. It may hold a password."""
+        return self.database_url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'relayer.sqlite3'}"
+
+    @property
+    def guard_url(self) -> str:
+        """SQLAlchemy URL of the signing guard's database. SECURITY: never restore it from a backup."""
+        return self.guard_database_url.get_secret_value() or f"sqlite:///{self.node.data_dir / 'guard.sqlite3'}"
+
+    def spend_policy(self) -> SpendPolicy:
+        """The operator's terms, with prices per smallest unit of each chain's coin."""
+        prices = {chain.caip2: Fraction(chain.native_price) / 10**chain.native_decimals for chain in self.chains}
+        return SpendPolicy(self.policy.cost_limit_percent, prices)
+
+    def load_signer_secret(self) -> Secret:
+        """The signer's key. Raises `ConfigError`."""
+        return load_secret(self.signer.key_file, self._password())
+
+    def load_chain_settings(self) -> tuple[ChainSettings, ...]:
+        """Each chain as its adapter is told, wallet keys included. Raises `ConfigError` with the faults of all."""
+        password = self._password()
+        loaded: list[ChainSettings] = []
+        faults: list[str] = []
+        for chain in self.chains:
+            try:
+                loaded.append(_chain_settings(chain, load_secret(chain.wallet_key_file, password)))
+            except ConfigError as error:
+                faults.extend(error.faults)
+        if faults:
+            raise ConfigError(faults)
+        return tuple(loaded)
+
+    def _password(self) -> str | None:
+        return load_password(self.signer.password_env, self.signer.password_file)
+
+
+def load_config(path: Path) -> Settings:
+    """Read and check the file at `path`. Paths in it are relative to its folder.
+
+    Raises:
+        ConfigError: with every fault at once, each as `key: what is wrong; what to do`.
+    """
+    document = _anchored(_read(path), path.resolve().parent)
+    try:
+        return Settings(**document)
+    except ValidationError as error:
+        # SECURITY: no `from`: the library's error holds what was in the file.
+        faults = [*tell(error, Settings), *_cross_faults_despite(document)]
+        raise ConfigError(list(dict.fromkeys(faults))) from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            content = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {error.strerror}; name another with --config"]) from error
+    if len(content) > MAX_CONFIG_BYTES:
+        raise ConfigError([f"{path}: longer than {MAX_CONFIG_BYTES} bytes; is it the right file?"])
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: not TOML: {error}"]) from None
+
+
+_PATH_KEYS: Final = {
+    "node": ("data_dir",),
+    "signer": ("key_file", "password_file"),
+    "chains": ("wallet_key_file",),
+}
+
+
+def _anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """The document with relative paths made absolute from `folder`. Values of a wrong type are left to the model."""
+
+    def anchor(section: object, keys: Iterable[str]) -> object:
+        if not isinstance(section, dict):
+            return section
+        moved = {key: str(folder / section[key]) for key in keys if isinstance(section.get(key), str)}
+        return {**section, **moved}
+
+    anchored = dict(document)
+    for name, keys in _PATH_KEYS.items():
+        section = document.get(name)
+        if isinstance(section, list):
+            anchored[name] = [anchor(item, keys) for item in section]
+        elif section is not None:
+            anchored[name] = anchor(section, keys)
+    return anchored
+
+
+def _chain_settings(chain: ChainSection, wallet_key: Secret) -> ChainSettings:
+    return ChainSettings(
+        name=chain.name,
+        caip2=chain.caip2,
+        rpc_urls=tuple(url.get_secret_value() for url in chain.rpc_urls),
+        rpc_quorum=chain.quorum,
+        ws_urls=tuple(url.get_secret_value() for url in chain.ws_urls),
+        gateway=chain.gateway,
+        verifier=chain.verifier,
+        finality=chain.finality.rule(),
+        block_time_seconds=chain.block_time_seconds,
+        max_blocks_per_fetch=chain.max_blocks_per_fetch,
+        transaction_gas_cap=chain.transaction_gas_cap,
+        max_fee_per_gas=int(chain.max_fee_per_gas_gwei * _WEI_PER_GWEI),
+        request_timeout_seconds=chain.request_timeout_seconds,
+        wallet_key=wallet_key.reveal(),
+    )
+
+
+def _cross_faults(
+    chains: Mapping[int, ChainSection], peers: Mapping[int, PeerSection], *, allow_insecure: bool
+) -> Iterable[str]:
+    """What sections say that cannot stand together; each by its index in the file."""
+    for where, values in (
+        ("chains[].name", [chain.name for chain in chains.values()]),
+        ("chains[].caip2", [chain.caip2 for chain in chains.values()]),
+        ("peers[].name", [peer.name for peer in peers.values()]),
+        ("peers[].url", [peer.url for peer in peers.values()]),
+        ("peers[].signer", [peer.signer for peer in peers.values()]),
+    ):
+        for value in sorted({value for value in values if values.count(value) > 1}):
+            yield f"{where}: {value} is used twice; each must be another one"
+    if allow_insecure:
+        return
+    advice = "is not encrypted and leaves this machine; use TLS, or set node.allow_insecure on a closed network"
+    for index, chain in chains.items():
+        for key, urls in (("rpc_urls", chain.rpc_urls), ("ws_urls", chain.ws_urls)):
+            for position, url in enumerate(urls):
+                # SECURITY: whoever sits on the way could tell this signer what is final.
+                if is_in_the_clear(url.get_secret_value()):
+                    yield f"chains[{index}].{key}[{position}]: {advice}"
+    for index, peer in peers.items():
+        if is_in_the_clear(peer.url):
+            yield f"peers[{index}].url: {advice}"
+
+
+def _cross_faults_despite(document: Mapping[str, Any]) -> Iterable[str]:
+    """The same, of those sections of a faulty file that are right in themselves."""
+    node = document.get("node")
+    allow_insecure = isinstance(node, dict) and node.get("allow_insecure") is True
+    chains = _valid_sections(ChainSection, document.get("chains"))
+    return _cross_faults(chains, _valid_sections(PeerSection, document.get("peers")), allow_insecure=allow_insecure)
+
+
+def _valid_sections(model: type[_SectionT], items: object) -> dict[int, _SectionT]:
+    valid: dict[int, _SectionT] = {}
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        try:
+            valid[index] = model.model_validate(item)
+        except ValidationError:
+            continue
+    return valid
+
+
+_FAULT_SEPARATOR: Final = "\n"

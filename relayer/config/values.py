@@ -1,0 +1,107 @@
+"""Values of the configuration: texts that must mean something, and where URLs lead.
+
+Its job: check one value at a time. SECURITY: what a fault says never holds the value, which may be a secret.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Final
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, SecretStr
+
+from attestation.address import parse_account_text, parse_chain_text
+from attestation.errors import AttestationError
+
+_SIGNER_KEY_LENGTH: Final = 20
+
+
+def chain_text(text: str) -> str:
+    """A chain as CAIP-2, in its one spelling."""
+    try:
+        return str(parse_chain_text(text))
+    except AttestationError as error:
+        raise ValueError(f"{error}; write the chain as CAIP-2, such as eip155:31337") from None
+
+
+def signer_text(text: str) -> str:
+    """A signer key: 0x and 40 lower-case hex digits."""
+    digits = text.removeprefix("0x")
+    try:
+        key = bytes.fromhex(digits)
+    except ValueError:
+        key = b""
+    if len(key) != _SIGNER_KEY_LENGTH or not text.startswith("0x"):
+        raise ValueError("write the peer's signer key as 0x and 40 hex digits; `xvm keys show` prints it")
+    return f"0x{key.hex()}"
+
+
+def secret_url(value: SecretStr) -> SecretStr:
+    """Resolve `env:NAME` and `file:PATH`; the text of a fault never holds the URL."""
+    text = value.get_secret_value()
+    kind, _, place = text.partition(":")
+    if kind == "env":
+        found = os.environ.get(place)
+        if not found:
+            raise ValueError(f"the environment variable {place} is not set")
+        return SecretStr(found.strip())
+    if kind == "file":
+        try:
+            return SecretStr(Path(place).read_text("utf-8").strip())
+        except (OSError, UnicodeDecodeError):
+            raise ValueError(f"the file {place} cannot be read") from None
+    return value
+
+
+def url_text(text: str) -> str:
+    """An HTTP URL."""
+    if not is_url(text, ("http", "https")):
+        raise ValueError("not a URL that starts with http:// or https://")
+    return text
+
+
+def key_file_path(path: Path) -> Path:
+    """A file that is there; what is in it is read when it is needed."""
+    if not path.is_file():
+        raise ValueError(f"{path} is not a file; `xvm keys new` makes a key file")
+    return path
+
+
+ChainText = Annotated[str, AfterValidator(chain_text)]
+SecretUrl = Annotated[SecretStr, AfterValidator(secret_url)]
+KeyFile = Annotated[Path, AfterValidator(key_file_path)]
+
+
+def is_account(caip2: str, text: str) -> bool:
+    """Whether `text` is an account of this chain, in the chain's own form."""
+    try:
+        parse_account_text(f"{caip2}:{text}")
+    except AttestationError:
+        return False
+    return True
+
+
+def is_url(url: str, schemes: tuple[str, ...]) -> bool:
+    """Whether the URL has one of these schemes, and a host."""
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+
+
+def is_in_the_clear(url: str) -> bool:
+    """Whether the URL is unencrypted and its host is not this machine's loopback."""
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "ws"}:
+        return False
+    host = parts.hostname or ""
+    if host == "localhost":
+        return False
+    try:
+        return not ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return True
