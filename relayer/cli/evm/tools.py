@@ -133,6 +133,9 @@ class EvmSourceSession(EvmGatewaySession):
             signed = self._account.sign_transaction(transaction)  # type: ignore[arg-type]
             tx_hash = self._web3.eth.send_raw_transaction(signed.raw_transaction)
             receipt = self._web3.eth.wait_for_transaction_receipt(tx_hash, MINED_SECONDS, _POLL_SECONDS)
+            if receipt["status"] != 1:
+                # What it was estimated for is not what it met; on the block that it stands in it fails again, by name.
+                call.call({"from": self._account.address, "value": Wei(fee)}, receipt["blockNumber"])
         logs = self._gateway.events.XVMCallRequested().process_receipt(receipt, errors=DISCARD)
         if receipt["status"] != 1 or not logs:
             raise RejectedError(f"{self._chain}: the gateway refused transaction {Web3.to_hex(tx_hash)} when it ran")
