@@ -84,7 +84,7 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
     foreign = await pool.find_foreign()
     if foreign:
         await session.close()
-        raise ConfigError([f"{settings.name}: {label} does not serve {settings.caip2}" for label in foreign])
+        raise ConfigError([f"{label} does not serve {settings.caip2}" for label in foreign])
     hints = HeadHints(
         session, settings.name, settings.ws_urls, settings.block_time_seconds, asyncio.sleep, random.random
     )
@@ -108,17 +108,17 @@ def _identity(settings: ChainSettings) -> ChainIdentity:
     faults: list[str] = []
     chain = _parse_chain(settings, faults)
     gateway, verifier = (
-        _parse_address(settings, chain, what, text, faults)
+        _parse_address(chain, what, text, faults)
         for what, text in (("gateway", settings.gateway), ("verifier", settings.verifier))
     )
     # SECURITY: one endpoint under two entries would be two voices.
     if len(set(settings.rpc_urls)) != len(settings.rpc_urls):
-        faults.append(f"{settings.name}: an RPC URL is named twice; name different endpoints")
+        faults.append("an RPC URL is named twice; name different endpoints")
     if not 0 < settings.rpc_quorum <= len(settings.rpc_urls):
-        faults.append(f"{settings.name}: rpc_quorum is not 1 to the number of RPC URLs ({len(settings.rpc_urls)})")
+        faults.append(f"rpc_quorum is not 1 to the number of RPC URLs ({len(settings.rpc_urls)})")
     key = settings.wallet_key
     if len(key) != SECRET_LENGTH or not 0 < int.from_bytes(key, "big") < ORDER:
-        faults.append(f"{settings.name}: the wallet key is no secp256k1 secret of {SECRET_LENGTH} bytes")
+        faults.append(f"the wallet key is no secp256k1 secret of {SECRET_LENGTH} bytes")
     if chain is None or faults:
         raise ConfigError(faults)
     return ChainIdentity(settings.name, settings.caip2, chain.chain_id, gateway, verifier)
@@ -128,17 +128,17 @@ def _parse_chain(settings: ChainSettings, faults: list[str]) -> Chain | None:
     try:
         chain = parse_chain_text(settings.caip2)
     except MalformedAddress as error:
-        faults.append(f"{settings.name}: {error}")
+        faults.append(str(error))
         return None
     if chain.namespace is not Namespace.EIP155:
-        faults.append(f"{settings.name}: {settings.caip2} is no EVM chain")
+        faults.append(f"{settings.caip2} is no EVM chain")
         return None
     return chain
 
 
-def _parse_address(settings: ChainSettings, chain: Chain | None, what: str, text: str, faults: list[str]) -> bytes:
+def _parse_address(chain: Chain | None, what: str, text: str, faults: list[str]) -> bytes:
     try:
         return parse_account_text(f"{chain or 'eip155:1'}:{text}").address
     except MalformedAddress as error:
-        faults.append(f"{settings.name}: {what}: {error}")
+        faults.append(f"{what}: {error}")
         return b""

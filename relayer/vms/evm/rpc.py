@@ -96,6 +96,8 @@ class RpcEndpoint:
         self._meter = meter
         self._session = session
         self._url = url
+        self._number = number
+        self._meter = meter
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._next_id = 1
         self._parallel = asyncio.Semaphore(MAX_PARALLEL_EXCHANGES)
@@ -127,30 +129,28 @@ class RpcEndpoint:
         return [answer for part in _cut(calls) for answer in await self._exchange(part)]
 
     async def _exchange(self, encoded: Sequence[bytes]) -> list[Any]:
+        started, fault = time.perf_counter(), ""
+        try:
+            return await self._ask(encoded)
+        except RpcUnavailable as error:
+            fault = error.code
+            raise
+        finally:
+            self._meter.exchanged(self._number, len(encoded), time.perf_counter() - started, fault)
+
+    async def _ask(self, encoded: Sequence[bytes]) -> list[Any]:
         first_id = self._next_id
         self._next_id += len(encoded)
         calls = (
             b'{"jsonrpc":"2.0","id":%d,%b' % (first_id + place, members[1:]) for place, members in enumerate(encoded)
         )
-        body = b"[%b]" % b",".join(calls)
         async with self._parallel:
-            text = await self._metered_post(body, len(encoded))
+            text = await self._post(b"[%b]" % b",".join(calls))
         try:
             answers = orjson.loads(text)
         except orjson.JSONDecodeError:
             raise RpcUnavailable(f"{self.label} answered with no JSON") from None
         return self._match(answers, first_id, len(encoded))
-
-    async def _metered_post(self, body: bytes, calls: int) -> bytes:
-        began = time.monotonic()
-        fault = ""
-        try:
-            return await self._post(body)
-        except RpcUnavailable as error:
-            fault = error.code
-            raise
-        finally:
-            self._meter.exchanged(self._number, calls, time.monotonic() - began, fault)
 
     async def _post(self, body: bytes) -> bytes:
         try:

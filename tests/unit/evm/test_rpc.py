@@ -266,6 +266,26 @@ async def test_one_failing_exchange_fails_the_whole_call() -> None:
             await make_endpoint(session, node).call([RpcCall("a", [])] * 150)
 
 
+class Recorder:
+    def __init__(self) -> None:
+        self.exchanges: list[tuple[int, int, str]] = []
+
+    def exchanged(self, endpoint: int, calls: int, seconds: float, fault: str) -> None:
+        assert seconds >= 0
+        self.exchanges.append((endpoint, calls, fault))
+
+
+async def test_every_exchange_is_metered_with_what_became_of_it() -> None:
+    meter, node = Recorder(), ScriptedNode(lambda *_: 1)
+    async with serve(node) as session:
+        endpoint = RpcEndpoint(session, node.url, 7, 5, meter)
+        await endpoint.call([RpcCall("a", [])] * 130)
+        node.respond = hostile([])
+        with pytest.raises(RpcUnavailable):
+            await endpoint.call(ONE)
+    assert sorted(meter.exchanges) == [(7, 1, "rpc_unavailable"), (7, 30, ""), (7, 100, "")]
+
+
 async def test_security_no_error_shows_the_key_in_a_url() -> None:
     """SECURITY: URLs of endpoints hold credentials."""
     secrets = ("hunter2", "s3cret", "t0ken")
