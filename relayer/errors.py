@@ -101,7 +101,10 @@ class ReorgBelowFinality(ConsistencyError):
 
 
 class ConflictingAttestation(ConsistencyError):
-    """This operator was about to sign a second leaf under a guard key that already has one."""
+    """This operator was about to sign a second leaf under a guard key that already has one.
+
+    The attesting stage leaves that batch unsigned and goes on: its other leaves are signed when the batch is split.
+    """
 
     code = "conflicting_attestation"
 

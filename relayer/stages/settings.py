@@ -31,6 +31,9 @@ class StageSettings:
     claim_limit: int = 1024
     """Effects taken in one step: four full batches, what one large transaction and one database commit carry well."""
 
+    resign_limit: int = 8192
+    """Batches signed again when an epoch is applied, of each kind: what hours of full blocks leave unlanded."""
+
     max_blocks_per_step: int = 64
     """Blocks taken in per commit while catching up: bounds memory and the time of one transaction."""
 

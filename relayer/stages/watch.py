@@ -12,8 +12,17 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import structlog
 
 from attestation.request import RequestId
-from relayer.domain.batch import Batch, conclusion_of, execute_batches, is_servable, receipt_batches, request_ids
+from relayer.domain.batch import (
+    Batch,
+    BatchKind,
+    conclusion_of,
+    execute_batches,
+    is_servable,
+    receipt_batches,
+    request_ids,
+)
 from relayer.domain.blocks import BlockRef
+from relayer.domain.effects import EffectKind
 from relayer.domain.events import (
     CallbackFinal,
     CancelFinal,
@@ -39,7 +48,7 @@ from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.errors import ReorgBelowFinality, RpcUnavailable
 from relayer.ports.chain import Chain
-from relayer.ports.store import Certificate, Commit, FeeEntry, Receipt, StoredEpoch
+from relayer.ports.store import Certificate, Commit, FeeEntry, OutboxRow, Receipt, StoredEpoch
 from relayer.stages.desk import Bell, Desk
 from relayer.stages.draft import Draft, birth_effects
 from relayer.stages.rewind import rewind_commit
@@ -183,7 +192,16 @@ class WatchStage:
             step.see(block)
         for block in final:
             step.finalise(block)
+        if any(isinstance(observation, EpochApplied) for block in final for observation in block.observations):
+            step.sign_again(await self._load_unlanded())
         return step.commit(moved)
+
+    async def _load_unlanded(self) -> list[bytes]:
+        """Roots whose certificate is still to be used at this chain's gateway."""
+        store, limit = self._desk.store, self._desk.settings.resign_limit
+        return [
+            root for kind in BatchKind for root in await store.load_unlanded_roots(kind, self._chain.gateway, limit)
+        ]
 
     def _stored(self, epoch: EpochApplied) -> StoredEpoch:
         return StoredEpoch(self._chain.gateway, epoch.epoch, epoch.signer_set, epoch.valid_until)
@@ -213,6 +231,7 @@ class _Step:
         self._batches: list[Batch] = []
         self._epochs: list[StoredEpoch] = []
         self._fees: list[FeeEntry] = []
+        self._resigned: tuple[OutboxRow, ...] = ()
 
     def see(self, block: ObservedBlock) -> None:
         """What is known as soon as a block is there, final or not."""
@@ -248,12 +267,16 @@ class _Step:
                     )
                     self._epochs.append(stored)
 
+    def sign_again(self, roots: Iterable[bytes]) -> None:
+        """A new epoch counts here: what has not landed is signed under it as well, for the old one will lapse."""
+        self._resigned = tuple(OutboxRow(EffectKind.SIGN_BATCH, root, self._chain, self._now) for root in roots)
+
     def commit(self, cursor: ChainCursor) -> Commit:
         """All of it."""
         rest = Commit(
             receipts=tuple(self._new_receipts.values()),
             batches=tuple(self._batches),
-            effects=birth_effects(self._batches, self._now, self._desk.settings.split_seconds),
+            effects=(*birth_effects(self._batches, self._now, self._desk.settings.split_seconds), *self._resigned),
             fees=tuple(self._fees),
             cursors=(cursor,),
             epochs=tuple(self._epochs),
