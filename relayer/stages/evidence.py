@@ -80,6 +80,11 @@ class EvidenceStage:
             _log.warning("statements_withheld", peer=attestation.signer.hex(), reason=str(error))
             self._inbox.forget(attestation)
             return
+        if len(statements) != attestation.count:
+            # SECURITY: its signature covers no batch of these statements: it proves nothing, whatever they say.
+            _log.warning("attestation_miscounted", peer=attestation.signer.hex(), count=attestation.count)
+            self._inbox.forget(attestation)
+            return
         kept = ForeignStatements(attestation.root, attestation.signer, statements)
         async with desk.writing:
             await desk.commit(Commit(attestations=(attestation,), foreign=(kept,)))

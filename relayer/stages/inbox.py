@@ -7,13 +7,14 @@ serve this node's own attestations and statements to peers that ask. A peer is b
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from attestation.batch import Attestation as IndexedAttestation
 from attestation.batch import Batch as SignedBatch
 from attestation.batch import verify_attestation
-from attestation.errors import AttestationError, UnknownEpoch, WrongSigner
+from attestation.errors import AttestationError, OtherBatch, UnknownEpoch, WrongSigner
 from attestation.statement import Statement
+from relayer.domain.batch import Batch
 from relayer.errors import PeerMessageInvalid
 from relayer.observability.metrics import peer_label
 from relayer.ports.peers import AttestationPage
@@ -49,7 +50,7 @@ class Inbox:
                 desk.metrics.attestations_rejected.labels(refusal).inc()
         async with desk.writing:
             known = await desk.store.load_batches([attestation.root for attestation in verified])
-            ripe = [attestation for attestation in verified if attestation.root in known]
+            ripe = self._ripe(verified, known)
             if ripe:
                 await commit_quorums(desk, set(known), Commit(attestations=tuple(ripe)))
             early = [attestation for attestation in verified if attestation.root not in known]
@@ -65,12 +66,12 @@ class Inbox:
             return
         async with self._desk.writing:
             known = await self._desk.store.load_batches([attestation.root for attestation in waiting])
-            ripe = [attestation for attestation in waiting if attestation.root in known]
-            if not ripe:
-                return
-            await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
-        for attestation in ripe:
-            self._early[attestation.signer].pop(attestation.root, None)
+            ripe = self._ripe(waiting, known)
+            if ripe:
+                await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
+        for attestation in waiting:
+            if attestation.root in known:
+                self._early[attestation.signer].pop(attestation.root, None)
 
     def overdue(self) -> list[Attestation]:
         """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""
@@ -91,9 +92,16 @@ class Inbox:
         if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 20):  # noqa: PLR2004 - below 2^63
             raise PeerMessageInvalid("the cursor is not one of ours")
         after = int(cursor or 0)
+        if after and not await self._is_own_row(after):
+            after = 0  # given out before this node's database was made anew: the peer starts over
         rows = await self._desk.store.load_own_attestations(self._desk.signer.key, after, limit)
         last = rows[-1][0] if rows else after
         return AttestationPage(tuple(attestation for _, attestation in rows), str(last), len(rows) < limit)
+
+    async def _is_own_row(self, row: int) -> bool:
+        """Whether an attestation of this node has this row number."""
+        found = await self._desk.store.load_own_attestations(self._desk.signer.key, row - 1, 1)
+        return bool(found) and found[0][0] == row
 
     def _refusal(self, sender: bytes, attestation: Attestation) -> str:
         """Why the attestation is not kept; empty if it verifies. `UnknownEpoch` may pass with the next final block.
@@ -112,6 +120,23 @@ class Inbox:
         except AttestationError as error:
             return error.code
         return ""
+
+    def _ripe(self, verified: Sequence[Attestation], known: Mapping[bytes, Batch]) -> list[Attestation]:
+        """Those over batches of ours, as they are.
+
+        SECURITY: a signature over the root with another count or for another gateway serves neither a certificate nor
+        evidence, and would take the place of the signer's true one.
+        """
+        ripe: list[Attestation] = []
+        for attestation in verified:
+            batch = known.get(attestation.root)
+            if batch is None:
+                continue
+            if (attestation.gateway, attestation.count) == (batch.verifying_gateway, batch.count):
+                ripe.append(attestation)
+            else:
+                self._desk.metrics.attestations_rejected.labels(OtherBatch.code).inc()
+        return ripe
 
     def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
         kept = self._early.setdefault(sender, OrderedDict())

@@ -1,0 +1,165 @@
+"""How a signer that contradicts itself is found, and what it cannot do to those who look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from attestation.batch import Batch as SignedBatch
+from attestation.evidence import verify_equivocation
+from attestation.evidence_file import parse_evidence
+from attestation.merkle import merkle_root
+from attestation.statement import Execute
+from relayer.domain.batch import Batch
+from relayer.ports.signer import Attestation
+from relayer.ports.store import Commit
+from relayer.stages.attest import AttestStage
+from relayer.stages.evidence import EvidenceStage
+from relayer.stages.watch import WatchStage
+from tests.factories import SIGNING_KEYS, attest
+from tests.simulation.world import Node, World
+from tests.unit.stages.steps import mine, new_world, step
+
+LIAR = SIGNING_KEYS[3]
+
+
+async def signed_truly(world: World) -> tuple[Node, Batch]:
+    """A batch that the node has built and that the liar, as everybody, has signed."""
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    [batch] = node.store._batches.values()
+    await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR)])
+    return node, batch
+
+
+def contradiction(batch: Batch) -> Batch:
+    """Another place for the same request."""
+    [statement] = batch.statements
+    assert isinstance(statement, Execute)
+    other = replace(statement, height=statement.height + 1)
+    return replace(batch, statements=(other,), root=merkle_root([other.leaf]))
+
+
+async def serve(world: World, *batches: Batch) -> None:
+    """The liar gives out the statements under these roots when it is asked."""
+    await world.nodes[3].store.commit(Commit(batches=batches))
+
+
+async def look(world: World, node: Node) -> int:
+    """How much evidence there is after the node has looked into what is overdue."""
+    world.clock.seconds += 121
+    await step(world, node, EvidenceStage)
+    return len(node.store._evidence)
+
+
+async def test_two_leaves_under_one_guard_key_are_evidence_that_anyone_can_check() -> None:
+    world = new_world()
+    node, batch = await signed_truly(world)
+    lie = contradiction(batch)
+    await serve(world, lie)
+    await node.running.inbox.take_in(LIAR.key, [attest(lie, LIAR)])
+    assert await look(world, node) == 1
+    [row] = node.store._evidence.values()
+    assert (row.offence, row.signer) == ("EQUIVOCATION", LIAR.key)
+    verify_equivocation(parse_evidence(row.document), LIAR.key)
+
+
+async def test_the_contradiction_is_found_when_the_true_signature_comes_later() -> None:
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    [batch] = node.store._batches.values()
+    lie = contradiction(batch)
+    await serve(world, lie)
+    await node.running.inbox.take_in(LIAR.key, [attest(lie, LIAR)])
+    assert await look(world, node) == 0
+    await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR)])
+    assert await look(world, node) == 1
+
+
+async def test_two_foreign_roots_can_contradict_each_other() -> None:
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    [batch] = node.store._batches.values()
+    first = contradiction(batch)
+    second = contradiction(first)
+    await serve(world, first, second)
+    await node.running.inbox.take_in(LIAR.key, [attest(first, LIAR), attest(second, LIAR)])
+    assert await look(world, node) == 1
+
+
+async def test_a_view_of_another_chain_alone_is_no_offence() -> None:
+    world = new_world()
+    node, batch = await signed_truly(world)
+    [statement] = batch.statements
+    assert isinstance(statement, Execute)
+    elsewhere = replace(statement, request_id=type(statement.request_id)(b"\x42" * 32))
+    other = replace(batch, statements=(elsewhere,), root=merkle_root([elsewhere.leaf]))
+    await serve(world, other)
+    await node.running.inbox.take_in(LIAR.key, [attest(other, LIAR)])
+    assert await look(world, node) == 0
+    assert node.running.inbox.overdue() == []
+
+
+async def test_statements_that_are_withheld_are_not_asked_for_again() -> None:
+    world = new_world()
+    node, batch = await signed_truly(world)
+    await node.running.inbox.take_in(LIAR.key, [attest(contradiction(batch), LIAR)])
+    assert await look(world, node) == 0
+    assert node.running.inbox.overdue() == []
+
+
+async def test_a_peer_that_is_down_is_asked_again() -> None:
+    world = new_world()
+    node, batch = await signed_truly(world)
+    lie = contradiction(batch)
+    await serve(world, lie)
+    await node.running.inbox.take_in(LIAR.key, [attest(lie, LIAR)])
+    world.kill(world.nodes[3])
+    assert await look(world, node) == 0
+    world.start(world.nodes[3])
+    assert await look(world, node) == 1
+
+
+def miscounted(batch: Batch) -> Attestation:
+    """A true signature over the root with a count that is not that of its leaves."""
+    gateway, root = batch.verifying_gateway, batch.root
+    signature = LIAR.sign(SignedBatch(gateway, root, 7, 1).digest())
+    return Attestation(gateway, root, 7, 1, LIAR.key, signature)
+
+
+async def test_security_a_lie_about_the_count_of_a_foreign_root_stops_nobody() -> None:
+    """SECURITY: what does not make evidence must not end the process that looks for it."""
+    world = new_world()
+    node, batch = await signed_truly(world)
+    lie = contradiction(batch)
+    await serve(world, lie)
+    await node.running.inbox.take_in(LIAR.key, [miscounted(lie)])
+    assert await look(world, node) == 0
+
+
+async def test_security_a_lie_about_the_count_of_a_true_root_stops_nobody() -> None:
+    """SECURITY: the same, where the true root is the one that is signed with a wrong count."""
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    [batch] = node.store._batches.values()
+    lie = contradiction(batch)
+    await serve(world, lie)
+    await node.running.inbox.take_in(LIAR.key, [miscounted(batch), attest(lie, LIAR)])
+    assert await look(world, node) == 0
+    await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR)])
+    assert await look(world, node) == 1
