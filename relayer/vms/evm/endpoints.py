@@ -195,6 +195,11 @@ class EndpointPool:
         except RpcUnavailable as error:
             self._note_failure(member, str(error))
             raise
+        except asyncio.CancelledError:
+            # The others were enough. Whoever kept them waiting is asked last, or it would do so every time.
+            if self._clock() - started >= self._hedge_seconds:
+                self._note_failure(member, "slow")
+            raise
         latency = self._clock() - started
         past = member.latency_seconds or latency
         member.latency_seconds = _LATENCY_MEMORY * past + (1 - _LATENCY_MEMORY) * latency

@@ -154,22 +154,29 @@ class RpcEndpoint:
 
     async def _post(self, body: bytes) -> bytes:
         try:
-            async with self._session.post(
-                self._url,
-                data=body,
-                headers=_HEADERS,
-                timeout=self._timeout,
-                # SECURITY: a redirect would let an endpoint point us at hosts that only we can reach.
-                allow_redirects=False,
-            ) as response:
-                if response.status != _HTTP_OK:
-                    raise RpcUnavailable(f"{self.label} answered with HTTP status {response.status}")
-                return await self._read(response)
+            try:
+                return await self._post_once(body)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError, aiohttp.ClientOSError):
+                # Nodes close idle connections, now and then under our hands. Every call may be made twice.
+                return await self._post_once(body)
         except TimeoutError:
             raise RpcUnavailable(f"{self.label} did not answer in {self._timeout.total} s") from None
         except aiohttp.ClientError as error:
             # The library's errors may show the URL, so only their kind is kept.
             raise RpcUnavailable(f"{self.label}: {type(error).__name__}") from None
+
+    async def _post_once(self, body: bytes) -> bytes:
+        async with self._session.post(
+            self._url,
+            data=body,
+            headers=_HEADERS,
+            timeout=self._timeout,
+            # SECURITY: a redirect would let an endpoint point us at hosts that only we can reach.
+            allow_redirects=False,
+        ) as response:
+            if response.status != _HTTP_OK:
+                raise RpcUnavailable(f"{self.label} answered with HTTP status {response.status}")
+            return await self._read(response)
 
     async def _read(self, response: aiohttp.ClientResponse) -> bytes:
         chunks: list[bytes] = []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -173,6 +174,21 @@ async def test_each_does_not_wait_for_one_that_hangs() -> None:
         asyncio.timeout(4),
     ):
         assert sorted(answer for (answer,) in await pool.each(asking(1))) == [1, 2]
+
+
+async def test_who_keeps_the_others_waiting_is_asked_last() -> None:
+    hanging = node_saying(7)
+    hanging.is_hanging = True
+    nodes = [hanging, node_saying(7), node_saying(7)]
+    async with serve(*nodes) as session:
+        endpoints = [make_endpoint(session, node, number, 0.5) for number, node in enumerate(nodes)]
+        pool = EndpointPool(endpoints, 2, CHAIN_ID, 0.5, clock=time.monotonic, jitter=lambda: 1.0)
+        await pool.vote(asking(1))
+        assert [member.failures for member in pool.members] == [1, 0, 0]
+        pool.members[0].resume_at = 0.0
+        await pool.each(asking(1))
+        assert [member.failures for member in pool.members] == [2, 0, 0]
+        assert pool.by_preference()[-1] is pool.members[0]
 
 
 async def test_each_needs_as_many_as_the_quorum() -> None:

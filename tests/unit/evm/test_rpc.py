@@ -247,6 +247,34 @@ async def test_a_broken_http_peer_is_unavailable(payload: bytes) -> None:
             await make_endpoint(session, node).call(ONE)
 
 
+async def test_a_connection_that_the_node_closed_meanwhile_is_opened_anew() -> None:
+    answered = asyncio.Event()
+    connections = 0
+
+    async def answer_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        (call,) = orjson.loads(await reader.readexactly(length))
+        body = orjson.dumps([{"id": call["id"], "result": connections}])
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        await answered.wait()
+        if connections == 1:
+            # Takes the next request and is gone.
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(answer_once, "127.0.0.1", 0)
+    node = ScriptedNode()
+    async with server, serve() as session:
+        node.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        endpoint = make_endpoint(session, node)
+        assert await endpoint.call(ONE) == [1]
+        answered.set()
+        assert await endpoint.call(ONE) == [2]
+
+
 async def test_nobody_there_is_unavailable() -> None:
     async with serve() as session:
         with pytest.raises(RpcUnavailable):
