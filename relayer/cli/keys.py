@@ -14,6 +14,7 @@ from typing import Annotated, Final
 import typer
 
 from attestation.address import checksum_address
+from attestation.errors import AttestationError
 from attestation.schemes import SECP256K1
 from attestation.schemes.secp256k1 import ORDER, SECRET_LENGTH
 from relayer.cli.output import JsonOption, examples, print_json, print_lines
@@ -68,13 +69,25 @@ def show(file: KeyFileArgument, password_file: PasswordFileOption = None, as_jso
 def load_key_file(file: Path, password_file: Path | None) -> Secret:
     """The secret of a key file; asks for its password on a terminal if it needs one. Raises `ConfigError`."""
     password = load_password(PASSWORD_VARIABLE, password_file)
-    if password is None and sys.stdin.isatty() and file.is_file() and file.read_bytes()[:1] == b"{":
+    if password is None and sys.stdin.isatty() and _is_encrypted(file):
         password = _ask_password(is_new=False)
     return load_secret(file, password)
 
 
+def _is_encrypted(file: Path) -> bool:
+    """By its first byte; False for what cannot be read, which loading it will tell."""
+    try:
+        with file.open("rb") as content:
+            return content.read(1) == b"{"
+    except OSError:
+        return False
+
+
 def _show(file: Path, secret: Secret, *, as_json: bool) -> None:
-    key = SECP256K1.signing_key(secret.reveal()).key
+    try:
+        key = SECP256K1.signing_key(secret.reveal()).key
+    except AttestationError as error:
+        raise ConfigError([f"{file}: {error}"]) from None
     if as_json:
         print_json({"file": str(file), "signer": f"0x{key.hex()}", "account": checksum_address(key)})
     else:

@@ -25,6 +25,7 @@ from attestation.address import evm_account, parse_account_text
 from attestation.errors import AttestationError
 from attestation.keccak import keccak256
 from attestation.request import RequestId
+from attestation.schemes import SECP256K1
 from attestation.statement import OutcomeKind
 from relayer.cli.asking import Ask, Asked, Ending, Endpoint, Place, Receipt
 from relayer.cli.evm.payload import EvmPayloadCodec
@@ -115,6 +116,10 @@ class EvmSourceSession(EvmGatewaySession):
     """An account and its gateway. Implements `SourceSession`."""
 
     def __init__(self, endpoint: Endpoint, secret: Secret) -> None:
+        try:
+            SECP256K1.signing_key(secret.reveal())
+        except AttestationError as error:
+            raise ConfigError([f"--key-file: {error}"]) from None
         super().__init__(endpoint)
         self._account: LocalAccount = Account.from_key(secret.reveal())
         self._sender = evm_account(endpoint.chain.chain_id, bytes.fromhex(self._account.address[2:]))

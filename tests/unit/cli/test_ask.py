@@ -75,6 +75,14 @@ def test_one_that_cannot_is_one_line(devnet: str, words: tuple[str, ...], fault:
     assert stderr.count("\n") == 1
 
 
+def test_a_key_that_is_none_of_the_scheme_is_one_line(devnet: str, tmp_path: Path) -> None:
+    key_file = tmp_path / "zero.key"
+    key_file.write_text("00" * 32)
+    key_file.chmod(0o600)
+    code, stderr = ask(devnet, "--data", "0x", "--key-file", str(key_file))
+    assert (code, stderr) == (1, "xvm: --key-file: a secp256k1 secret is 32 bytes, above 0 and below the order\n")
+
+
 def test_a_query_never_expires(devnet: str) -> None:
     assert ask(devnet, "--data", "0x", "--expires-in", "9", command="query")[0] == 2
 

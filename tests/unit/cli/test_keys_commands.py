@@ -76,3 +76,12 @@ def test_a_file_that_is_no_key_is_one_line(tmp_path: Path) -> None:
     answer = RUNNER.invoke(app, ["keys", "show", str(path)], env={"XVM_PASSWORD": PASSWORD})
     assert answer.exit_code == 1
     assert answer.stderr == f"xvm: {path}: neither a JSON keystore nor 64 hex digits\n"
+
+
+def test_a_secret_that_is_no_key_of_the_scheme_is_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "zero.key"
+    path.write_text("00" * 32)
+    path.chmod(0o600)
+    answer = RUNNER.invoke(app, ["keys", "show", str(path)])
+    assert (answer.exit_code, answer.stderr.count("\n")) == (1, 1)
+    assert answer.stderr.startswith(f"xvm: {path}: a secp256k1 secret is 32 bytes")
