@@ -61,6 +61,8 @@ class EvmDestination(EvmChain):
     async def _prepare(
         self, batches: Sequence[CertifiedBatch], selector: bytes, payee: bytes, encode: _Encode, weigh: _Weigh
     ) -> Preparation:
+        # A sender's ordered requests run in the order in which they were asked, within a transaction too.
+        batches = sorted(batches, key=lambda batch: batch.batch.first_height)
         requests = [tracked.request for batch in batches for tracked in batch.requests]
         identifiers = [tracked.request_id for batch in batches for tracked in batch.requests]
         settled = await self._fetch_consumed(identifiers, requests)

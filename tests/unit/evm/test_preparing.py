@@ -111,10 +111,10 @@ class Gateway:
         return {"status": "0x1", "gasUsed": hex(GAS_USED), "logs": [foreign, *logs], "returnData": "0x"}
 
 
-def certified(*nonces: int, **changes: Any) -> CertifiedBatch:
+def certified(*nonces: int, first_height: int = 10, **changes: Any) -> CertifiedBatch:
     """One batch over requests with these nonces, all of them to be acted on."""
     requests = [track(make_request(nonce, **changes)) for nonce in nonces]
-    return CertifiedBatch(execute_batch(*requests), CERTIFICATE, tuple(requests))
+    return CertifiedBatch(execute_batch(*requests, first_height=first_height), CERTIFICATE, tuple(requests))
 
 
 async def prepare(
@@ -149,6 +149,12 @@ async def test_several_batches_go_into_one_transaction(*, has_simulate: bool) ->
     assert 1_500_000 < call.gas_limit < 2_500_000
     assert not prepared.settled
     assert not prepared.refused
+
+
+async def test_what_was_asked_first_is_executed_first() -> None:
+    batches = [certified(2, first_height=12), certified(0, first_height=10), certified(1, first_height=11)]
+    prepared = await prepare(Gateway(), *batches)
+    assert nonces_of(prepared, batches) == [[0, 1, 2]]
 
 
 async def test_full_limits_count_so_that_transactions_stay_under_the_cap() -> None:
