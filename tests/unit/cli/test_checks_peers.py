@@ -6,12 +6,16 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from attestation.schemes import SigningKey
 from relayer.cli.checks.finding import Finding, State
 from relayer.cli.checks.peers import examine_peers
 from relayer.cli.config_example import example_config
 from relayer.config import load_config
-from tests.factories import NOW, SIGNING_KEYS
+from relayer.errors import ConflictingAttestation
+from relayer.peers.client import HttpPeers
+from tests.factories import NOW, SIGNING_KEYS, execute_batch, track
 from tests.integration.peers.nodes import STRANGER, MovedClock, listening
 
 OURS, THEIRS, OTHER = SIGNING_KEYS[:3]
@@ -73,3 +77,20 @@ async def test_a_peer_that_does_not_know_us_or_is_of_another_network_is_told_fro
     assert stranger.detail == abroad.detail == "it is there, but does not take our messages"
     assert f"0x{STRANGER.key.hex()} in its [[peers]]" in stranger.advice
     assert "the network 'another'" in abroad.advice
+
+
+async def test_SECURITY_the_doctor_signs_no_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802
+    """The signer that it hands to the pinging client is asked for an attestation: it refuses."""
+    batch = execute_batch(track())
+    refusals: list[str] = []
+
+    async def attest_instead(client: HttpPeers) -> None:
+        try:
+            await client._signer.sign_batch(batch, 1)
+        except ConflictingAttestation as error:
+            refusals.append(str(error))
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(HttpPeers, "run", attest_instead)
+    await told(tmp_path, UNUSED, THEIRS)
+    assert refusals == ["the doctor signs no statements, and was asked for 1"]
