@@ -13,7 +13,6 @@ from typing import Final
 WORD: Final = 32
 
 _UINT8: Final = 1 << 8
-_UINT32: Final = 1 << 32
 _UINT64: Final = 1 << 64
 
 
@@ -49,10 +48,6 @@ class Words:
     def uint64(self, index: int) -> int:
         """Head word `index` as a uint64."""
         return _bounded(self.uint256(index), _UINT64)
-
-    def uint32(self, index: int) -> int:
-        """Head word `index` as a uint32."""
-        return _bounded(self.uint256(index), _UINT32)
 
     def uint8(self, index: int) -> int:
         """Head word `index` as a uint8."""
