@@ -177,3 +177,23 @@ def test_a_certified_outcome_is_submitted_from_concluded_only(mode: Mode) -> Non
 def test_what_is_no_event_is_a_bug_and_raises() -> None:
     with pytest.raises(AssertionError):
         decide(request_in(Status.OBSERVED, Mode.CALL), object())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("status", [Status.FINAL, Status.LANDED, Status.DELIVERED])
+def test_a_request_is_executed_under_the_root_that_was_certified_first(status: Status) -> None:
+    whole = replace(request_in(status, Mode.CALL), is_execute_certified=False)
+    part = after(whole, ExecuteCertified(b"\x0a" * 32))
+    assert part.execute_root == b"\x0a" * 32
+    assert after(part, ExecuteCertified(b"\x0b" * 32)) is part
+
+
+def test_a_part_that_was_certified_before_the_request_was_final_here_keeps_its_word() -> None:
+    early = after(request_in(Status.OBSERVED, Mode.CALL), ExecuteCertified(b"\x0a" * 32), RequestFinal(b"\x03" * 32))
+    assert early.execute_root == b"\x0a" * 32
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_callback_is_delivered_under_the_root_that_was_certified(mode: Mode) -> None:
+    attested = after(request_in(Status.CONCLUDED, mode), OutcomeCertified(b"\x0a" * 32))
+    assert attested.outcome_root == b"\x0a" * 32
+    assert after(attested, OutcomeCertified(b"\x0b" * 32)) is attested
