@@ -13,13 +13,15 @@ export npm_config_update_notifier := false
 
 BIN := .venv/bin
 PYTHON := $(BIN)/python
+# pip asks rustc for its version, and a rustc of rustup's then writes into the home folder.
+PIP := RUSTUP_HOME=$(CURDIR)/.cache/rustup $(PYTHON) -m pip
 FORGE := contracts/evm/script/forge.sh
 
 PYTHON_READY := .venv/.locked
 PACKAGE_READY := .venv/.package
 NODE_READY := node_modules/.locked
 
-.PHONY: help setup demo test test-contracts test-python check lock clean
+.PHONY: help setup demo test test-contracts test-python check mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +32,7 @@ demo: setup ## two chains, four relayers, requests both ways; KEEP=1 leaves it r
 	@$(BIN)/xvm demo $(if $(KEEP),--keep)
 
 test: test-contracts test-python ## what a newcomer and CI run: contracts, then Python
+	@echo "test: left out, because they take hours: make mutants, FOUNDRY_FUZZ_RUNS=100000 make test-contracts"
 
 test-contracts: setup
 	@$(FORGE) test
@@ -48,6 +51,9 @@ check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	node examples/ask_and_answer/build.cjs --check
 	$(PYTHON) scripts/check_locks.py
 
+mutants: setup ## change the pure core in every small way and see a test fail (an hour)
+	@$(BIN)/mutmut run && $(BIN)/mutmut results
+
 lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, and the registries)
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --only-binary :all: \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
@@ -65,11 +71,11 @@ $(PYTHON_READY): requirements.lock scripts/find_python.sh scripts/find_node.sh
 	python=$$(sh scripts/find_python.sh) || exit 1; \
 	echo "setup: Python packages into .venv, with $$python"; \
 	$(PYTHON) -c '' 2>/dev/null || "$$python" -m venv --clear .venv || exit 1; \
-	$(PYTHON) -m pip install --quiet --only-binary :all: --require-hashes -r requirements.lock
+	$(PIP) install --quiet --only-binary :all: --require-hashes -r requirements.lock
 	@touch $@
 
 $(PACKAGE_READY): $(PYTHON_READY) pyproject.toml
-	@$(PYTHON) -m pip install --quiet --no-build-isolation --no-deps -e .
+	@$(PIP) install --quiet --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(NODE_READY): package.json package-lock.json .npmrc scripts/find_node.sh

@@ -20,6 +20,9 @@ from relayer.devnet.spec import DevnetFolder, DevnetSpec
 _WIDTH_OFF_TERMINAL = 180
 """Columns that the demonstration's table needs to wrap nothing."""
 
+_INTERRUPTED = 130
+"""Exit code of a command that Ctrl-C ended, by the shells' convention."""
+
 app = typer.Typer(add_completion=False)
 
 
@@ -41,7 +44,7 @@ def demo(
     folder = DevnetFolder(state.resolve())
     is_wide = sys.stdout.isatty() and not as_json
     console = Console(stderr=as_json, width=None if is_wide else _WIDTH_OFF_TERMINAL, highlight=False)
-    with ended_by_signals(), ExitStack() as stack:
+    with ended_by_signals("the demonstration was ended before its end", _INTERRUPTED), ExitStack() as stack:
         if keep:
             start_detached(spec, folder, print_note)
         else:

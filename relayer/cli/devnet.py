@@ -64,7 +64,7 @@ def up(
         description = start_detached(spec, folder, print_note)
         _show_up(folder, description, as_json=as_json)
         return
-    with ended_by_signals(), Devnet(folder, spec, print_note) as devnet:
+    with ended_by_signals("devnet is down", 0), Devnet(folder, spec, print_note) as devnet:
         _show_up(folder, devnet.start(), as_json=as_json)
         print_note("it runs until Ctrl-C, or xvm devnet down")
         while True:
@@ -169,8 +169,8 @@ def _show_up(folder: DevnetFolder, description: dict[str, Any], *, as_json: bool
 
 
 @contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """SIGINT, SIGTERM and SIGHUP leave the block in order, and the command ends without a traceback."""
+def ended_by_signals(note: str, exit_code: int) -> Iterator[None]:
+    """SIGINT, SIGTERM and SIGHUP leave the block in order; `note` is told, the command ends with `exit_code`."""
 
     def leave(_number: int, _frame: FrameType | None) -> NoReturn:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -182,7 +182,8 @@ def ended_by_signals() -> Iterator[None]:
     try:
         yield
     except _Leave:
-        print_note("devnet is down")
+        print_note(note)
+        raise typer.Exit(exit_code) from None
 
 
 class _Leave(BaseException):

@@ -92,9 +92,13 @@ def test_two_devnets_live_side_by_side_and_a_killed_supervisor_leaves_nothing(
 def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
     state, home = tmp_path / "state", tmp_path / "home"
     home.mkdir()
-    for moment in ("chain alpha (", "relayers started"):
+    for command, moment, code in (
+        (("devnet", "up"), "chain alpha (", 0),
+        (("devnet", "up"), "relayers started", 0),
+        (("demo",), "contracts on alpha", 130),
+    ):
         with subprocess.Popen(
-            [*devnets.XVM, "devnet", "up", "--state", str(state)],
+            [*devnets.XVM, *command, "--state", str(state)],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -106,7 +110,7 @@ def test_ctrl_c_at_any_moment_leaves_nothing(tmp_path: Path) -> None:
                     foreground.send_signal(signal.SIGINT)
                     break
             rest = foreground.stderr.read()
-            assert foreground.wait(60) == 0, rest
+            assert foreground.wait(60) == code, rest
         assert "Traceback" not in rest
         devnets.assert_nothing_left(state, set())
     assert list(home.iterdir()) == []
