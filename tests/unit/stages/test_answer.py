@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from attestation.request import Mode, RequestId
 from attestation.statement import Outcome
 from relayer.domain.batch import BatchKind
@@ -9,6 +11,7 @@ from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
 from relayer.stages.answer import AnswerStage
 from relayer.stages.attest import AttestStage
+from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.simulation.world import Node, World
 from tests.unit.stages.steps import mine, new_world, stage_of, step
@@ -58,7 +61,7 @@ async def test_security_an_orphaned_query_is_in_no_batch_of_the_block_that_repla
     await step(world, node, AnswerStage, world.b)
     assert orphan in node.store._answers
 
-    replacement = world.ask(world.a, world.b, mode=Mode.QUERY)
+    replacements = [world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(3)]
     assert world.a.reorganise(1, 1, int(world.clock.now()), kept=[False])
     for _ in range(6):
         mine(world, world.a)
@@ -67,8 +70,10 @@ async def test_security_an_orphaned_query_is_in_no_batch_of_the_block_that_repla
         await step(world, node, AnswerStage, world.b)
     await step(world, node, AttestStage)
     assert node.store._requests[orphan].status is Status.ORPHANED
-    assert node.store._requests[orphan].block.number == node.store._requests[replacement].block.number
-    assert outcomes_signed(world, node) == [replacement]
+    requests = node.store._requests
+    assert {requests[i].block.number for i in replacements} == {requests[orphan].block.number}
+    assert outcomes_signed(world, node) == replacements
+    assert len(world.truth.signed[node.key.key]) == 1
 
 
 async def test_security_an_answer_read_for_a_former_block_of_a_query_is_not_signed() -> None:
@@ -129,3 +134,63 @@ async def test_security_an_answer_under_way_while_its_query_moves_to_another_blo
     del view.fetch_answers
     assert query not in node.store._answers
     assert (EffectKind.READ_ANSWER, query) in node.store._outbox
+
+
+async def test_security_an_answer_read_on_a_fork_that_the_watcher_never_saw_is_not_signed() -> None:
+    """SECURITY: a pin counts if it still is one when it is final."""
+    world = new_world()
+    node = world.nodes[0]
+    mine(world, world.a)
+    mine(world, world.b)
+    await watch(world, node)
+    query = world.ask(world.a, world.b, mode=Mode.QUERY)
+    mine(world, world.a)
+    await watch(world, node)
+    mine(world, world.b)
+    await step(world, node, AnswerStage, world.b)
+    read = node.store._answers[query]
+    assert world.b.reorganise(1, 2, int(world.clock.now()))
+    for _ in range(6):
+        mine(world, world.a)
+        mine(world, world.b)
+        await watch(world, node)
+    assert node.store._answers[query] == read
+    await step(world, node, AnswerStage, world.b)
+    await step(world, node, AttestStage)
+    assert outcomes_signed(world, node) == []
+    await step(world, node, AnswerStage, world.b)
+    await step(world, node, AttestStage)
+    assert outcomes_signed(world, node) == [query]
+
+
+async def test_security_an_answer_is_not_signed_before_its_own_pin_is_final() -> None:
+    """SECURITY: that another answer to the same block's queries is ripe makes it no riper."""
+    world = new_world(replace(StageSettings(), claim_limit=1))
+    node = world.nodes[0]
+    mine(world, world.a)
+    mine(world, world.b)
+    await watch(world, node)
+    first, second = (world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(2))
+    mine(world, world.a)
+    await watch(world, node)
+    mine(world, world.b)
+    await step(world, node, AnswerStage, world.b)
+    assert set(node.store._answers) == {first}
+
+    # The block in which the first was read goes, unseen, and the pin with it: three slow blocks come before it now.
+    asked_at = world.a.tip.observed.timestamp
+    assert world.b.reorganise(1, 1, 0)
+    for _ in range(2):
+        world.b.mine(0)
+    assert world.b.tip.observed.timestamp <= asked_at
+    mine(world, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, AnswerStage, world.b)
+    assert set(node.store._answers) == {first, second}
+    while node.running.desk.tips[world.b.caip2].final_number < node.store._answers[first].pin.child.number:
+        await watch(world, node)
+        mine(world, world.b)
+    assert node.running.desk.tips[world.b.caip2].final_number < node.store._answers[second].pin.child.number
+    await step(world, node, AnswerStage, world.b)
+    await step(world, node, AttestStage)
+    assert outcomes_signed(world, node) == []

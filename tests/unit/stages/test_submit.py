@@ -9,6 +9,7 @@ from relayer.domain.status import Status
 from relayer.stages.expire import ExpireStage
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
+from tests.simulation.views import REQUESTS_PER_CALL
 from tests.simulation.world import POOR_FEE
 from tests.unit.stages.steps import certify, mine, new_world, stage_of, step
 
@@ -80,3 +81,23 @@ async def test_no_endpoint_is_asked_while_the_nodes_other_stages_are_kept_from_w
     assert view.address in {transaction.sender for transaction in world.b.pool}
     assert asked
     assert not any(asked)
+
+
+async def test_an_account_that_was_used_before_goes_on_with_its_own_nonces() -> None:
+    world = new_world()
+    node, _ = await certify(world)
+    world.b.tip.state.account_nonces[node.running.views[world.b.caip2].address] = 7
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert [transaction.nonce for transaction in world.b.pool] == [7]
+
+
+async def test_several_transactions_of_one_step_have_nonces_in_a_row() -> None:
+    world = new_world()
+    for _ in range(2 * REQUESTS_PER_CALL):
+        world.ask(world.a, world.b)
+    node, _ = await certify(world)
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert [transaction.nonce for transaction in world.b.pool] == [0, 1, 2]
+    assert [len(t.request_ids) for t in node.store._transactions.values()] == [REQUESTS_PER_CALL, REQUESTS_PER_CALL, 1]
