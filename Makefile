@@ -12,9 +12,9 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export npm_config_update_notifier := false
 
 BIN := .venv/bin
-PYTHON := $(BIN)/python
+VENV_PYTHON := $(BIN)/python
 # pip asks rustc for its version, and a rustc of rustup's then writes into the home folder.
-PIP := RUSTUP_HOME=$(CURDIR)/.cache/rustup $(PYTHON) -m pip
+PIP := RUSTUP_HOME=$(CURDIR)/.cache/rustup $(VENV_PYTHON) -m pip
 FORGE := contracts/evm/script/forge.sh
 
 PYTHON_READY := .venv/.locked
@@ -38,7 +38,7 @@ test-contracts: setup
 	@$(FORGE) test
 
 test-python: setup
-	@$(PYTHON) -m pytest
+	@$(VENV_PYTHON) -m pytest
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	$(BIN)/ruff check .
@@ -49,7 +49,7 @@ check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	$(FORGE) fmt --check
 	node contracts/evm/script/build_artifacts.cjs --check
 	node examples/ask_and_answer/build.cjs --check
-	$(PYTHON) scripts/check_locks.py
+	$(VENV_PYTHON) scripts/check_locks.py
 
 mutants: setup ## change the pure core in every small way and see a test fail (an hour)
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
@@ -58,7 +58,7 @@ lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, 
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --only-binary :all: \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	npm install --package-lock-only --ignore-scripts
-	$(PYTHON) scripts/complete_lock.py
+	$(VENV_PYTHON) scripts/complete_lock.py
 
 clean: ## remove everything that the other targets made
 	rm -rf .venv node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
@@ -70,7 +70,7 @@ $(PYTHON_READY): requirements.lock scripts/find_python.sh scripts/find_node.sh
 	@sh scripts/find_node.sh || exit 1; \
 	python=$$(sh scripts/find_python.sh) || exit 1; \
 	echo "setup: Python packages into .venv, with $$python"; \
-	$(PYTHON) -c '' 2>/dev/null || "$$python" -m venv --clear .venv || exit 1; \
+	$(VENV_PYTHON) -c '' 2>/dev/null || "$$python" -m venv --clear .venv || exit 1; \
 	$(PIP) install --quiet --only-binary :all: --require-hashes -r requirements.lock
 	@touch $@
 
