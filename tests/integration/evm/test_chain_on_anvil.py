@@ -80,7 +80,8 @@ async def test_finality_follows_the_nodes_tags(network: Network) -> None:
 
 async def test_after_a_reorg_the_chain_tells_the_new_fork(network: Network, source: EvmOpenChain) -> None:
     payload = calldata(network.destination.counter, "increment", 1)
-    network.ask(payload)
+    expiry = network.source.web3.eth.get_block("latest")["timestamp"] + 300
+    network.ask(payload, expiry=expiry)
     before = await mine_and_fetch(network.source, source)
     (old,) = [o for o in before.observations if isinstance(o, CallRequested)]
     network.source.mine()
@@ -91,7 +92,7 @@ async def test_after_a_reorg_the_chain_tells_the_new_fork(network: Network, sour
     assert now != before.ref
     (block,) = await source.source.fetch_blocks(number, number)
     assert (block.ref, block.observations) == (now, ())
-    network.ask(payload)
+    network.ask(payload, expiry=expiry)
     (again,) = [o for o in (await mine_and_fetch(network.source, source)).observations if isinstance(o, CallRequested)]
     # The nonce was given back with the fork: the same request stands elsewhere now.
     assert again.request_id == old.request_id
