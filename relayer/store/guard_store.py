@@ -17,6 +17,7 @@ from relayer.ports.signer import GuardConflict
 from relayer.store.engine import writing
 from relayer.store.sql_rows import chunked, insert_missing
 from relayer.store.tables import GUARD_CLAIMS
+from relayer.store.uninterrupted import uninterrupted
 
 
 class SqlGuard:
@@ -30,6 +31,9 @@ class SqlGuard:
 
     async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
         """Write all (guard key, leaf, statement), or none if one conflicts; on disk on return."""
+        return await uninterrupted(self._claim(entries))
+
+    async def _claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> list[GuardConflict]:
         first = {key: (leaf, statement) for key, leaf, statement in reversed(entries)}
         # In one order for all: two processes that claim the same keys must not wait for each other.
         rows = [

@@ -5,8 +5,7 @@ Its job: run SELECTs. It writes nothing, and never waits for a writer.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, CompoundSelect, RowMapping, Select, select, union_all
@@ -14,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from relayer.store.engine import reading
 from relayer.store.sql_rows import chunked
+from relayer.store.uninterrupted import uninterrupted
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -25,26 +25,32 @@ class SqlReader:
     def __init__(self, engine: AsyncEngine) -> None:
         self._reading = reading(engine)
 
-    @asynccontextmanager
-    async def _snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """A connection whose statements all see one state."""
-        async with self._reading.connect() as connection:
-            yield connection
+    async def _in_snapshot(self, work: Callable[[AsyncConnection], Awaitable[_Value]]) -> _Value:
+        """What `work` makes of a connection whose statements all see one state."""
+
+        async def connected() -> _Value:
+            async with self._reading.connect() as connection:
+                return await work(connection)
+
+        return await uninterrupted(connected())
 
     async def _load(self, statement: Select[Any] | CompoundSelect[Any]) -> Sequence[RowMapping]:
         """The rows of one statement."""
-        async with self._snapshot() as connection:
-            return await load(connection, statement)
+        return await self._in_snapshot(lambda connection: load(connection, statement))
 
-    async def _load_in(self, statement: Select[Any], column: Column[Any], keys: Iterable[Any]) -> list[RowMapping]:
-        """The rows whose `column` has one of these values, key lists in the order given."""
-        rows: list[RowMapping] = []
-        parts = list(chunked(keys))
-        if parts:
-            async with self._snapshot() as connection:
-                for part in parts:
-                    rows += await load(connection, statement.where(column.in_(part)))
-        return rows
+    async def _load_in(self, statement: Select[Any], column: Column[Any], keys: Iterable[Any]) -> Sequence[RowMapping]:
+        """The rows whose `column` has one of these values, lists of keys in the order given."""
+        return await self._in_snapshot(lambda connection: load_in(connection, statement, column, keys))
+
+
+async def load_in(
+    connection: AsyncConnection, statement: Select[Any], column: Column[Any], keys: Iterable[Any]
+) -> Sequence[RowMapping]:
+    """The rows whose `column` has one of these values, on an open connection; lists of keys in the order given."""
+    rows: list[RowMapping] = []
+    for part in chunked(keys):
+        rows += await load(connection, statement.where(column.in_(part)))
+    return rows
 
 
 async def load(connection: AsyncConnection, statement: Select[Any] | CompoundSelect[Any]) -> Sequence[RowMapping]:

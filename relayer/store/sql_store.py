@@ -16,6 +16,7 @@ from relayer.store.sql_commit import write_commit
 from relayer.store.sql_requests import RequestLoaders
 from relayer.store.sql_results import ResultLoaders
 from relayer.store.sql_work import WorkLoaders
+from relayer.store.uninterrupted import uninterrupted
 
 
 class SqlStore(RequestLoaders, ResultLoaders, WorkLoaders):
@@ -28,6 +29,13 @@ class SqlStore(RequestLoaders, ResultLoaders, WorkLoaders):
         self._turn = asyncio.Lock()
 
     async def commit(self, commit: Commit) -> None:
-        """Write all of it in one transaction, on disk on return. Raises `StoreConflict`: nothing was written."""
-        async with self._turn, self._writing.begin() as connection:
+        """Write all of it in one transaction, on disk on return. Raises `StoreConflict`: nothing was written.
+
+        A caller that is cancelled meanwhile waits for the end; the commit is then written, unless it conflicts.
+        """
+        async with self._turn:
+            await uninterrupted(self._write(commit))
+
+    async def _write(self, commit: Commit) -> None:
+        async with self._writing.begin() as connection:
             await write_commit(connection, commit)

@@ -29,8 +29,7 @@ from relayer.store.mapping import (
     to_outbox_row,
     to_transaction,
 )
-from relayer.store.sql_reading import SqlReader, load, merged
-from relayer.store.sql_rows import chunked
+from relayer.store.sql_reading import SqlReader, load, load_in, merged
 from relayer.store.tables import (
     ATTEMPTS,
     CARRIED_REQUESTS,
@@ -52,12 +51,7 @@ class WorkLoaders(SqlReader):
 
     async def load_cursor(self, chain: str) -> ChainCursor | None:
         """How far `chain` was taken in."""
-        async with self._snapshot() as connection:
-            cursors = await load(connection, select(CURSORS).where(CURSORS.c.chain == chain))
-            seen = await load(
-                connection, select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == chain).order_by(SEEN_BLOCKS.c.number)
-            )
-        return to_cursor(cursors[0], seen) if cursors else None
+        return await self._in_snapshot(lambda connection: _load_cursor(connection, chain))
 
     async def load_epochs(self, gateway: bytes) -> Sequence[StoredEpoch]:
         """All epochs of a verifying gateway, oldest first."""
@@ -148,16 +142,19 @@ class WorkLoaders(SqlReader):
         return await self._load(merged(stretches, ["due_at", "row"], limit))
 
     async def _transactions(self, statement: Select[Any]) -> list[OwnTransaction]:
-        async with self._snapshot() as connection:
-            rows = await load(connection, statement)
-            attempts = await _load_attempts(connection, [row["row"] for row in rows])
-        return [to_transaction(row, attempts[row["row"]]) for row in rows]
+        return await self._in_snapshot(lambda connection: _load_transactions(connection, statement))
 
 
-async def _load_attempts(connection: AsyncConnection, transactions: Sequence[int]) -> dict[int, list[Attempt]]:
+async def _load_cursor(connection: AsyncConnection, chain: str) -> ChainCursor | None:
+    cursors = await load(connection, select(CURSORS).where(CURSORS.c.chain == chain))
+    blocks = select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == chain).order_by(SEEN_BLOCKS.c.number)
+    return to_cursor(cursors[0], await load(connection, blocks)) if cursors else None
+
+
+async def _load_transactions(connection: AsyncConnection, statement: Select[Any]) -> list[OwnTransaction]:
+    rows = await load(connection, statement)
     attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
-    for part in chunked(transactions):
-        statement = select(ATTEMPTS).where(ATTEMPTS.c.transaction_row.in_(part)).order_by(ATTEMPTS.c.row)
-        for row in await load(connection, statement):
-            attempts[row["transaction_row"]].append(to_attempt(row))
-    return attempts
+    of_all = select(ATTEMPTS).order_by(ATTEMPTS.c.row)
+    for row in await load_in(connection, of_all, ATTEMPTS.c.transaction_row, [row["row"] for row in rows]):
+        attempts[row["transaction_row"]].append(to_attempt(row))
+    return [to_transaction(row, attempts[row["row"]]) for row in rows]
