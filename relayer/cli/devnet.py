@@ -66,7 +66,8 @@ def up(
         return
     with ended_by_signals("devnet is down", 0), Devnet(folder, spec, print_note) as devnet:
         _show_up(folder, devnet.start(), as_json=as_json)
-        print_note("it runs until Ctrl-C, or xvm devnet down")
+        if not as_json:
+            print_lines("it runs until Ctrl-C")
         while True:
             for name, code in devnet.find_dead().items():
                 print_note(f"{name} ended with code {code}; its log: {folder.log(name)}")
