@@ -119,6 +119,11 @@ abstract contract XvmCredits is XvmControl {
         _accounts[deliverer] = account;
     }
 
+    /// @dev Sends wei back at once; what is refused becomes a credit, so that nobody can be blocked by a receiver.
+    function _giveBack(address to, uint256 amount) internal {
+        if (amount != 0 && !_pay(to, amount)) _credit(to, amount);
+    }
+
     /// @dev Sends wei with all gas, copying nothing of the answer.
     function _pay(address to, uint256 amount) internal returns (bool paid) {
         assembly ("memory-safe") {

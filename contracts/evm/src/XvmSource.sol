@@ -10,6 +10,7 @@ import {
     DeliverBatch,
     Direction,
     Kind,
+    Mode,
     Options,
     OutcomeItem,
     PendingRequest,
@@ -55,6 +56,12 @@ abstract contract XvmSource is XvmCredits {
         uint256 requestId;
         uint64 expiry;
     }
+
+    /// @dev How far two chains' clocks may stand apart when an expiry is said to be over.
+    uint256 private constant CLOCK_SKEW_SECONDS = 5 minutes;
+
+    /// @dev How long a cancelled request's execution share waits for who may have earned it.
+    uint256 private constant RECLAIM_SECONDS = 7 days;
 
     /// @dev What the first ordered request of a sender on a route runs after.
     uint256 private constant FIRST_ORDERED = 1;
@@ -149,6 +156,35 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @inheritdoc IXvmSource
+    function cancel(Request calldata request) external {
+        uint256 requestId = RequestHash.idOfCalldata(request, false);
+        Pending storage pending = _requests[requestId];
+        uint256 who = pending.who;
+        uint256 fees = pending.fees;
+        if (who.stateOf() != State.PENDING) revert NotPending(requestId);
+        _requireCancellable(who, request);
+        pending.who = who.cancelledAt(block.timestamp);
+        pending.fees = fees.withoutCallback();
+        emit XVMCancelled(requestId, fees.callbackOf());
+        _giveBack(msg.sender, fees.callbackOf());
+    }
+
+    /// @inheritdoc IXvmSource
+    function reclaim(uint256 requestId) external {
+        Pending storage pending = _requests[requestId];
+        uint256 who = pending.who;
+        if (who.stateOf() != State.CANCELLED) revert NotCancelled(requestId);
+        uint256 from = who.deadlineOf() + RECLAIM_SECONDS;
+        // SECURITY: until then whoever executed may show the outcome and be paid
+        if (block.timestamp < from) revert TooEarlyToReclaim(from);
+        uint256 amount = pending.fees.totalOf();
+        pending.who = 0;
+        pending.fees = 0;
+        emit XVMReclaimed(requestId, amount);
+        _credit(who.requesterOf(), amount);
+    }
+
+    /// @inheritdoc IXvmSource
     function quote(bytes calldata target, uint256 payloadLength, Options calldata options)
         external
         view
@@ -173,7 +209,7 @@ abstract contract XvmSource is XvmCredits {
             requester: pending.who.requesterOf(),
             isEoa: pending.who.isEoa(),
             callbackGasLimit: uint64(pending.who.callbackGasOf()),
-            deadline: state == State.NONE ? 0 : uint64(pending.who.deadlineOf() + _pausedBlocks(_control)),
+            deadline: state == State.PENDING ? uint64(pending.who.deadlineOf() + _pausedBlocks(_control)) : 0,
             state: state,
             fee: state == State.HANDLER_FAILED ? 0 : pending.fees.totalOf()
         });
@@ -239,8 +275,19 @@ abstract contract XvmSource is XvmCredits {
         });
         emit XVMCallRequested(requestId, msg.sender, routeHash, request, fee, uint64(deadline));
 
-        uint256 excess = msg.value - fee;
-        if (excess != 0 && !_pay(msg.sender, excess)) _credit(msg.sender, excess);
+        _giveBack(msg.sender, msg.value - fee);
+    }
+
+    /// @dev Whether the caller may give a pending request up.
+    function _requireCancellable(uint256 who, Request calldata request) private view {
+        // SECURITY: a request belongs to who asked
+        if (msg.sender != who.requesterOf()) revert NotRequester(msg.sender);
+        uint256 deadline = who.deadlineOf() + _pausedBlocks(_control);
+        // SECURITY: a deliverer may count on its callback share until here
+        if (block.number <= deadline) revert DeadlineNotOver(deadline);
+        uint256 until = request.expiry + CLOCK_SKEW_SECONDS;
+        // SECURITY: or it could be cancelled while it may still be executed
+        if (request.mode == Mode.CALL && block.timestamp <= until) revert ExpiryNotOver(until);
     }
 
     /// @dev Puts a request behind its sender's last ordered one on the route. SECURITY: it must not expire first, or it could run
@@ -258,7 +305,8 @@ abstract contract XvmSource is XvmCredits {
         uint256 requestId = outcome.requestId;
         Pending storage pending = _requests[requestId];
         uint256 who = pending.who;
-        if (who.stateOf() != State.PENDING) {
+        uint8 state = who.stateOf();
+        if (state != State.PENDING && state != State.CANCELLED) {
             emit XVMOutcomeSkipped(requestId);
             return;
         }
@@ -286,6 +334,11 @@ abstract contract XvmSource is XvmCredits {
             tally.signersAmount += fees.signersOf();
         }
 
+        // SECURITY: who cancelled acts as if nothing were to come
+        if (state == State.CANCELLED) {
+            emit XVMCancelledConcluded(requestId, kind, msg.sender);
+            return;
+        }
         bool success = _isSuccess(outcome);
         if (who.isEoa() || _callback(requestId, who.requesterOf(), who.callbackGasOf(), success, outcome.returnData)) {
             emit XVMCallbackDelivered(requestId, kind, success, returnDataHash, msg.sender);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IXvmGateway} from "../src/interfaces/IXvmGateway.sol";
-import {Options, OutcomeItem, State} from "../src/interfaces/XvmTypes.sol";
+import {Options, OutcomeItem, Request, State} from "../src/interfaces/XvmTypes.sol";
 import {Requester} from "./Actors.sol";
 import {GatewayTest} from "./GatewayTest.sol";
 
@@ -10,7 +10,10 @@ import {GatewayTest} from "./GatewayTest.sol";
 contract World is GatewayTest {
     uint256[] public ids;
     OutcomeItem[] private failed;
+    bytes[] private asked;
     Requester public requester;
+    uint256 private height = HEIGHT;
+    uint256 private time = START;
 
     function prepare() external {
         setUp();
@@ -24,8 +27,9 @@ contract World is GatewayTest {
     }
 
     function askFromAccount() external {
-        (uint256 id,) = askAsEoa(increment(1));
+        (uint256 id, Request memory request) = askAsEoa(increment(1));
         ids.push(id);
+        asked.push(abi.encode(request));
     }
 
     function askAndFail(bool failing) external {
@@ -51,6 +55,18 @@ contract World is GatewayTest {
         if (source.pendingRequest(item.requestId).state == State.HANDLER_FAILED) failed.push(item);
     }
 
+    function cancel(uint256 which) external {
+        if (asked.length == 0) return;
+        Request memory request = abi.decode(asked[which % asked.length], (Request));
+        vm.prank(alice);
+        source.cancel(request);
+    }
+
+    function reclaim(uint256 which) external {
+        if (ids.length == 0) return;
+        source.reclaim(ids[which % ids.length]);
+    }
+
     function replay(uint256 which) external {
         if (failed.length == 0) return;
         vm.prank(alice, alice);
@@ -71,8 +87,11 @@ contract World is GatewayTest {
         source.paySigners(address(sourceVerifier), 1);
     }
 
-    function pass(uint8 blocks_) external {
-        vm.roll(block.number + blocks_);
+    function pass(uint16 seconds_) external {
+        height += seconds_;
+        time += uint256(seconds_) * 100;
+        vm.roll(height);
+        vm.warp(time);
     }
 
     function askBy(Requester who) private {

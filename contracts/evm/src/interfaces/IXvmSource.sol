@@ -37,6 +37,31 @@ interface IXvmSource {
     /// @notice An outcome was passed over: its request is not pending here.
     event XVMOutcomeSkipped(uint256 indexed requestId);
 
+    /// @notice A requester cancelled; its callback share went back. Its call may have been, or may yet be, executed: the
+    /// destination gateway's `consumed` tells. Whatever becomes of it, no callback follows.
+    event XVMCancelled(uint256 indexed requestId, uint256 returned);
+
+    /// @notice A cancelled request's outcome arrived: payee and signers were paid, nothing was called.
+    event XVMCancelledConcluded(uint256 indexed requestId, uint8 kind, address deliverer);
+
+    /// @notice No outcome of a cancelled request arrived in time: what was left of its fee went back.
+    event XVMReclaimed(uint256 indexed requestId, uint256 returned);
+
+    /// @notice Only the account that asked may do this.
+    error NotRequester(address caller);
+
+    /// @notice The request may not be cancelled before its deadline is over.
+    error DeadlineNotOver(uint256 deadlineBlock);
+
+    /// @notice The request may not be cancelled before its expiry is over for any clock.
+    error ExpiryNotOver(uint256 untilSeconds);
+
+    /// @notice The request is not cancelled.
+    error NotCancelled(uint256 requestId);
+
+    /// @notice An outcome may still arrive and earn the share.
+    error TooEarlyToReclaim(uint256 fromSeconds);
+
     /// @notice The payment does not cover the fee.
     error InsufficientFee(uint256 required, uint256 paid);
 
@@ -109,6 +134,16 @@ interface IXvmSource {
     /// for anyone; reverts if the handler fails again.
     /// @dev Only a transaction's own sender, an account without code, may call.
     function retryCallback(OutcomeItem calldata outcome, uint64 gasLimit) external;
+
+    /// @notice Gives a pending request up and returns its callback share, for its requester alone, once its deadline is over and
+    /// (for a `CALL`) its expiry as well, by 5 minutes for the difference of two chains' clocks. No callback follows. SECURITY:
+    /// the call may have been executed, or may yet be found to have been: look at the destination gateway's `consumed` before
+    /// asking for the same again, or use `retry`. Never paused.
+    /// @param request The whole request, as logged.
+    function cancel(Request calldata request) external;
+
+    /// @notice Returns what is left of a cancelled request's fee, if no outcome arrived for 7 days. Anyone may call.
+    function reclaim(uint256 requestId) external;
 
     /// @notice The last ordered request of a sender on a route (keccak256 of both gateways' addresses), and its expiry; 0 before
     /// the first.
