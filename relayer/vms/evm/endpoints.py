@@ -8,8 +8,10 @@ through `vote`. It must not know what is being asked.
 from __future__ import annotations
 
 import asyncio
+import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import Final, Generic, Self, TypeVar
 
 import structlog
@@ -27,6 +29,14 @@ _HEDGE_PART: Final = 0.1
 
 _LATENCY_MEMORY: Final = 0.8
 """Weight of the past in an endpoint's average latency."""
+
+_PARSE_FAULTS: Final = (LookupError, ValueError, TypeError, OverflowError, AttributeError)
+"""What a parser raises that met an answer of a shape nobody thought of.
+
+SECURITY: parsers are to raise `RpcUnavailable`; where one does not, a single hostile endpoint must not end the process,
+so that in `ask` these are that endpoint's fault. It is no `except Exception`: what no answer can bring about (a failed
+assertion, exhausted memory, a broken store, a fault of ours elsewhere) still ends it: then nothing is to be trusted.
+"""
 
 T = TypeVar("T")
 
@@ -192,6 +202,13 @@ class EndpointPool:
                     raise RpcUnavailable(f"{member.endpoint.label} serves another chain")  # noqa: TRY301
                 member.is_verified = True
             answer = await ask(member.endpoint)
+        except _PARSE_FAULTS as error:
+            # The error's text may quote the answer, so that its kind and the line that met it are all that is kept.
+            met_at = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{PurePath(met_at.filename).name}:{met_at.lineno}"
+            reason = f"{member.endpoint.label} answered with what no parser takes: {type(error).__name__} at {place}"
+            self._note_failure(member, reason)
+            raise RpcUnavailable(reason) from None
         except RpcUnavailable as error:
             self._note_failure(member, str(error))
             raise

@@ -85,7 +85,8 @@ class Simulator:
             # Nodes disagree on where revert data belongs.
             data = (call.get("error") or {}).get("data") or call.get("returnData") or "0x"
             return Finding(error_name(parse_data(data)), gas_used)
-        except (TypeError, ValueError, KeyError, AttributeError):
+        # SECURITY: one topic too few, as an endpoint may send at will, is a LookupError and must end no process.
+        except (TypeError, ValueError, LookupError, AttributeError):
             raise RpcUnavailable("an endpoint answered with a malformed simulation") from None
 
     def _parse_skip(self, log: Any) -> tuple[RequestId, str] | None:

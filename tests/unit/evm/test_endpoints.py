@@ -224,6 +224,27 @@ async def test_a_bug_in_a_question_is_not_hidden() -> None:
             await pool.vote(ask)
 
 
+@pytest.mark.parametrize("fault", [IndexError, KeyError, ValueError, TypeError, OverflowError, AttributeError])
+async def test_security_an_answer_that_breaks_a_parser_is_that_endpoints_fault(fault: type[Exception]) -> None:
+    """SECURITY: one hostile endpoint that finds a bug in a parser would otherwise end the process."""
+
+    async def ask(endpoint: RpcEndpoint) -> list[int]:
+        (answer,) = await asking(1)(endpoint)
+        if answer == "odd":
+            raise fault(answer)
+        return [answer]
+
+    async with serve_pool(node_saying("odd"), node_saying(7), node_saying(7), quorum=2) as pool:
+        assert await pool.vote(ask) == (Verdict(7, is_disputed=False),)
+        assert await pool.each(ask) == [[7], [7]]
+        pool.members[0].resume_at = 0
+        assert await pool.first(ask) == [7]
+        assert pool.members[0].failures == 2
+    async with serve_pool(node_saying("odd"), quorum=1) as pool:
+        with pytest.raises(RpcUnavailable, match=f"#0 answered with what no parser takes: {fault.__name__}"):
+            await pool.vote(ask)
+
+
 @given(
     honest=st.lists(st.integers(50, 60), min_size=1, max_size=5),
     lies=st.lists(st.integers(0, 2**256), max_size=4),

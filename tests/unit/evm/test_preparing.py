@@ -262,6 +262,19 @@ async def test_only_wanted_requests_of_a_batch_are_acted_on() -> None:
     assert nonces_of(prepared, [whole]) == [[1]]
 
 
+@pytest.mark.parametrize("topic", [interface.CALL_SKIPPED, interface.OUTCOME_SKIPPED])
+async def test_security_a_skip_that_names_no_request_is_no_answer(topic: str) -> None:
+    """SECURITY: one endpoint that leaves out a topic could otherwise end the process."""
+    log = {"address": format_data(GATEWAY), "topics": [format_data(interface.topic(topic))], "data": "0x"}
+    call = {"status": "0x1", "gasUsed": "0x1", "logs": [log], "returnData": "0x"}
+    gateway = Gateway()
+    hostile = gateway.node()
+    hostile.overrides["eth_simulateV1"] = lambda _: [{"calls": [call]}]
+    gateway.node = lambda: hostile  # type: ignore[method-assign]
+    with pytest.raises(RpcUnavailable, match="malformed simulation"):
+        await prepare(gateway, certified(0))
+
+
 async def test_nothing_to_prepare_is_no_exchange() -> None:
     gateway = Gateway()
     prepared = await prepare(gateway)
