@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -68,6 +69,8 @@ def up(
         _show_up(folder, devnet.start(), as_json=as_json)
         if not as_json:
             print_lines("it runs until Ctrl-C")
+        # Whoever reads us through a pipe must not wait for the end.
+        sys.stdout.flush()
         while True:
             for name, code in devnet.find_dead().items():
                 print_note(f"{name} ended with code {code}; its log: {folder.log(name)}")
