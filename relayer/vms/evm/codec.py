@@ -29,6 +29,7 @@ from relayer.domain.observations import (
     EpochApplied,
     FeeAdded,
     Observation,
+    RequestCancelled,
 )
 from relayer.vms.evm import interface
 from relayer.vms.evm.block_reader import BlockContents
@@ -41,6 +42,7 @@ _FEE_ADDED: Final = interface.topic(interface.FEE_ADDED)
 _CALL_CONCLUDED: Final = interface.topic(interface.CALL_CONCLUDED)
 _CALLBACK_DELIVERED: Final = interface.topic(interface.CALLBACK_DELIVERED)
 _HANDLER_FAILED: Final = interface.topic(interface.HANDLER_FAILED)
+_CANCELLED: Final = interface.topic(interface.CANCELLED)
 _EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
 
 # Offsets of four addresses, nonce, mode, ownAccount, offset of the payload, both gas limits, returnLimit, expiry, then
@@ -73,6 +75,7 @@ class LogCodec:
             (gateway, _CALL_CONCLUDED): _call_concluded,
             (gateway, _CALLBACK_DELIVERED): _callback_delivered,
             (gateway, _HANDLER_FAILED): _handler_failed,
+            (gateway, _CANCELLED): _cancelled,
             (verifier, _EPOCH_APPLIED): _epoch_applied,
         }
         topics: dict[bytes, set[bytes]] = {}
@@ -165,6 +168,12 @@ def _callback_delivered(log: Log, location: Location) -> CallbackDelivered:
 
 def _handler_failed(log: Log, location: Location) -> CallbackDelivered:
     return CallbackDelivered(_delivered_id(log), is_handler_failed=True, location=location)
+
+
+def _cancelled(log: Log, location: Location) -> RequestCancelled:
+    (identifier,) = _topics(log, 1)
+    Words(log.data, 0, 1).finish()
+    return RequestCancelled(RequestId(identifier), location)
 
 
 def _delivered_id(log: Log) -> RequestId:

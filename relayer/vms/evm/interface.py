@@ -37,6 +37,7 @@ CALL_REQUESTED: Final = f"XVMCallRequested(uint256,address,bytes32,{_REQUEST},ui
 FEE_ADDED: Final = "XVMFeeAdded(uint256,uint256,uint256)"
 CALLBACK_DELIVERED: Final = "XVMCallbackDelivered(uint256,uint8,bool,bytes32,address)"
 HANDLER_FAILED: Final = "XVMHandlerFailed(uint256,uint8,bool,bytes32,address)"
+CANCELLED: Final = "XVMCancelled(uint256,uint256)"
 OUTCOME_SKIPPED: Final = "XVMOutcomeSkipped(uint256)"
 CALL_CONCLUDED: Final = "XVMCallConcluded(uint256,bytes32,bytes,uint8,bool,bytes,bytes32)"
 CALL_SKIPPED: Final = "XVMCallSkipped(uint256,bytes4)"
@@ -48,6 +49,7 @@ EVENTS: Final = (
     FEE_ADDED,
     CALLBACK_DELIVERED,
     HANDLER_FAILED,
+    CANCELLED,
     OUTCOME_SKIPPED,
     CALL_CONCLUDED,
     CALL_SKIPPED,

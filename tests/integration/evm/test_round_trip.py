@@ -6,11 +6,19 @@ import pytest
 
 from attestation.address import evm_account
 from attestation.statement import OutcomeKind
-from relayer.domain.observations import CallbackDelivered, CallConcluded, EpochApplied, FeeAdded, ObservedBlock
+from relayer.domain.observations import (
+    CallbackDelivered,
+    CallConcluded,
+    EpochApplied,
+    FeeAdded,
+    ObservedBlock,
+    RequestCancelled,
+)
 from relayer.vms.evm.connect import EvmOpenChain
 from tests.factories import make_signer_set
 from tests.integration.evm.acting import fetch_tip, mine_and_fetch, send_and_mine
-from tests.integration.evm.network import Network, calldata, requests_of, track_all
+from tests.integration.evm.network import OPTIONS, Network, calldata, requests_of, track_all
+from tests.unit.evm.gateway_logs import request_tuple
 
 pytestmark = pytest.mark.anvil
 
@@ -180,3 +188,30 @@ async def test_requests_carry_what_the_gateway_was_asked_with(network: Network, 
     assert request.destination_gateway == network.destination.gateway_address
     assert (request.return_limit, request.callback_gas_limit, request.execution_gas_limit) == (77, 55_555, 123_456)
     assert request.metadata == b"for people"
+
+
+async def test_a_cancelled_request_is_observed_and_its_executor_can_still_be_paid(
+    network: Network, source: EvmOpenChain, destination: EvmOpenChain
+) -> None:
+    here, account = network.source, network.source.web3.eth.accounts[3]
+    target = network.destination.account(network.destination.counter)
+    ask = here.gateway.get_function_by_signature(
+        "xvmExecute(bytes,bytes,(uint8,bool,uint64,uint64,uint32,uint64,bool,bytes32,uint32,uint64,bytes))"
+    )
+    payload = calldata(network.destination.counter, "increment", 1)
+    ask(target, payload, tuple(OPTIONS.values())).transact({"from": account, "value": 10**17, "gas": 600_000})
+    asked = await mine_and_fetch(here, source)
+    (request,) = track_all(asked)
+    concluded = await execute(network, destination, asked, source.wallet.payee)
+
+    here.pass_seconds(request.request.expiry - asked.timestamp + 400)
+    here.mine(request.deadline - here.web3.eth.block_number + 1)
+    here.gateway.functions.cancel(request_tuple(request.request)).transact({"from": account, "gas": 600_000})
+    cancelled = await mine_and_fetch(here, source)
+    assert cancelled.observations == (RequestCancelled(request.request_id, cancelled.observations[0].location),)
+    prepared = await source.source.prepare_deliver(network.deliveries(concluded, [request]))
+    assert (len(prepared.calls), prepared.settled, prepared.refused) == (1, (), ())
+    (receipt,) = await send_and_mine(here, source, prepared.calls)
+    assert receipt.is_success
+    again = await source.source.prepare_deliver(network.deliveries(concluded, [request]))
+    assert again.settled == (request.request_id,)

@@ -107,6 +107,11 @@ def delivered_log(identifier: bytes, *, is_handler_failed: bool = False, kind: i
     return Log(GATEWAY, (interface.topic(name), identifier), data)
 
 
+def cancelled_log(identifier: bytes, returned: int = 0) -> Log:
+    """`XVMCancelled`."""
+    return Log(GATEWAY, (interface.topic(interface.CANCELLED), identifier), encode(["uint256"], [returned]))
+
+
 def epoch_log(epoch: int, signer_set: SignerSet) -> Log:
     """`XVMEpochApplied`."""
     topics = (interface.topic(interface.EPOCH_APPLIED), epoch.to_bytes(32, "big"), signer_set_hash(signer_set))

@@ -9,6 +9,7 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm import rpc
 from relayer.vms.evm.block_reader import MAX_SINGLE_RECEIPTS, BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
+from relayer.vms.evm.headers import parse_header
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, fee_added_log, foreign_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
 from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
@@ -304,6 +305,16 @@ async def test_a_malformed_header_is_no_answer(change: dict[str, Any]) -> None:
     node.overrides["eth_getBlockByNumber"] = lambda params: (chain.header(params[0]) or {}) | change
     with pytest.raises(RpcUnavailable):
         await read(node, 1, 1)
+
+
+@pytest.mark.parametrize("change", [{"number": hex(2**63)}, {"timestamp": hex(2**63)}])
+def test_security_a_header_with_a_number_beyond_bounds_is_no_answer(change: dict[str, str]) -> None:
+    """SECURITY: what an endpoint makes up would otherwise end the process where it is stored."""
+    header = sample_chain().header("latest") or {}
+    assert parse_header(header) is not None
+    assert parse_header(header | dict.fromkeys(change, hex(2**63 - 1))) is not None
+    with pytest.raises(RpcUnavailable):
+        parse_header(header | change)
 
 
 async def test_logs_that_arrived_after_the_headers_are_left_for_the_next_range() -> None:

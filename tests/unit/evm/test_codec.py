@@ -22,6 +22,7 @@ from relayer.domain.observations import (
     EpochApplied,
     FeeAdded,
     Observation,
+    RequestCancelled,
 )
 from relayer.vms.evm import interface
 from relayer.vms.evm.block_reader import BlockContents
@@ -35,6 +36,7 @@ from tests.unit.evm.gateway_logs import (
     GATEWAY,
     SIGNER_SET_TYPE,
     VERIFIER,
+    cancelled_log,
     concluded_log,
     delivered_log,
     epoch_log,
@@ -128,12 +130,14 @@ def test_the_other_events_are_read_in_log_order() -> None:
         fee_added_log(IDENTIFIER, 3, 10),
         delivered_log(IDENTIFIER),
         delivered_log(IDENTIFIER, is_handler_failed=True),
+        cancelled_log(IDENTIFIER, 5),
     ]
     assert decode(*logs) == (
         (
             FeeAdded(IDENTIFIER, 10, location(0)),
             CallbackDelivered(IDENTIFIER, is_handler_failed=False, location=location(1)),
             CallbackDelivered(IDENTIFIER, is_handler_failed=True, location=location(2)),
+            RequestCancelled(IDENTIFIER, location(3)),
         ),
         0,
     )
@@ -224,6 +228,7 @@ SAMPLES = [
     epoch_log(3, make_signer_set()),
     fee_added_log(IDENTIFIER, 1, 2),
     delivered_log(IDENTIFIER),
+    cancelled_log(IDENTIFIER, 7),
 ]
 
 
@@ -291,6 +296,8 @@ def encoded(observation: Observation, log: Log) -> Log:
             return fresh._replace(data=valid_until.to_bytes(32, "big") + fresh.data[32:])
         case FeeAdded(identifier, fee, _):
             return fee_added_log(identifier, int.from_bytes(log.data[:32], "big"), fee)
+        case RequestCancelled(identifier, _):
+            return cancelled_log(identifier)._replace(data=log.data)
         case CallbackDelivered(identifier, is_handler_failed, _):
             return delivered_log(identifier, is_handler_failed=is_handler_failed)._replace(data=log.data)
     raise AssertionError(observation)

@@ -27,6 +27,7 @@ def test_every_event_that_we_read_is_in_the_committed_abi(signature: str) -> Non
         ("XVMFeeAdded", ["requestId"]),
         ("XVMCallbackDelivered", ["requestId"]),
         ("XVMHandlerFailed", ["requestId"]),
+        ("XVMCancelled", ["requestId"]),
         ("XVMOutcomeSkipped", ["requestId"]),
         ("XVMCallConcluded", ["requestId", "sourceGatewayHash"]),
         ("XVMCallSkipped", ["requestId"]),

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.quantities import format_data, parse_address, parse_data, parse_hash, parse_quantity
+from relayer.vms.evm.quantities import (
+    MAX_COUNT,
+    format_data,
+    parse_address,
+    parse_count,
+    parse_data,
+    parse_hash,
+    parse_quantity,
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=80),
@@ -19,6 +27,16 @@ json_values = st.recursive(
 @given(st.integers(0, 2**256 - 1))
 def test_a_quantity_is_read_as_written(value: int) -> None:
     assert parse_quantity(hex(value)) == value
+
+
+@given(st.integers(0, 2**256 - 1))
+def test_security_a_count_is_bounded(value: int) -> None:
+    """SECURITY: heights, timestamps, nonces and gas that fit no column would end the process where they are stored."""
+    if value <= MAX_COUNT:
+        assert parse_count(hex(value)) == value
+    else:
+        with pytest.raises(RpcUnavailable):
+            parse_count(hex(value))
 
 
 @given(st.binary(max_size=100))
@@ -68,7 +86,7 @@ def test_hashes_and_addresses_have_exact_lengths(length: int) -> None:
 
 @given(json_values)
 def test_any_json_is_parsed_or_refused_and_nothing_else(value: Any) -> None:
-    for parse in (parse_quantity, parse_data, parse_hash, parse_address):
+    for parse in (parse_quantity, parse_count, parse_data, parse_hash, parse_address):
         try:
             parse(value)
         except RpcUnavailable:

@@ -177,6 +177,32 @@ async def test_a_malformed_receipt_is_no_answer(answer: Any) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        {"gasUsed": hex(2**63)},
+        {"blockNumber": hex(2**63)},
+        {"effectiveGasPrice": hex(2**256 - 1)},
+        {"gasUsed": "0x1", "effectiveGasPrice": hex(2**256 - 1), "l1Fee": "0x1"},
+    ],
+)
+async def test_security_a_receipt_with_a_number_beyond_bounds_is_no_answer(change: dict[str, str]) -> None:
+    """SECURITY: what an endpoint makes up would otherwise end the process where it is stored."""
+    async with wallet_at(saying(receipt(**change)), quorum=1) as wallet:
+        with pytest.raises(RpcUnavailable):
+            await wallet.fetch_receipts([TX_HASH])
+
+
+async def test_security_a_nonce_beyond_bounds_is_no_answer() -> None:
+    """SECURITY: it could be neither stored nor signed, and would end the process."""
+    async with wallet_at(saying(hex(2**63 - 1)), quorum=1) as wallet:
+        assert await wallet.fetch_next_nonce() == 2**63 - 1
+    async with wallet_at(saying(hex(2**63)), quorum=1) as wallet:
+        assert await wallet.fetch_balance() == 2**63
+        with pytest.raises(RpcUnavailable):
+            await wallet.fetch_next_nonce()
+
+
+@pytest.mark.parametrize(
     "ask",
     [
         lambda wallet: wallet.fetch_next_nonce(),
