@@ -14,12 +14,11 @@ from typing import Any, Final, NamedTuple
 from attestation.keccak import keccak256
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.quantities import parse_data, parse_hash, parse_quantity
+from relayer.vms.evm.quantities import parse_count, parse_data, parse_hash
 from relayer.vms.evm.rpc import RpcCall
 
 _BLOOM_LENGTH: Final = 256
 _BLOOM_BITS: Final = 8 * _BLOOM_LENGTH
-_MAX_HEIGHT: Final = 2**64 - 1  # statements carry heights as uint64
 
 
 class Stamp(NamedTuple):
@@ -57,8 +56,8 @@ def parse_header(answer: Any, number: int | None = None) -> Header | None:
         return None
     if not isinstance(answer, dict):
         raise RpcUnavailable("an endpoint answered with a malformed header")
-    height = parse_quantity(answer.get("number"))
-    if number not in {None, height} or height > _MAX_HEIGHT:
+    height = parse_count(answer.get("number"))
+    if number not in {None, height}:
         raise RpcUnavailable(f"an endpoint answered with header {height} instead of {number}")
     bloom = parse_data(answer.get("logsBloom"))
     if len(bloom) != _BLOOM_LENGTH:
@@ -67,7 +66,7 @@ def parse_header(answer: Any, number: int | None = None) -> Header | None:
         stamp=Stamp(
             ref=BlockRef(height, parse_hash(answer.get("hash"))),
             parent_hash=parse_hash(answer.get("parentHash")),
-            timestamp=parse_quantity(answer.get("timestamp")),
+            timestamp=parse_count(answer.get("timestamp")),
         ),
         bloom=int.from_bytes(bloom, "big"),
         is_empty=answer.get("transactions") == [],

@@ -12,7 +12,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.quantities import format_data, parse_address, parse_data, parse_hash, parse_quantity
+from relayer.vms.evm.quantities import (
+    format_data,
+    parse_address,
+    parse_count,
+    parse_data,
+    parse_hash,
+    parse_quantity,
+)
 from relayer.vms.evm.rpc import RpcCall
 
 _MAX_TOPICS: Final = 4
@@ -148,7 +155,7 @@ def _parse_log(item: Any) -> MinedLog:
         raise _malformed("log")
     return MinedLog(
         log=Log(parse_address(item.get("address")), tuple(map(parse_hash, topics)), parse_data(item.get("data"))),
-        block_number=parse_quantity(item.get("blockNumber")),
+        block_number=parse_count(item.get("blockNumber")),
         block_hash=parse_hash(item.get("blockHash")),
         tx_hash=parse_hash(item.get("transactionHash")),
         tx_index=_parse_index(item.get("transactionIndex")),

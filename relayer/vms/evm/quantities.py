@@ -16,6 +16,12 @@ from relayer.errors import RpcUnavailable
 HASH_LENGTH: Final = 32
 ADDRESS_LENGTH: Final = 20
 
+MAX_COUNT: Final = 2**63 - 1
+"""Heights, seconds, nonces and gas: statements and the store keep 64 bits, and sums of two must fit those too."""
+
+MAX_AMOUNT: Final = 2**256 - 1
+"""Of a chain's smallest unit."""
+
 _QUANTITY: Final = re.compile("0x[0-9a-fA-F]{1,64}")
 
 
@@ -24,6 +30,15 @@ def parse_quantity(value: Any) -> int:
     if isinstance(value, str) and _QUANTITY.fullmatch(value):
         return int(value, 16)
     raise _malformed("a quantity")
+
+
+def parse_count(value: Any) -> int:
+    """A height, a timestamp in seconds, a nonce or gas: at most `MAX_COUNT`."""
+    count = parse_quantity(value)
+    # SECURITY: what is larger would raise where it is stored or signed, far from the endpoint that made it up.
+    if count > MAX_COUNT:
+        raise _malformed("a count")
+    return count
 
 
 def parse_data(value: Any) -> bytes:

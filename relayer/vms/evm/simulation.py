@@ -18,7 +18,7 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm import interface
 from relayer.vms.evm.contract_errors import error_name
 from relayer.vms.evm.endpoints import EndpointPool
-from relayer.vms.evm.quantities import format_data, parse_address, parse_data, parse_hash, parse_quantity
+from relayer.vms.evm.quantities import format_data, parse_address, parse_count, parse_data, parse_hash, parse_quantity
 from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
 
@@ -79,7 +79,7 @@ class Simulator:
             ((call,),) = [block["calls"] for block in answer]
             logs = call["logs"]
             status = parse_quantity(call["status"])
-            gas_used = parse_quantity(call["gasUsed"])
+            gas_used = parse_count(call["gasUsed"])
             if status == 1:
                 return Finding("", gas_used, dict(filter(None, map(self._parse_skip, logs))))
             # Nodes disagree on where revert data belongs.
@@ -123,4 +123,4 @@ def _judge(trial: Trial, called: Any, estimated: Any, endpoint: RpcEndpoint) -> 
         return Finding(error_name(data or b""), 0)
     # The call ran with this limit, whatever the estimate says.
     is_estimated = not isinstance(estimated, RpcFault)
-    return Finding("", min(parse_quantity(estimated), trial.gas_limit) if is_estimated else trial.gas_limit)
+    return Finding("", min(parse_count(estimated), trial.gas_limit) if is_estimated else trial.gas_limit)

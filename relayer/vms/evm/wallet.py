@@ -10,7 +10,7 @@ Source: EIP-1559; ethereum/execution-apis.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import coincurve
@@ -22,7 +22,14 @@ from relayer.errors import RpcUnavailable
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, SignedTransaction, TransactionReceipt
 from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.pool_errors import classify_send_fault
-from relayer.vms.evm.quantities import ADDRESS_LENGTH, format_data, parse_hash, parse_quantity
+from relayer.vms.evm.quantities import (
+    ADDRESS_LENGTH,
+    MAX_AMOUNT,
+    format_data,
+    parse_count,
+    parse_hash,
+    parse_quantity,
+)
 from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 from relayer.vms.evm.transaction import Transaction
 from relayer.vms.evm.words import WORD
@@ -71,11 +78,13 @@ class EvmWallet:
 
     async def fetch_next_nonce(self) -> int:
         """The first nonce that no mined transaction of this account has used, as M endpoints know."""
-        return await self._fetch_reached(RpcCall("eth_getTransactionCount", [format_data(self._address), "latest"]))
+        call = RpcCall("eth_getTransactionCount", [format_data(self._address), "latest"])
+        return await self._fetch_reached(call, parse_count)
 
     async def fetch_balance(self) -> int:
         """In wei, as M endpoints know."""
-        return await self._fetch_reached(RpcCall("eth_getBalance", [format_data(self._address), "latest"]))
+        call = RpcCall("eth_getBalance", [format_data(self._address), "latest"])
+        return await self._fetch_reached(call, parse_quantity)
 
     async def fetch_fee_bid(self) -> FeeBid:
         """The next block's base fee with headroom and the median tip of recent blocks, at most `max_fee_cap`."""
@@ -134,10 +143,10 @@ class EvmWallet:
 
         return [verdict.value for verdict in await self._pool.vote(ask)] if calls else []
 
-    async def _fetch_reached(self, call: RpcCall) -> int:
+    async def _fetch_reached(self, call: RpcCall, parse: Callable[[Any], int]) -> int:
         async def ask(endpoint: RpcEndpoint) -> int:
             (answer,) = await endpoint.call([call])
-            return parse_quantity(require_result(answer, endpoint))
+            return parse(require_result(answer, endpoint))
 
         return self._pool.reached(await self._pool.each(ask))
 
@@ -168,15 +177,19 @@ def _parse_receipt(answer: Any, tx_hash: bytes) -> TransactionReceipt | None:
         return None
     if not isinstance(answer, dict) or parse_hash(answer.get("transactionHash")) != tx_hash:
         raise _malformed("receipt")
-    gas_used = parse_quantity(answer.get("gasUsed"))
+    gas_used = parse_count(answer.get("gasUsed"))
     # Rollups bill the data that they post as well, in a field of its own.
     data_fee = parse_quantity(answer.get("l1Fee", "0x0"))
+    cost = gas_used * parse_quantity(answer.get("effectiveGasPrice")) + data_fee
+    # SECURITY: each factor may be sound and the product too large to be stored.
+    if cost > MAX_AMOUNT:
+        raise _malformed("receipt")
     return TransactionReceipt(
         hash=tx_hash,
-        block=BlockRef(parse_quantity(answer.get("blockNumber")), parse_hash(answer.get("blockHash"))),
+        block=BlockRef(parse_count(answer.get("blockNumber")), parse_hash(answer.get("blockHash"))),
         is_success=parse_quantity(answer.get("status")) == 1,
         gas_used=gas_used,
-        cost=gas_used * parse_quantity(answer.get("effectiveGasPrice")) + data_fee,
+        cost=cost,
     )
 
 
