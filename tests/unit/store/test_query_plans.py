@@ -130,9 +130,9 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
         lambda s: s.load_open_transactions(DESTINATION_CHAIN),
         ("ix_transactions_open (chain=?)",),
     ),
-    "load_highest_nonce": (
-        lambda s: s.load_highest_nonce(DESTINATION_CHAIN, make_transaction().sender),
-        ("transactions (chain=? AND sender=?)",),
+    "load_held_nonces": (
+        lambda s: s.load_held_nonces(DESTINATION_CHAIN, make_transaction().sender, 3),
+        ("transactions (chain=? AND sender=? AND nonce>?)",),
     ),
     "load_transactions_of": (
         lambda s: s.load_transactions_of(IDS[0]),
