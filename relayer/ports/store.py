@@ -399,8 +399,8 @@ class Store(Protocol):
         """SIGNED and MINED ones on a chain, by nonce."""
         ...
 
-    async def load_highest_nonce(self, chain: str, sender: bytes) -> int | None:
-        """The highest nonce that was ever reserved, or None."""
+    async def load_held_nonces(self, chain: str, sender: bytes, first: int) -> frozenset[int]:
+        """Nonces from `first` on that our transactions hold: all but those of LOST ones, which others used."""
         ...
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:

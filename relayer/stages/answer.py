@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
+import structlog
+
 from attestation.keccak import keccak256
 from attestation.request import RequestId
 from attestation.statement import Outcome
@@ -19,18 +21,19 @@ from relayer.domain.events import AnswerFinal
 from relayer.domain.splitting import complete_batches
 from relayer.domain.status import Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.errors import RpcUnavailable
 from relayer.ports.destination_vm import Answer, DestinationVm, Pin
 from relayer.ports.store import Commit, Deferral, OutboxRow, PinnedAnswer
+from relayer.stages.backoff import backoff_seconds
 from relayer.stages.desk import Desk
 from relayer.stages.draft import Draft, birth_effects
 
 _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for a lost ring."""
 
-_RETRY_SECONDS = 2.0
-"""When to read again what no quorum of endpoints answered; pruning takes hours, lag takes a block or two."""
-
 _KINDS = frozenset({EffectKind.READ_ANSWER})
+
+_log = structlog.get_logger(__name__)
 
 
 class AnswerStage:
@@ -68,15 +71,19 @@ class AnswerStage:
         answers: list[PinnedAnswer] = []
         deferred: list[Deferral] = []
         for timestamp, asking in _by_timestamp(wanted).items():
-            pin = await self._destination.fetch_pin(timestamp)
-            if pin is None:
-                continue  # the row stays due: the next block rings the bell
-            given = await self._destination.fetch_answers(pin.block, [request.request for request in asking])
+            try:
+                given = await self._fetch(timestamp, asking)
+            except RpcUnavailable as error:
+                # SECURITY: what one block's queries cost an endpoint must not keep the others waiting.
+                _log.warning("queries_postponed", chain=self.chain, count=len(asking), reason=str(error))
+                given = [None] * len(asking)
+            if given is None:
+                continue  # there is no pin yet, and the row stays due: the next block rings the bell
             for request, answer in zip(asking, given, strict=True):
                 if answer is None:
-                    deferred.append(_again(by_id[request.request_id], now))
+                    deferred.append(self._again(by_id[request.request_id], now))
                 else:
-                    answers.append(_pinned(request, self.chain, pin, answer))
+                    answers.append(answer)
         waiting = {request.request_id for request in wanted} - {answer.request_id for answer in answers}
         async with desk.writing:
             current = await desk.store.load_requests([*by_id])
@@ -88,6 +95,21 @@ class AnswerStage:
             kept = tuple(answer for answer in answers if answer.request_id in settled)
             await desk.commit(Commit(answers=kept, done=done, deferred=tuple(deferred)))
         return len(rows) == desk.settings.claim_limit
+
+    async def _fetch(self, timestamp: int, asking: Sequence[TrackedRequest]) -> list[PinnedAnswer | None] | None:
+        """What these queries of one block read, None where there is no answer; None if their pin does not exist yet."""
+        pin = await self._destination.fetch_pin(timestamp)
+        if pin is None:
+            return None
+        given = await self._destination.fetch_answers(pin.block, [request.request for request in asking])
+        return [
+            None if answer is None else _pinned(request, self.chain, pin, answer)
+            for request, answer in zip(asking, given, strict=True)
+        ]
+
+    def _again(self, row: OutboxRow, now: float) -> Deferral:
+        delay = backoff_seconds(row.attempts, self._desk.settings)
+        return Deferral(row.kind, row.subject, now + delay, row.attempts + 1)
 
     async def _conclude(self) -> None:
         desk = self._desk
@@ -189,10 +211,6 @@ def _by_timestamp(requests: Iterable[TrackedRequest]) -> dict[int, list[TrackedR
     for request in requests:
         by_time[request.source_timestamp].append(request)
     return by_time
-
-
-def _again(row: OutboxRow, now: float) -> Deferral:
-    return Deferral(row.kind, row.subject, now + _RETRY_SECONDS, row.attempts + 1)
 
 
 def _pinned(request: TrackedRequest, chain: str, pin: Pin, answer: Answer) -> PinnedAnswer:

@@ -7,6 +7,7 @@ leaves are kept as a self-contained file. It accuses nobody of anything else: a 
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 
 import structlog
@@ -26,8 +27,11 @@ _PERIOD_SECONDS = 15.0
 _COMPARE_SECONDS = 3600.0
 """How long a foreign root is compared again: the contradicting signature may come later. In memory only."""
 
-_COMPARED_AT_MOST = 4096
-"""Foreign roots kept for comparing again, of all peers together."""
+_KEPT_PER_SIGNER = 32
+"""Foreign roots kept of one signer. SECURITY: a key can sign roots without end; one contradiction convicts it."""
+
+_LOOKED_INTO_PER_SIGNER = 16
+"""Roots of one signer that are asked for in one look: an exchange each."""
 
 OFFENCE = "EQUIVOCATION"
 
@@ -53,7 +57,7 @@ class EvidenceStage:
         self._desk = desk
         self._inbox = inbox
         self._bell = Bell()
-        self._foreign: dict[tuple[bytes, bytes], _Foreign] = {}
+        self._foreign: dict[bytes, dict[bytes, _Foreign]] = {}
 
     async def wait(self) -> None:
         """Until the next look."""
@@ -61,13 +65,21 @@ class EvidenceStage:
 
     async def run_once(self) -> bool:
         """Look into overdue roots, and compare all that are foreign."""
+        convicted = {row.signer for row in await self._desk.store.list_evidence()}
+        looks: Counter[bytes] = Counter()
         for attestation in self._inbox.overdue():
-            await self._look_into(attestation)
+            looks[attestation.signer] += 1
+            if attestation.signer in convicted:
+                self._inbox.forget(attestation)  # one conviction is enough
+            elif looks[attestation.signer] <= _LOOKED_INTO_PER_SIGNER:
+                await self._look_into(attestation)
         horizon = self._desk.clock.now() - _COMPARE_SECONDS
-        for place, foreign in list(self._foreign.items()):
-            await self._compare(foreign)
-            if foreign.since < horizon:
-                del self._foreign[place]
+        for signer, kept in self._foreign.items():
+            for root, foreign in list(kept.items()):
+                if signer not in convicted and await self._compare(foreign):
+                    convicted.add(signer)
+                if foreign.since < horizon or signer in convicted:
+                    del kept[root]
         return False
 
     async def _look_into(self, attestation: Attestation) -> None:
@@ -80,47 +92,61 @@ class EvidenceStage:
             _log.warning("statements_withheld", peer=attestation.signer.hex(), reason=str(error))
             self._inbox.forget(attestation)
             return
+        self._inbox.forget(attestation)
         if len(statements) != attestation.count:
             # SECURITY: its signature covers no batch of these statements: it proves nothing, whatever they say.
             _log.warning("attestation_miscounted", peer=attestation.signer.hex(), count=attestation.count)
-            self._inbox.forget(attestation)
             return
-        kept = ForeignStatements(attestation.root, attestation.signer, statements)
+        kept = self._foreign.setdefault(attestation.signer, {})
+        # SECURITY: statements that contradict nothing known are no evidence, and must take neither disk nor memory.
+        if len(kept) >= _KEPT_PER_SIGNER or not await self._is_rival(attestation, statements):
+            return
+        kept[attestation.root] = _Foreign(attestation, statements, desk.clock.now())
+        foreign = ForeignStatements(attestation.root, attestation.signer, statements)
         async with desk.writing:
-            await desk.commit(Commit(attestations=(attestation,), foreign=(kept,)))
-        self._inbox.forget(attestation)
-        if len(self._foreign) < _COMPARED_AT_MOST:
-            place = (attestation.signer, attestation.root)
-            self._foreign[place] = _Foreign(attestation, statements, desk.clock.now())
+            await desk.commit(Commit(attestations=(attestation,), foreign=(foreign,)))
 
-    async def _compare(self, foreign: _Foreign) -> None:
-        rows = await self._contradictions(foreign)
-        if not rows:
-            return
-        known = {(row.signer, row.guard_key) for row in await self._desk.store.list_evidence()}
-        fresh = tuple(row for row in rows if (row.signer, row.guard_key) not in known)
-        if not fresh:
-            return
+    async def _is_rival(self, attestation: Attestation, statements: tuple[Statement, ...]) -> bool:
+        """Whether one of these statements has another leaf under its guard key than a batch of this node."""
+        store = self._desk.store
+        ids = [statement.request_id for statement in statements if isinstance(statement, Execute | Outcome)]
+        requests = await store.load_requests(ids)
+        roots = {root for r in requests.values() for root in (r.execute_root, r.outcome_root) if root}
+        ours = {
+            guard_key(statement, batch.verifying_gateway): statement.leaf
+            for batch in (await store.load_batches([*roots])).values()
+            for statement in batch.statements
+        }
+        keys = [(guard_key(statement, attestation.gateway), statement.leaf) for statement in statements]
+        return any(ours.get(key, leaf) != leaf for key, leaf in keys)
+
+    async def _compare(self, foreign: _Foreign) -> bool:
+        """Whether the peer is convicted by this root and something else that it signed."""
+        row = await self._contradiction(foreign)
+        if row is None:
+            return False
         async with self._desk.writing:
-            await self._desk.commit(Commit(evidence=fresh))
-        self._desk.metrics.evidence.labels(OFFENCE).inc(len(fresh))
-        _log.critical("equivocation_found", peer=foreign.attestation.signer.hex(), count=len(fresh))
+            await self._desk.commit(Commit(evidence=(row,)))
+        self._desk.metrics.evidence.labels(OFFENCE).inc()
+        _log.critical("equivocation_found", peer=foreign.attestation.signer.hex())
+        return True
 
-    async def _contradictions(self, foreign: _Foreign) -> list[EvidenceRow]:
-        """What the peer signed elsewhere, here or in another foreign root, that this root contradicts."""
-        signer = foreign.attestation.signer
-        others = await self._signed_elsewhere(foreign)
-        rows = []
-        for index, statement in enumerate(foreign.statements):
-            key = guard_key(statement, foreign.attestation.gateway)
-            for attestation, statements in others:
-                for position, other in enumerate(statements):
-                    if guard_key(other, attestation.gateway) == key and other.leaf != statement.leaf:
-                        document = self._document(
-                            (foreign.attestation, foreign.statements, index), (attestation, statements, position)
-                        )
-                        rows.append(EvidenceRow(OFFENCE, signer, key, document, self._desk.clock.now()))
-        return rows
+    async def _contradiction(self, foreign: _Foreign) -> EvidenceRow | None:
+        """The first contradiction with what the peer signed elsewhere, here or in another foreign root."""
+        ours = {
+            guard_key(statement, foreign.attestation.gateway): position
+            for position, statement in enumerate(foreign.statements)
+        }
+        for attestation, statements in await self._signed_elsewhere(foreign):
+            for position, other in enumerate(statements):
+                key = guard_key(other, attestation.gateway)
+                place = ours.get(key)
+                if place is not None and foreign.statements[place].leaf != other.leaf:
+                    document = self._document(
+                        (foreign.attestation, foreign.statements, place), (attestation, statements, position)
+                    )
+                    return EvidenceRow(OFFENCE, foreign.attestation.signer, key, document, self._desk.clock.now())
+        return None
 
     async def _signed_elsewhere(self, foreign: _Foreign) -> list[tuple[Attestation, tuple[Statement, ...]]]:
         """The peer's attestations over other roots that speak of the same requests."""

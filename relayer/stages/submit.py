@@ -7,6 +7,7 @@ not worth it is HELD and looked at again.
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from relayer.domain.policy import SpendPolicy
 from relayer.domain.route import Route
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
+from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.store import (
     Attempt,
@@ -99,9 +101,22 @@ class SubmitStage:
         await self._clear([row for row in rows if row not in wanted])
         jobs = await self._jobs(wanted, requests)
         for job in jobs:
-            await self._submit(job, wanted)
+            try:
+                await self._submit(job, wanted)
+            except RpcUnavailable as error:
+                # SECURITY: what one route's requests cost an endpoint must not keep the others waiting.
+                await self._postpone(job, wanted, str(error))
         await self._defer_idle(wanted, jobs)
         return len(rows) == desk.settings.claim_limit
+
+    async def _postpone(self, job: _Job, rows: Sequence[OutboxRow], reason: str) -> None:
+        """Try this job's requests again later, and later each time."""
+        _log.warning("submission_postponed", chain=self.chain, purpose=job.purpose, reason=reason)
+        ids = {request.request_id for batch in job.batches for request in batch.requests}
+        now = self._desk.clock.now()
+        deferred = tuple(self._after_refusal(row, now) for row in rows if row.subject in ids)
+        async with self._desk.writing:
+            await self._desk.commit(Commit(deferred=deferred))
 
     async def _clear(self, rows: Sequence[OutboxRow]) -> None:
         """Take what is no longer wanted out of the outbox. A reorg may have renewed the wish since it was claimed."""
@@ -204,8 +219,11 @@ class SubmitStage:
     ) -> OwnTransaction:
         """Reserve the next nonce and sign; nothing is sent before the commit that records it."""
         wallet = self._chain.wallet
-        highest = await self._desk.store.load_highest_nonce(self.chain, wallet.address)
-        nonce = max(first_free, -1 if highest is None else highest + 1) + offset
+        held = await self._desk.store.load_held_nonces(self.chain, wallet.address, first_free)
+        # SECURITY: the lowest that nothing of ours holds. Counting on from our highest would let an endpoint that once
+        # told a high nonce leave a gap, behind which nothing is ever mined.
+        free = (nonce for nonce in itertools.count(first_free) if nonce not in held)
+        nonce = next(itertools.islice(free, offset, None))
         signed = wallet.sign(call, nonce, bid)
         return OwnTransaction(
             chain=self.chain,

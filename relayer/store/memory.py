@@ -33,6 +33,7 @@ from relayer.ports.store import (
     Receipt,
     RequestFilter,
     StoredEpoch,
+    TransactionStatus,
     Transition,
 )
 from relayer.store.folding import Folded, conflict_of, fold_changes
@@ -245,9 +246,13 @@ class MemoryStore:
         ]
         return sorted(still_open, key=lambda transaction: transaction.nonce)
 
-    async def load_highest_nonce(self, chain: str, sender: bytes) -> int | None:
-        """The highest nonce that was ever reserved, or None."""
-        return max((key[2] for key in self._transactions if key[:2] == (chain, sender)), default=None)
+    async def load_held_nonces(self, chain: str, sender: bytes, first: int) -> frozenset[int]:
+        """Nonces from `first` on that our transactions hold."""
+        return frozenset(
+            nonce
+            for (where, who, nonce), transaction in self._transactions.items()
+            if (where, who) == (chain, sender) and nonce >= first and transaction.status is not TransactionStatus.LOST
+        )
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
         """Our own transactions that carried the request, oldest first."""

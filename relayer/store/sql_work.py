@@ -19,6 +19,7 @@ from relayer.ports.store import (
     OutboxRow,
     OwnTransaction,
     StoredEpoch,
+    TransactionStatus,
 )
 from relayer.store.mapping import (
     to_attempt,
@@ -86,15 +87,17 @@ class WorkLoaders(SqlReader):
             .order_by(TRANSACTIONS.c.nonce, TRANSACTIONS.c.row)
         )
 
-    async def load_highest_nonce(self, chain: str, sender: bytes) -> int | None:
-        """The highest nonce that was ever reserved, or None."""
+    async def load_held_nonces(self, chain: str, sender: bytes, first: int) -> frozenset[int]:
+        """Nonces from `first` on that our transactions hold."""
         rows = await self._load(
-            select(TRANSACTIONS.c.nonce)
-            .where(TRANSACTIONS.c.chain == chain, TRANSACTIONS.c.sender == sender)
-            .order_by(TRANSACTIONS.c.nonce.desc())
-            .limit(1)
+            select(TRANSACTIONS.c.nonce).where(
+                TRANSACTIONS.c.chain == chain,
+                TRANSACTIONS.c.sender == sender,
+                TRANSACTIONS.c.nonce >= first,
+                TRANSACTIONS.c.status != TransactionStatus.LOST.value,
+            )
         )
-        return rows[0]["nonce"] if rows else None
+        return frozenset(row["nonce"] for row in rows)
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
         """Our own transactions that carried the request, oldest first."""

@@ -82,7 +82,7 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     "due there": lambda s: s.load_due_effects(frozenset(list(EffectKind)[:3]), DESTINATION_CHAIN, NOW + 9, 9),
     "next due": lambda s: s.load_next_due(frozenset(EffectKind), SOURCE_CHAIN),
     "open transactions": lambda s: s.load_open_transactions(DESTINATION_CHAIN),
-    "highest nonce": lambda s: s.load_highest_nonce(DESTINATION_CHAIN, make_transaction().sender),
+    "held nonces": lambda s: s.load_held_nonces(DESTINATION_CHAIN, make_transaction().sender, 0),
     "transactions of": lambda s: s.load_transactions_of(IDS[0]),
     **{f"cursor of peer {n}": lambda s, k=k: s.load_peer_cursor(k) for n, k in enumerate(SIGNERS)},
     "foreign": lambda s: s.load_foreign_statements(SIGNERS[0], IDS[:3]),

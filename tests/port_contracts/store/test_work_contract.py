@@ -341,20 +341,22 @@ async def test_transactions_of_a_request_come_oldest_first_and_only_while_they_c
     assert not await store.load_transactions_of(identifier(8))
 
 
-async def test_the_highest_nonce_is_per_chain_and_sender_whatever_became_of_it(store: Store) -> None:
+async def test_held_nonces_are_per_chain_and_sender_and_leave_out_the_lost(store: Store) -> None:
     transactions = (
         make_transaction(2, status=TransactionStatus.LOST),
         make_transaction(1),
+        make_transaction(4, status=TransactionStatus.CONFIRMED),
         make_transaction(7, sender=b"\x0f" * 20),
         make_transaction(8, chain=SOURCE_CHAIN),
     )
     await store.commit(Commit(transactions=transactions))
     sender = transactions[0].sender
-    assert await store.load_highest_nonce(DESTINATION_CHAIN, sender) == 2
-    assert await store.load_highest_nonce(SOURCE_CHAIN, sender) == 8
-    assert await store.load_highest_nonce("eip155:1", sender) is None
+    assert await store.load_held_nonces(DESTINATION_CHAIN, sender, 0) == {1, 4}
+    assert await store.load_held_nonces(DESTINATION_CHAIN, sender, 2) == {4}
+    assert await store.load_held_nonces(SOURCE_CHAIN, sender, 0) == {8}
+    assert not await store.load_held_nonces("eip155:1", sender, 0)
     await store.commit(Commit(transactions=(make_transaction(BIGGEST_UINT64),)))
-    assert await store.load_highest_nonce(DESTINATION_CHAIN, sender) == BIGGEST_UINT64
+    assert await store.load_held_nonces(DESTINATION_CHAIN, sender, 5) == {BIGGEST_UINT64}
 
 
 # What peers signed elsewhere
