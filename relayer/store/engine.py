@@ -149,6 +149,8 @@ def _make_private(path: Path) -> None:
             os.close(descriptor)
     except OSError as error:
         raise ConfigError([f"{path}: the database cannot be opened: {error.strerror}"]) from error
+    except ValueError:
+        raise ConfigError(["the database URL names a file with a NUL byte; write sqlite:///path/to/file"]) from None
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:

@@ -15,6 +15,7 @@ from attestation.statement import Statement
 from attestation.statement_codec import encode_statements
 from relayer.ports.signer import GuardConflict
 from relayer.store.engine import writing
+from relayer.store.faults import unavailability_told
 from relayer.store.sql_rows import chunked, insert_missing
 from relayer.store.tables import GUARD_CLAIMS
 from relayer.store.uninterrupted import uninterrupted
@@ -30,8 +31,12 @@ class SqlGuard:
         self._writing = writing(engine)
 
     async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
-        """Write all (guard key, leaf, statement), or none if one conflicts; on disk on return."""
-        return await uninterrupted(self._claim(entries))
+        """Write all (guard key, leaf, statement), or none if one conflicts; on disk on return.
+
+        Raises `StoreUnavailable` if the database is locked, full or away. SECURITY: nothing may be signed then.
+        """
+        with unavailability_told():
+            return await uninterrupted(self._claim(entries))
 
     async def _claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> list[GuardConflict]:
         first = {key: (leaf, statement) for key, leaf, statement in reversed(entries)}

@@ -7,6 +7,8 @@ Revisions only ever follow one another: what is released is never edited.
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -16,9 +18,12 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relayer.errors import ConfigError
 from relayer.store.engine import database_file, open_engine, reading, writing
+from relayer.store.faults import is_no_database, unavailability_told
 from relayer.store.tables import GuardTable, StoreTable
 
 
@@ -36,11 +41,11 @@ _METADATA: Final[dict[Schema, MetaData]] = {Schema.STORE: StoreTable.metadata, S
 async def upgrade(url: str, schema: Schema = Schema.STORE) -> None:
     """Make the schema current, creating the database file if need be. All or nothing; what is current stays as it is.
 
-    Raises `ConfigError` if the database cannot be opened.
+    Raises `ConfigError` if the database cannot be opened or is none, `StoreUnavailable` if it does not serve now.
     """
     engine = open_engine(url)
     try:
-        async with writing(engine).begin() as connection:
+        async with _openings_told(url), writing(engine).begin() as connection:
             await connection.run_sync(_upgrade, schema)
     finally:
         await engine.dispose()
@@ -50,17 +55,30 @@ async def is_current(url: str, schema: Schema = Schema.STORE) -> bool:
     """Whether the schema is exactly what this program expects; False for a file that does not exist, which stays so.
 
     A guard that is not current is not to be made so on the way: SECURITY: a new, empty guard under an old key lets the
-    operator contradict itself. Raises `ConfigError` if the database cannot be opened.
+    operator contradict itself. Raises as `upgrade`.
     """
     path = database_file(url)
     if path is not None and not path.exists():
         return False
     engine = open_engine(url)
     try:
-        async with reading(engine).connect() as connection:
+        async with _openings_told(url), reading(engine).connect() as connection:
             return await _revision_of(connection, schema) == _scripts(schema).get_current_head()
     finally:
         await engine.dispose()
+
+
+@asynccontextmanager
+async def _openings_told(url: str) -> AsyncIterator[None]:
+    """What is wrong with the database, in words for whoever configured it."""
+    try:
+        with unavailability_told():
+            yield
+    except DBAPIError as error:
+        if not is_no_database(error):
+            raise
+        fault = "not a SQLite database, or a damaged one; bring back the file as it was last used, or name another"
+        raise ConfigError([f"{database_file(url)}: {fault}"]) from None
 
 
 def _upgrade(connection: Connection, schema: Schema) -> None:

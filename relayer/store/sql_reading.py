@@ -12,6 +12,7 @@ from sqlalchemy import Column, CompoundSelect, RowMapping, Select, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from relayer.store.engine import reading
+from relayer.store.faults import unavailability_told
 from relayer.store.sql_rows import chunked
 from relayer.store.uninterrupted import uninterrupted
 
@@ -26,11 +27,12 @@ class SqlReader:
         self._reading = reading(engine)
 
     async def _in_snapshot(self, work: Callable[[AsyncConnection], Awaitable[_Value]]) -> _Value:
-        """What `work` makes of a connection whose statements all see one state."""
+        """What `work` makes of a connection whose statements all see one state. Raises `StoreUnavailable`."""
 
         async def connected() -> _Value:
-            async with self._reading.connect() as connection:
-                return await work(connection)
+            with unavailability_told():
+                async with self._reading.connect() as connection:
+                    return await work(connection)
 
         return await uninterrupted(connected())
 

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from relayer.ports.store import Commit
 from relayer.store.engine import writing
+from relayer.store.faults import unavailability_told
 from relayer.store.sql_commit import write_commit
 from relayer.store.sql_requests import RequestLoaders
 from relayer.store.sql_results import ResultLoaders
@@ -31,11 +32,14 @@ class SqlStore(RequestLoaders, ResultLoaders, WorkLoaders):
     async def commit(self, commit: Commit) -> None:
         """Write all of it in one transaction, on disk on return. Raises `StoreConflict`: nothing was written.
 
+        Raises `StoreUnavailable` if the database is locked, full or away: to be tried again, for on a server that went
+        in the middle it may have been written.
         A caller that is cancelled meanwhile waits for the end; the commit is then written, unless it conflicts.
         """
         async with self._turn:
             await uninterrupted(self._write(commit))
 
     async def _write(self, commit: Commit) -> None:
-        async with self._writing.begin() as connection:
-            await write_commit(connection, commit)
+        with unavailability_told():
+            async with self._writing.begin() as connection:
+                await write_commit(connection, commit)

@@ -21,7 +21,7 @@ from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
-from relayer.errors import StoreConflict
+from relayer.errors import StoreConflict, StoreUnavailable, TransientError
 from relayer.observability.metrics import Metrics
 from relayer.ports.node_status import ChainStatus, PeerHead, PeerStatus
 from relayer.ports.store import Certificate, Change, Commit, EvidenceRow, FeeEntry, OutboxRow, RequestFilter
@@ -102,15 +102,15 @@ class BusyStore(MemoryStore):
 
     def __init__(self) -> None:
         super().__init__()
-        self.is_refusing = False
+        self.refusal: TransientError | None = None
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.asked = 0
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
         self.asked += 1
-        if self.is_refusing:
-            raise StoreConflict("locked")
+        if self.refusal is not None:
+            raise self.refusal
         await self.go_on.wait()
         return await super().list_requests(where, limit)
 
@@ -356,10 +356,13 @@ async def test_a_node_whose_loop_hangs_is_not_alive(client: Client, status: Know
     assert not (await _get(client, "/healthz", 503))["is_ok"]
 
 
-async def test_a_store_that_cannot_answer_is_503_and_says_no_more(client: Client, store: BusyStore) -> None:
-    store.is_refusing = True
+@pytest.mark.parametrize("refusal", [StoreConflict("locked"), StoreUnavailable("locked")])
+async def test_a_store_that_cannot_answer_is_503_and_says_no_more(
+    client: Client, store: BusyStore, refusal: TransientError
+) -> None:
+    store.refusal = refusal
     answer = await _get(client, "/v1/requests", 503)
-    assert answer["error"]["code"] == "store_conflict"
+    assert answer["error"]["code"] == refusal.code
     assert "locked" not in answer["error"]["message"]
 
 

@@ -112,9 +112,12 @@ async def test_a_database_of_another_schema_is_a_warning(tmp_path: Path) -> None
     assert await states(found) == [(State.WARNING, "not this version's")] * 2
 
 
-async def test_a_database_that_is_none_is_a_fault_without_its_url(tmp_path: Path) -> None:
+async def test_a_database_that_is_none_is_a_fault_with_its_file_and_without_its_url(tmp_path: Path) -> None:
     folder = tmp_path / "hunter2"
     folder.mkdir()
     found = settings(tmp_path, extra=f'database_url = "sqlite:///{folder}/db"\n')
     (folder / "db").write_text("this is no database, and longer than one page's header would be " * 20)
-    assert await states(found) == [(State.FAULT, "no connection (DatabaseError)")]
+    ((state, told),) = await states(found)
+    assert state is State.FAULT
+    assert told.startswith(f"{folder}/db: not a SQLite database")
+    assert "sqlite://" not in told
