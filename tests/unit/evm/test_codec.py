@@ -244,8 +244,9 @@ def test_security_a_log_reads_as_what_it_is_or_not_at_all(log: Log, data: st.Dat
 
 @given(st.sampled_from(SAMPLES), st.integers(0, 2000), st.binary(max_size=64))
 def test_cut_and_lengthened_logs_are_dropped(log: Log, length: int, tail: bytes) -> None:
-    changed = log.data[: min(length, len(log.data))] + tail
-    if changed != log.data:
+    changed = log.data[:length] + tail
+    # Of the same length it may be another log that is as good.
+    if len(changed) != len(log.data):
         assert decode(log._replace(data=changed)) == ((), 1)
 
 
