@@ -1,7 +1,8 @@
 """What QUERYs read.
 
-Its job: `eth_call` at exactly one block, many in one exchange, each answer agreed by M endpoints. SECURITY: a halt of
-the VM is an answer, a node's failure is none; telling them apart wrongly would be signed. It must not choose the block.
+Its job: `eth_call` at exactly one block, several in one exchange, each answer agreed by M endpoints. SECURITY: a halt
+of the VM is an answer, a node's failure is none; telling them apart wrongly would be signed. It must not choose the
+block.
 
 Source: EIP-1898; the protocol's rule for queries: from 0, value 0, gas = executionGasLimit, no gas price.
 """
@@ -20,9 +21,10 @@ from relayer.domain.blocks import BlockRef
 from relayer.ports.destination_vm import Answer
 from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.quantities import ADDRESS_LENGTH, format_data, parse_data
-from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault
+from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.evm.views import at_block
 from relayer.vms.evm.vm_faults import parse_revert
+from relayer.vms.evm.weighing import WeighedCall, call_by_weight
 
 _ZERO_ADDRESS: Final = format_data(bytes(ADDRESS_LENGTH))
 _ANY_CODE_HASH: Final = bytes(32)
@@ -43,30 +45,19 @@ class AnswerReader:
         """
 
         async def ask(endpoint: RpcEndpoint) -> list[Answer | None]:
-            return await self._read(endpoint, pin, requests)
+            return await self._ask(endpoint, pin, requests)
 
         return [verdict.value for verdict in await self._pool.vote(ask)] if requests else []
 
-    async def _read(self, endpoint: RpcEndpoint, pin: BlockRef, requests: Sequence[Request]) -> list[Answer | None]:
-        try:
-            return await self._exchange(endpoint, pin, requests)
-        except ResponseTooLarge:
-            # Whoever asks decides how much is answered; together it may be more than one exchange carries.
-            if len(requests) == 1:
-                raise
-            middle = len(requests) // 2
-            return [
-                *await self._read(endpoint, pin, requests[:middle]),
-                *await self._read(endpoint, pin, requests[middle:]),
-            ]
-
-    async def _exchange(self, endpoint: RpcEndpoint, pin: BlockRef, requests: Sequence[Request]) -> list[Answer | None]:
+    async def _ask(self, endpoint: RpcEndpoint, pin: BlockRef, requests: Sequence[Request]) -> list[Answer | None]:
         targets = [self._target(request) for request in requests]
         distinct = list(dict.fromkeys(target for target in targets if target is not None))
         reached = [(target, request) for target, request in zip(targets, requests, strict=True) if target is not None]
-        code_calls = [RpcCall("eth_getCode", [format_data(target), at_block(pin)]) for target in distinct]
-        reads = [_read_call(target, request, pin) for target, request in reached]
-        answers = await endpoint.call([*code_calls, *reads])
+        code_calls = [WeighedCall(_code_call(target, pin), 0) for target in distinct]
+        reads = [
+            WeighedCall(_read_call(target, request, pin), request.execution_gas_limit) for target, request in reached
+        ]
+        answers = await call_by_weight(endpoint, [*code_calls, *reads])
         code_hashes = dict(zip(distinct, map(_code_hash, answers[: len(distinct)]), strict=True))
         results = iter(answers[len(distinct) :])
         return [
@@ -81,6 +72,10 @@ class AnswerReader:
         except MalformedAddress:
             return None
         return target.address if target.chain == self._chain and target.address else None
+
+
+def _code_call(target: bytes, pin: BlockRef) -> RpcCall:
+    return RpcCall("eth_getCode", [format_data(target), at_block(pin)])
 
 
 def _read_call(target: bytes, request: Request, pin: BlockRef) -> RpcCall:

@@ -1,8 +1,8 @@
 """What a transaction would do now.
 
-Its job: run prepared calls on the tip's state, from our account, many in one exchange: do they revert, with what, how
-much gas do they use, and which requests would the gateway pass over? One endpoint's word is enough: it decides about
-spending only. It must not choose what to do about it.
+Its job: run prepared calls on the tip's state, from our account, several in one exchange: do they revert, with what,
+how much gas do they use, and which requests would the gateway pass over? One endpoint's word is enough: it decides
+about spending only. It must not choose what to do about it.
 
 Source: ethereum/execution-apis, `eth_simulateV1`; nodes that lack it are asked by `eth_call` and `eth_estimateGas`.
 """
@@ -19,14 +19,18 @@ from relayer.vms.evm import interface
 from relayer.vms.evm.contract_errors import error_name
 from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.quantities import format_data, parse_address, parse_count, parse_data, parse_hash, parse_quantity
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
+from relayer.vms.evm.weighing import WeighedCall, call_by_weight
 
 _CALL_SKIPPED: Final = interface.topic(interface.CALL_SKIPPED)
 _OUTCOME_SKIPPED: Final = interface.topic(interface.OUTCOME_SKIPPED)
 
 SETTLED: Final = "AlreadyConsumed"
 """The reason of a skip that only says that somebody else was first."""
+
+NO_ANSWER: Final = "no_answer"
+"""The error of a trial that endpoints which are up did not finish: it is too heavy for them."""
 
 
 class Trial(NamedTuple):
@@ -45,6 +49,9 @@ class Finding:
     skipped: Mapping[RequestId, str] = field(default_factory=dict)
 
 
+_UNANSWERED: Final = Finding(NO_ANSWER, 0)
+
+
 class Simulator:
     """Tries calls from `sender` to `gateway` (20-byte addresses)."""
 
@@ -56,19 +63,41 @@ class Simulator:
         self._without_simulate: set[RpcEndpoint] = set()
 
     async def run(self, trials: Sequence[Trial]) -> list[Finding]:
-        """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`."""
+        """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`.
+
+        What is up and does not finish a trial makes it a finding with the error `NO_ANSWER`.
+        """
         if not trials:
             return []
 
-        async def ask(endpoint: RpcEndpoint) -> list[Finding]:
-            if endpoint not in self._without_simulate:
-                answers = await endpoint.call([self._simulate_call(trial) for trial in trials])
-                if not any(isinstance(answer, RpcFault) and is_unknown_method(answer) for answer in answers):
-                    return [self._parse_simulated(require_result(answer, endpoint)) for answer in answers]
-                self._without_simulate.add(endpoint)
-            return await self._estimate(endpoint, trials)
+        is_any_up = False
 
-        return await self._pool.first(ask)
+        async def ask(endpoint: RpcEndpoint) -> list[Finding | None]:
+            nonlocal is_any_up
+            findings = await self._try(endpoint, trials)
+            if not any(findings):
+                # Either the trials are too heavy for anybody, or this endpoint simulates nothing: the next one tells.
+                is_any_up = True
+                raise RpcUnavailable(f"{endpoint.label} answered no simulation")
+            return findings
+
+        try:
+            findings = await self._pool.first(ask)
+        except RpcUnavailable:
+            if not is_any_up:
+                raise
+            findings = [None] * len(trials)
+        return [finding or _UNANSWERED for finding in findings]
+
+    async def _try(self, endpoint: RpcEndpoint, trials: Sequence[Trial]) -> list[Finding | None]:
+        """None for what the endpoint, though it is up, gives no answer to."""
+        if endpoint not in self._without_simulate:
+            calls = [WeighedCall(self._simulate_call(trial), trial.gas_limit) for trial in trials]
+            answers = await call_by_weight(endpoint, calls)
+            if not any(isinstance(answer, RpcFault) and is_unknown_method(answer) for answer in answers):
+                return [None if isinstance(answer, RpcFault) else self._parse_simulated(answer) for answer in answers]
+            self._without_simulate.add(endpoint)
+        return await self._estimate(endpoint, trials)
 
     def _simulate_call(self, trial: Trial) -> RpcCall:
         call = {"from": self._from, "to": self._to, "gas": hex(trial.gas_limit), "input": format_data(trial.data)}
@@ -100,27 +129,28 @@ class Simulator:
             return RequestId(parse_hash(topics[1])), error_name(parse_data(log["data"]))
         return None
 
-    async def _estimate(self, endpoint: RpcEndpoint, trials: Sequence[Trial]) -> list[Finding]:
+    async def _estimate(self, endpoint: RpcEndpoint, trials: Sequence[Trial]) -> list[Finding | None]:
         """Without the younger method: reverts and a bound of the gas, but no skips."""
         fields = [
             {"from": self._from, "to": self._to, "gas": hex(trial.gas_limit), "data": format_data(trial.data)}
             for trial in trials
         ]
-        calls = [RpcCall("eth_call", [each, "latest"]) for each in fields]
-        estimates = [RpcCall("eth_estimateGas", [each, "latest"]) for each in fields]
-        answers = await endpoint.call([*calls, *estimates])
+        calls = [
+            WeighedCall(RpcCall(method, [each, "latest"]), trial.gas_limit)
+            for method in ("eth_call", "eth_estimateGas")
+            for each, trial in zip(fields, trials, strict=True)
+        ]
+        answers = await call_by_weight(endpoint, calls)
         return [
-            _judge(trial, called, estimated, endpoint)
+            _judge(trial, called, estimated)
             for trial, called, estimated in zip(trials, answers[: len(trials)], answers[len(trials) :], strict=True)
         ]
 
 
-def _judge(trial: Trial, called: Any, estimated: Any, endpoint: RpcEndpoint) -> Finding:
+def _judge(trial: Trial, called: Any, estimated: Any) -> Finding | None:
     if isinstance(called, RpcFault):
         data = parse_revert(called)
-        if data is None:
-            require_result(called, endpoint)
-        return Finding(error_name(data or b""), 0)
+        return None if data is None else Finding(error_name(data), 0)
     # The call ran with this limit, whatever the estimate says.
     is_estimated = not isinstance(estimated, RpcFault)
     return Finding("", min(parse_count(estimated), trial.gas_limit) if is_estimated else trial.gas_limit)

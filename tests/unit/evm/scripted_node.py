@@ -28,7 +28,10 @@ class NodeFault(Exception):  # noqa: N818
 
 
 class ScriptedNode:
-    """One node. `answer` gives results; `respond`, if set, takes over the whole HTTP exchange."""
+    """One node. `answer` gives results; `respond`, if set, takes over the whole HTTP exchange.
+
+    It hangs on every exchange if it `is_hanging`, and on those that are `is_too_much` for it.
+    """
 
     def __init__(self, answer: Answer | None = None) -> None:
         self.answer: Answer = answer or (lambda *_: None)
@@ -36,6 +39,7 @@ class ScriptedNode:
         self.respond: Callable[[web.Request], Any] | None = None
         self.hung = asyncio.Event()
         self.is_hanging = False
+        self.is_too_much: Callable[[list[dict[str, Any]]], bool] = lambda _: False
         self.exchanges: list[list[dict[str, Any]]] = []
         self.url = ""
 
@@ -49,7 +53,7 @@ class ScriptedNode:
             return await self.respond(request)
         calls = orjson.loads(await request.read())
         self.exchanges.append(calls)
-        if self.is_hanging:
+        if self.is_hanging or self.is_too_much(calls):
             self.hung.set()
             await asyncio.Event().wait()
         return web.Response(body=orjson.dumps([self._reply(call) for call in calls]))

@@ -54,6 +54,10 @@ async def read(*nodes: ScriptedNode, requests: Sequence[Request], quorum: int = 
         return await AnswerReader(pool, CHAIN_ID).read(PIN, requests)
 
 
+def _is_read(call: dict[str, Any]) -> bool:
+    return bool(call["method"] == "eth_call")
+
+
 async def test_a_query_is_a_plain_call_with_the_requests_gas() -> None:
     state = State()
     request = query(payload=b"\x01\x02", execution_gas_limit=123_456)
@@ -127,8 +131,33 @@ async def test_queries_with_huge_answers_do_not_block_each_other(monkeypatch: py
     monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 5_000)
     answers = await read(State(b"\x2a" * 2_000).node(), requests=[query(return_limit=1)] * 5)
     assert answers == [Answer(OutcomeKind.EXECUTED, cut=True, return_data=b"\x2a")] * 5
-    with pytest.raises(RpcUnavailable):
-        await read(State(b"\x2a" * 3_000).node(), requests=[query(return_limit=1)])
+    assert await read(State(b"\x2a" * 3_000).node(), requests=[query(return_limit=1)]) == [None]
+
+
+async def test_security_a_query_that_no_node_finishes_spoils_no_other() -> None:
+    """SECURITY: anyone could otherwise stop a chain's answers with one query."""
+    node = State().node()
+    node.is_too_much = lambda calls: any(call["params"][0].get("data") == "0xbad0" for call in calls if _is_read(call))
+    requests = [query(), query(payload=b"\xba\xd0"), query(payload=b"\x01")]
+    executed = Answer(OutcomeKind.EXECUTED, cut=False, return_data=b"\x2a")
+    async with serve_pool(node, quorum=1, timeout_seconds=0.2) as pool:
+        assert await AnswerReader(pool, CHAIN_ID).read(PIN, requests) == [executed, None, executed]
+
+
+async def test_security_heavy_queries_travel_in_several_exchanges() -> None:
+    """SECURITY: a hundred of them in one would never be answered, and stop the chain."""
+    node = State().node()
+    answers = await read(node, requests=[query(execution_gas_limit=10_000_000)] * 7)
+    assert None not in answers
+    assert max(sum(map(_is_read, calls)) for calls in node.exchanges) == 3
+
+
+async def test_endpoints_that_are_down_answer_nothing() -> None:
+    node = State().node()
+    node.is_hanging = True
+    async with serve_pool(node, quorum=1, timeout_seconds=0.2) as pool:
+        with pytest.raises(RpcUnavailable):
+            await AnswerReader(pool, CHAIN_ID).read(PIN, [query()])
 
 
 async def test_no_queries_are_no_exchange() -> None:

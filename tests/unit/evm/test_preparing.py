@@ -21,7 +21,8 @@ from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import OVERSIZE, Preparer
 from relayer.vms.evm.quantities import format_data
-from relayer.vms.evm.simulation import Simulator
+from relayer.vms.evm.simulation import NO_ANSWER, Simulator, Trial
+from relayer.vms.evm.weighing import MAX_GAS_PER_EXCHANGE
 from tests.factories import execute_batch, make_request, track
 from tests.unit.evm.contract_abi import types_of
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
@@ -118,10 +119,16 @@ def certified(*nonces: int, first_height: int = 10, **changes: Any) -> Certified
 
 
 async def prepare(
-    gateway: Gateway, *batches: CertifiedBatch, nodes: int = 1, gas_cap: int = GAS_CAP, expire: bool = False
+    gateway: Gateway,
+    *batches: CertifiedBatch,
+    nodes: int = 1,
+    gas_cap: int = GAS_CAP,
+    expire: bool = False,
+    timeout_seconds: float = 5,
 ) -> Preparation:
     gateway.ids |= {r.request_id: r.request.nonce for batch in batches for r in batch.requests}
-    async with serve_pool(*(gateway.node() for _ in range(nodes)), quorum=nodes) as pool:
+    each = [gateway.node() for _ in range(nodes)]
+    async with serve_pool(*each, quorum=nodes, timeout_seconds=timeout_seconds) as pool:
         identity = ChainIdentity("test", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
         hints = HeadHints(None, "test", (), 1.0, None, None)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
@@ -305,17 +312,81 @@ async def test_a_malformed_simulation_is_no_answer(answer: Any) -> None:
         await prepare(gateway, certified(0))
 
 
-async def test_without_a_simulation_a_nodes_failure_is_no_revert() -> None:
-    gateway = Gateway(has_simulate=False)
-    node = gateway.node()
-    honest = node.answer
+@pytest.mark.parametrize("has_simulate", [True, False])
+async def test_a_nodes_failure_is_no_revert_and_another_node_is_asked(*, has_simulate: bool) -> None:
+    gateway, batch = Gateway(has_simulate=has_simulate), certified(0)
+    failing, sound = gateway.node(), gateway.node()
+    honest = failing.answer
 
     def answer(method: str, params: list[Any]) -> Any:
-        if method == "eth_call" and "gas" in params[0]:
+        if method == "eth_simulateV1" or (method == "eth_call" and "gas" in params[0]):
             raise NodeFault(-32000, "header not found")
         return honest(method, params)
 
-    node.answer = answer
+    failing.answer = answer
+    nodes = iter([failing, sound])
+    gateway.node = lambda: next(nodes)  # type: ignore[method-assign]
+    assert nonces_of(await prepare(gateway, batch, nodes=2), [batch]) == [[0]]
+    gateway.node = lambda: failing  # type: ignore[method-assign]
+    prepared = await prepare(gateway, batch)
+    assert not prepared.calls
+    assert prepared.refused == ((ids(batch)[0], NO_ANSWER),)
+
+
+@pytest.mark.parametrize("has_simulate", [True, False])
+@pytest.mark.parametrize("is_silent", [True, False])
+async def test_security_a_request_that_no_node_finishes_harms_no_other(*, has_simulate: bool, is_silent: bool) -> None:
+    """SECURITY: anyone could otherwise stop all deliveries to a chain with one heavy request."""
+    gateway, batch = Gateway(has_simulate=has_simulate), certified(0, 1, 2)
+    node = gateway.node()
+    honest = node.answer
+
+    def is_heavy(method: str, params: list[Any]) -> bool:
+        if method == "eth_simulateV1":
+            data = params[0]["blockStateCalls"][0]["calls"][0]["input"]
+        elif method == "eth_call" and "gas" in params[0]:
+            data = params[0]["data"]
+        else:
+            return False
+        return 1 in gateway._nonces(bytes.fromhex(data[2:]))
+
+    def answer(method: str, params: list[Any]) -> Any:
+        if (has_simulate or method != "eth_simulateV1") and is_heavy(method, params):
+            raise NodeFault(-32000, "execution aborted (timeout = 5s)")
+        return honest(method, params)
+
+    if is_silent:
+        known = {"eth_simulateV1"} if has_simulate else {"eth_call"}
+        node.is_too_much = lambda calls: any(
+            call["method"] in known and is_heavy(call["method"], call["params"]) for call in calls
+        )
+    else:
+        node.answer = answer
     gateway.node = lambda: node  # type: ignore[method-assign]
-    with pytest.raises(RpcUnavailable):
-        await prepare(gateway, certified(0))
+    prepared = await prepare(gateway, batch, timeout_seconds=0.3)
+    assert nonces_of(prepared, [batch]) == [[0, 2]]
+    assert prepared.refused == ((ids(batch)[1], NO_ANSWER),)
+
+
+async def test_security_heavy_trials_travel_in_several_exchanges() -> None:
+    """SECURITY: many of them in one exchange would never be answered, and stop the chain."""
+    gateway = Gateway()
+    node = gateway.node()
+    gateway.node = lambda: node  # type: ignore[method-assign]
+    batch = certified(*range(6), execution_gas_limit=10_000_000)
+    assert len((await prepare(gateway, batch)).calls) == 6
+    tries = [calls for calls in node.exchanges if calls[0]["method"] == "eth_simulateV1"]
+    assert all(
+        sum(int(call["params"][0]["blockStateCalls"][0]["calls"][0]["gas"], 16) for call in calls)
+        <= MAX_GAS_PER_EXCHANGE
+        for calls in tries
+    )
+
+
+async def test_endpoints_that_are_down_find_nothing() -> None:
+    node = Gateway().node()
+    node.is_hanging = True
+    async with serve_pool(node, quorum=1, timeout_seconds=0.3) as pool:
+        pool.members[0].is_verified = True
+        with pytest.raises(RpcUnavailable):
+            await Simulator(pool, GATEWAY, SENDER).run([Trial(b"", 1)])
