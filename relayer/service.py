@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib.metadata import entry_points, version
+from pathlib import Path
 
 import structlog
 
@@ -212,7 +213,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     metrics, clock = Metrics(), SystemClock()
     metrics.build.labels(PACKAGE_VERSION, platform.python_version()).set(1)
     jitter = random.Random()  # noqa: S311 - spreads retries, guards nothing
-    settings.node.data_dir.mkdir(parents=True, exist_ok=True)
+    _make_folder(settings.node.data_dir)
     told = [replace(chain, meter=ChainMeter(metrics, chain.caip2)) for chain in settings.load_chain_settings()]
     chains = await open_chains(told, stack)
     store, guard = await _open_databases(settings, stack)
@@ -252,6 +253,13 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     runner = Runner(desk, _stages(desk, inbox, settings.spend_policy(), start_blocks), jitter)
     _log.info("node_starts", signer=f"0x{signer.key.hex()}", api_port=server.port, chains=list(chains))
     return asyncio.create_task(_run_together(runner, peers))
+
+
+def _make_folder(path: Path) -> None:
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError([f"node.data_dir: {path} cannot be made: {error.strerror}; name another"]) from None
 
 
 async def _run_together(runner: Runner, peers: HttpPeers) -> None:

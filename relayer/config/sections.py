@@ -7,17 +7,35 @@ from __future__ import annotations
 
 from decimal import Decimal
 from enum import StrEnum
-from pathlib import Path
-from typing import Annotated, Final, Self
+from typing import Annotated, Any, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
 from relayer.config.faults import refuse
-from relayer.config.values import ChainText, KeyFile, SecretUrl, is_account, is_url, signer_text, url_text
+from relayer.config.values import (
+    MAX_BLOCK,
+    ChainText,
+    Folder,
+    KeyFile,
+    PlainPath,
+    Price,
+    Seconds,
+    SecretUrl,
+    is_account,
+    is_url,
+    signer_text,
+    url_text,
+)
 from relayer.domain.finality import FinalityRule, FinalityTag
 
 DEFAULT_TRANSACTION_GAS_CAP: Final = 16_777_216
 """EIP-7825: no larger transaction is taken by chains that follow it."""
+
+MAX_GAS_CAP: Final = 2**53
+"""No chain has blocks as large."""
+
+MAX_PERCENT: Final = 1_000_000
+"""Ten thousand times its fees: more for a request is a slip of the finger."""
 
 _PASSWORD_VARIABLE: Final = "XVM_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 _NAME: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
@@ -45,6 +63,14 @@ class Section(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """The library takes true for 1; an operator who wrote it meant something else."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("true and false mean nothing here; `xvm config example` shows what does")
+        return value
+
 
 class NodeSection(Section):
     """`[node]`: this relayer itself."""
@@ -53,7 +79,7 @@ class NodeSection(Section):
     network: str = Field(
         min_length=1, max_length=64, description="name of the relayer network, the same at all its relayers"
     )
-    data_dir: Path = Field(description="folder for databases; made if it is missing")
+    data_dir: Folder = Field(description="folder for databases; made if it is missing")
     api_host: str = Field("127.0.0.1", description="address that the API listens on")
     api_port: int = Field(8600, ge=0, le=65535, description="port that the API listens on; 0 takes a free one")
     log_level: LogLevel = Field(LogLevel.INFO, description="debug, info, warning or error")
@@ -67,7 +93,7 @@ class SignerSection(Section):
     """`[signer]`: the key that attests. The same password opens the chains' wallet keys."""
 
     key_file: KeyFile = Field(description="key file of this relayer's signer; `xvm keys new` makes one")
-    password_file: Path | None = Field(None, description="file with the password of the key files, mode 0600")
+    password_file: PlainPath | None = Field(None, description="file with the password of the key files, mode 0600")
     password_env: str = Field(
         _PASSWORD_VARIABLE, description="environment variable with the password, read if there is no password_file"
     )
@@ -76,7 +102,7 @@ class SignerSection(Section):
 class FinalitySection(Section):
     """`finality`: when a block of the chain is final. Exactly one of both."""
 
-    depth_blocks: int | None = Field(None, ge=0, description="blocks under the tip")
+    depth_blocks: int | None = Field(None, ge=0, le=MAX_BLOCK, description="blocks under the tip")
     tag: FinalityTag | None = Field(None, description="`finalized` or `safe`, as the chain reports it")
 
     @model_validator(mode="after")
@@ -107,18 +133,23 @@ class ChainSection(Section):
     gateway: str = Field(description="address of the XVM gateway on this chain")
     verifier: str = Field(description="address of the gateway's certificate verifier")
     registry: str | None = Field(None, description="address of the XVM registry on this chain, if it has one")
-    start_block: int = Field(0, ge=0, description="first block to look at: that of the gateway's deployment")
+    start_block: int = Field(
+        0, ge=0, le=MAX_BLOCK, description="first block to look at: that of the gateway's deployment"
+    )
     finality: FinalitySection = Field(description='{ depth_blocks = N } or { tag = "finalized" }')
-    block_time_seconds: float = Field(gt=0, description="average time between blocks")
+    block_time_seconds: Seconds = Field(description="average time between blocks")
     max_blocks_per_fetch: int = Field(64, ge=1, le=2048, description="blocks asked for in one exchange")
     transaction_gas_cap: int = Field(
-        DEFAULT_TRANSACTION_GAS_CAP, ge=1_000_000, description="most gas that one transaction may have on this chain"
+        DEFAULT_TRANSACTION_GAS_CAP,
+        ge=1_000_000,
+        le=MAX_GAS_CAP,
+        description="most gas that one transaction may have on this chain",
     )
-    max_fee_per_gas_gwei: Decimal = Field(Decimal(500), gt=0, description="never offer more per gas than this, in gwei")
-    request_timeout_seconds: float = Field(10.0, gt=0, description="for one exchange with an endpoint")
+    max_fee_per_gas_gwei: Price = Field(Decimal(500), description="never offer more per gas than this, in gwei")
+    request_timeout_seconds: Seconds = Field(10.0, description="for one exchange with an endpoint")
     wallet_key_file: KeyFile = Field(description="key file of the account that pays on this chain")
-    native_price: Decimal = Field(
-        Decimal(1), gt=0, description="worth of one coin of this chain, in any unit common to all chains"
+    native_price: Price = Field(
+        Decimal(1), description="worth of one coin of this chain, in any unit common to all chains"
     )
     native_decimals: int = Field(18, ge=0, le=36, description="decimals of that coin")
 
@@ -164,11 +195,14 @@ class PeerSection(Section):
 class PolicySection(Section):
     """`[policy]`: when to act and what to spend. It has no say in what is signed."""
 
-    takeover_seconds: float = Field(4.0, gt=0, description="how long each rank waits for the one before it")
-    split_seconds: float = Field(
-        20.0, gt=0, description="after this long without a quorum, the parts of a batch are signed as well"
+    takeover_seconds: Seconds = Field(4.0, description="how long each rank waits for the one before it")
+    split_seconds: Seconds = Field(
+        20.0, description="after this long without a quorum, the parts of a batch are signed as well"
     )
-    hold_recheck_seconds: float = Field(30.0, gt=0, description="how often what does not pay is looked at again")
+    hold_recheck_seconds: Seconds = Field(30.0, description="how often what does not pay is looked at again")
     cost_limit_percent: int = Field(
-        100, ge=0, description="hold what costs more than this part of its fees; above 100 subsidises, 0 spends nothing"
+        100,
+        ge=0,
+        le=MAX_PERCENT,
+        description="hold what costs more than this part of its fees; above 100 subsidises, 0 spends nothing",
     )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
@@ -63,8 +64,30 @@ def url_text(text: str) -> str:
     return text
 
 
+def path_text(path: Path) -> Path:
+    """A path that a file system takes, whether or not something is there."""
+    if "\0" in str(path):
+        raise ValueError("a path cannot hold a NUL byte; correct it")
+    try:
+        path.exists()
+    except OSError as error:
+        # What is as long as that need not be a path: it is not repeated.
+        raise ValueError(f"not a path that can be looked at: {error.strerror}; correct it") from None
+    return path
+
+
+def folder_path(path: Path) -> Path:
+    """A folder, or a place where one can be made."""
+    path_text(path)
+    existing = next((part for part in (path, *path.parents) if part.exists()), path)
+    if existing.exists() and not existing.is_dir():
+        raise ValueError(f"{existing} is not a folder; name another, or move it away")
+    return path
+
+
 def key_file_path(path: Path) -> Path:
     """A file that is there; what is in it is read when it is needed."""
+    path_text(path)
     if not path.is_file():
         raise ValueError(f"{path} is not a file; `xvm keys new` makes a key file")
     return path
@@ -73,6 +96,18 @@ def key_file_path(path: Path) -> Path:
 ChainText = Annotated[str, AfterValidator(chain_text)]
 SecretUrl = Annotated[SecretStr, AfterValidator(secret_url)]
 KeyFile = Annotated[Path, AfterValidator(key_file_path)]
+PlainPath = Annotated[Path, AfterValidator(path_text)]
+Folder = Annotated[Path, AfterValidator(folder_path)]
+
+MAX_BLOCK: Final = 2**53
+"""The largest block number that every JSON reader keeps exact; chains are far below."""
+
+MAX_PAUSE_SECONDS: Final = 3_600.0
+"""One hour: what waits longer than that for a block, an answer or a turn does not work."""
+
+Seconds = Annotated[float, Field(gt=0, le=MAX_PAUSE_SECONDS, allow_inf_nan=False)]
+Price = Annotated[Decimal, Field(ge=Decimal("1e-36"), le=Decimal("1e36"))]
+"""Bounded, because an exponent of a million is quickly written and never computed."""
 
 
 def is_account(caip2: str, text: str) -> bool:

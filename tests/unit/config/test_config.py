@@ -227,6 +227,75 @@ def test_security_the_environment_changes_nothing(folder: Path, monkeypatch: pyt
     assert settings.policy.cost_limit_percent == 100
 
 
+@pytest.mark.parametrize("value", ["0", "-1", "inf", "nan", "1e400", "3600.1", "true", '"soon"'])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "chains[0].block_time_seconds",
+        "chains[0].request_timeout_seconds",
+        "policy.takeover_seconds",
+        "policy.split_seconds",
+        "policy.hold_recheck_seconds",
+    ],
+)
+def test_seconds_are_a_finite_number_within_an_hour(folder: Path, key: str, value: str) -> None:
+    section, _, name = key.partition(".")
+    if name == "block_time_seconds":
+        text = WHOLE.replace("block_time_seconds = 1", f"block_time_seconds = {value}", 1)
+    elif section == "policy":
+        text = WHOLE + f"\n[policy]\n{name} = {value}\n"
+    else:
+        text = NODE + SIGNER + chain("alpha", 31337, f"{name} = {value}") + chain("beta", 31338)
+    (fault,) = faults(folder, text)
+    assert fault.startswith(f"{key}: ")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"start_block = {2**53 + 1}",
+        "start_block = true",
+        "start_block = -1",
+        "max_blocks_per_fetch = true",
+        f"transaction_gas_cap = {2**60}",
+        'native_price = "1e1000000"',
+        'native_price = "1e-1000000"',
+        'max_fee_per_gas_gwei = "1e1000000"',
+        "max_fee_per_gas_gwei = inf",
+        "native_price = nan",
+    ],
+)
+def test_numbers_beyond_sense_are_refused_by_name(folder: Path, line: str) -> None:
+    text = NODE + SIGNER + chain("alpha", 31337, line) + chain("beta", 31338)
+    (fault,) = faults(folder, text)
+    assert fault.startswith(f"chains[0].{line.partition(' ')[0]}: ")
+
+
+def test_the_largest_block_number_is_taken(folder: Path) -> None:
+    text = NODE + SIGNER + chain("alpha", 31337, f"start_block = {2**53}") + chain("beta", 31338)
+    assert load(folder, text).chains[0].start_block == 2**53
+
+
+@pytest.mark.parametrize("path", ["signer.key", "signer.key/below", "a\\u0000b", "x" * 300, "x/" * 4_000])
+def test_a_data_dir_that_can_be_no_folder_is_named(folder: Path, path: str) -> None:
+    (fault,) = faults(folder, WHOLE.replace('data_dir = "data"', f'data_dir = "{path}"'))
+    assert fault.startswith("node.data_dir: ")
+    assert len(fault) < 500
+
+
+@pytest.mark.parametrize("path", ["a\\u0000b", "x" * 300, "x/" * 4_000])
+@pytest.mark.parametrize("key", ["signer.key_file", "signer.password_file", "chains[0].wallet_key_file"])
+def test_a_file_that_can_be_none_is_named(folder: Path, key: str, path: str) -> None:
+    name = key.partition(".")[2]
+    former = "signer" if name == "key_file" else "wallet"
+    text = WHOLE.replace(f'{name} = "{former}.key"', f'{name} = "{path}"', 1)
+    if name == "password_file":
+        text = WHOLE.replace(SIGNER, f'{SIGNER}password_file = "{path}"\n')
+    (fault,) = faults(folder, text)
+    assert fault.startswith(f"{key}: ")
+    assert len(fault) < 500
+
+
 def test_settings_do_not_change(folder: Path) -> None:
     settings = load(folder, WHOLE)
     with pytest.raises(ValidationError):
