@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
+from relayer.cli.devnet_file import load_devnet
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table
 from relayer.devnet.network import (
     Devnet,
@@ -81,14 +82,14 @@ def up(
 def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """Show what runs. Exit code 1 if something of it does not."""
     folder = DevnetFolder(state.resolve())
-    description = load_description(folder)
-    chains = [
-        {"name": chain["name"], "rpc_url": chain["rpc_url"], "height": fetch_height(chain["rpc_url"])}
-        for chain in description["chains"]
+    description = load_devnet(folder.root)
+    chains: list[dict[str, Any]] = [
+        {"name": chain.name, "rpc_url": chain.rpc_url, "height": fetch_height(chain.rpc_url)}
+        for chain in description.chains
     ]
-    relayers = [
-        {"name": relayer["name"], "api_url": relayer["api_url"], "unready": unready_reason(relayer["api_url"]) or None}
-        for relayer in description["relayers"]
+    relayers: list[dict[str, Any]] = [
+        {"name": relayer.name, "api_url": relayer.api_url, "unready": unready_reason(relayer.api_url) or None}
+        for relayer in description.relayers
     ]
     is_ok = all(chain["height"] is not None for chain in chains) and not any(item["unready"] for item in relayers)
     if as_json:

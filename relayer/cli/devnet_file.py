@@ -7,7 +7,7 @@ made, so that a file which another program wrote serves as well.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
@@ -16,6 +16,9 @@ from relayer.errors import ConfigError
 SCHEMA_VERSION: Final = 1
 
 FILE_NAME: Final = "devnet.json"
+
+
+_HttpUrl = Annotated[str, Field(pattern=r"^https?://[!-~]+$")]
 
 
 class _Part(BaseModel):
@@ -36,7 +39,7 @@ class DevnetChain(_Part):
 
     name: str
     caip2: str
-    rpc_url: str
+    rpc_url: _HttpUrl
     block_time_seconds: float
     gateway: str
     accounts: tuple[DevnetAccount, ...]
@@ -46,7 +49,7 @@ class DevnetRelayer(_Part):
     """One relayer's public side."""
 
     name: str
-    api_url: str
+    api_url: _HttpUrl
 
 
 class Devnet(_Part):
@@ -72,7 +75,7 @@ def load_devnet(folder: Path) -> Devnet:
         return Devnet.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise ConfigError(
-            [f"{path}: there is none; start a devnet with `xvm devnet up`, or name another folder with --devnet"]
+            [f"{path}: there is none; start a devnet with `xvm devnet up`, or name the folder of one that is up"]
         ) from None
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {error.strerror}"]) from None

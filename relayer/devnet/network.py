@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.error import HTTPError, URLError
@@ -232,45 +233,67 @@ def prepare_folder(folder: DevnetFolder) -> None:
     """Make the folder, or empty it of an earlier devnet's files.
 
     Raises:
-        ConfigError: a devnet runs in it, or it holds something else.
+        ConfigError: a devnet runs in it, it holds something else, or it cannot be written.
     """
     root = folder.root
+    try:
+        _empty(folder)
+        folder.log("deploy").parent.mkdir(parents=True)
+    except OSError as error:
+        fault = f"{error.filename or root}: cannot be made or emptied: {error.strerror}; name another folder"
+        raise ConfigError([fault]) from None
+
+
+def _empty(folder: DevnetFolder) -> None:
+    root = folder.root
+    if root.exists() and not root.is_dir():
+        raise ConfigError([f"{root}: not a folder; name another"])
+    ours = {
+        *("chains", "relayers", "logs", "devnet.json", "processes.json", "plan.toml", "deployment.json", "owner.key"),
+        "supervisor.log",
+    }
+    found = {path.name for path in root.iterdir()} if root.is_dir() else set()
+    links = sorted(name for name in found & ours if (root / name).is_symlink())
+    if links:
+        # SECURITY: what is emptied and written anew lies in this folder, not where somebody's link leads.
+        raise ConfigError([f"{root / links[0]}: a symbolic link, which no devnet makes; remove it"])
     running = ProcessBook(folder.processes).running()
     if running:
         raise ConfigError([f"{root}: a devnet runs there already; `xvm devnet down --state {root}` ends it"])
-    ours = {"chains", "relayers", "logs", "devnet.json", "processes.json", "plan.toml", "deployment.json", "owner.key"}
-    found = {path.name for path in root.iterdir()} if root.is_dir() else set()
-    if found - ours - {"supervisor.log"}:
+    if found - ours:
         raise ConfigError([f"{root}: holds other files ({', '.join(sorted(found - ours))}); name another folder"])
-    for name in found & ours:
+    for name in found & ours - {"supervisor.log"}:
         path = root / name
         if path.is_dir():
             shutil.rmtree(path)
         else:
             path.unlink()
-    folder.log("deploy").parent.mkdir(parents=True)
 
 
 def take_down(folder: DevnetFolder) -> list[str]:
-    """End the devnet in this folder, whoever started it; the names of what ran. Nothing, if nothing did."""
+    """End the devnet in this folder, whoever started it; the names of what ran. Nothing, if nothing did.
+
+    Raises `ConfigError` if the record of its processes cannot be read or removed.
+    """
     book = ProcessBook(folder.processes)
     running = list(book.running())
     # The supervisor first: it ends the others in order. What a killed one left is ended here.
     book.end_all(["supervisor"], seconds=2 * TERMINATE_SECONDS)
     book.end_all()
-    book.forget()
-    folder.description.unlink(missing_ok=True)
+    try:
+        book.forget()
+        folder.description.unlink(missing_ok=True)
+    except OSError as error:
+        raise ConfigError([f"{error.filename}: cannot be removed: {error.strerror}"]) from None
     return running
 
 
 def load_description(folder: DevnetFolder) -> dict[str, Any]:
-    """What `devnet.json` says. Raises `ConfigError` if there is none."""
+    """What `devnet.json` says of a devnet that has just come up. Raises `ConfigError` if it has gone again."""
     try:
         description: dict[str, Any] = json.loads(folder.description.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError([f"{folder.root}: no devnet is up there; start one: xvm devnet up"]) from None
-    except (OSError, ValueError) as error:
-        raise ConfigError([f"{folder.description}: cannot be read: {error}"]) from error
     return description
 
 
@@ -281,7 +304,7 @@ def unready_reason(api_url: str) -> str:
             return ""
     except HTTPError as error:
         return "; ".join(_failed_checks(error.read())) or f"HTTP {error.code}"
-    except (URLError, OSError):
+    except (URLError, OSError, HTTPException):
         return "does not answer yet"
 
 
@@ -292,7 +315,7 @@ def fetch_height(rpc_url: str) -> int | None:
     try:
         with urlopen(request, timeout=_PROBE_SECONDS) as answer:  # noqa: S310
             return int(json.loads(answer.read())["result"], 16)
-    except (URLError, OSError, ValueError, KeyError):
+    except (URLError, OSError, HTTPException, ValueError, KeyError, TypeError):
         return None
 
 

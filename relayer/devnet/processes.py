@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import signal
 import subprocess
@@ -18,12 +19,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
 
+import orjson
 import psutil
+
+from relayer.errors import ConfigError
 
 TERMINATE_SECONDS: Final = 8.0
 """How long a process gets to end by itself: a relayer closes its connections and databases."""
 
 _LOOK_SECONDS: Final = 0.05
+
+_MAX_PID: Final = 2**31 - 1
 
 _START_TOLERANCE_SECONDS: Final = 0.5
 """Start times are read with the clock's precision on some systems."""
@@ -62,11 +68,25 @@ class ProcessBook:
         self._path = path
 
     def read(self) -> list[RecordedProcess]:
-        """What is recorded, oldest first. Nothing if there is no record."""
+        """What is recorded, oldest first. Nothing if there is no record.
+
+        Raises:
+            ConfigError: the file is no such record, or cannot be read.
+        """
         try:
-            return [RecordedProcess(**entry) for entry in json.loads(self._path.read_text("utf-8"))]
+            # orjson gives up at some depth of brackets by itself, however deep this program may recurse.
+            entries = orjson.loads(self._path.read_bytes())
         except FileNotFoundError:
             return []
+        except OSError as error:
+            raise ConfigError([f"{self._path}: cannot be read: {error.strerror}"]) from None
+        except ValueError:
+            entries = None
+        processes = [_recorded(entry) for entry in entries] if isinstance(entries, list) else [None]
+        if None in processes:
+            advice = "end what still runs of that devnet by hand, then remove the file"
+            raise ConfigError([f"{self._path}: not a record of a devnet's processes; {advice}"])
+        return [process for process in processes if process is not None]
 
     def running(self) -> dict[str, RecordedProcess]:
         """Those that still run, by name."""
@@ -115,6 +135,16 @@ class ProcessBook:
         draft = self._path.with_name(f"{self._path.name}.draft")
         draft.write_text(json.dumps([asdict(process) for process in processes], indent=1) + "\n", "utf-8")
         draft.replace(self._path)
+
+
+def _recorded(entry: object) -> RecordedProcess | None:
+    """The process that an entry of the file names, or None if it names none."""
+    match entry:
+        case {"name": str(name), "pid": int(pid), "started_at": int() | float() as started_at, **more} if not more:
+            # SECURITY: 0 and less would be whole groups of processes, and nothing is compared with what is no number.
+            is_possible = type(pid) is int and 0 < pid <= _MAX_PID and math.isfinite(started_at)
+            return RecordedProcess(name, pid, started_at) if is_possible else None
+    return None
 
 
 def _await_end(processes: Iterable[RecordedProcess], seconds: float) -> list[RecordedProcess]:
