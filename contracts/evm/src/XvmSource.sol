@@ -51,6 +51,12 @@ abstract contract XvmSource is XvmCredits {
         uint256 signersAmount;
     }
 
+    /// @dev What a retry takes from the earlier attempt; zeros for a first attempt.
+    struct Attempt {
+        uint256 origin;
+        bytes32 destinationGatewayHash;
+    }
+
     /// @dev The last ordered request of a sender on a route.
     struct Ordered {
         uint256 requestId;
@@ -80,7 +86,8 @@ abstract contract XvmSource is XvmCredits {
         return _ask(
             InteroperableAddress.formatEvmV1(targetChainId, targetContract),
             abi.encodePacked(fnSelector, params),
-            options
+            options,
+            Attempt(0, 0)
         );
     }
 
@@ -90,7 +97,7 @@ abstract contract XvmSource is XvmCredits {
         payable
         returns (uint256 requestId)
     {
-        return _ask(target, payload, options);
+        return _ask(target, payload, options, Attempt(0, 0));
     }
 
     /// @inheritdoc IXvmSource
@@ -158,15 +165,40 @@ abstract contract XvmSource is XvmCredits {
     /// @inheritdoc IXvmSource
     function cancel(Request calldata request) external {
         uint256 requestId = RequestHash.idOfCalldata(request, false);
-        Pending storage pending = _requests[requestId];
-        uint256 who = pending.who;
-        uint256 fees = pending.fees;
-        if (who.stateOf() != State.PENDING) revert NotPending(requestId);
-        _requireCancellable(who, request);
-        pending.who = who.cancelledAt(block.timestamp);
-        pending.fees = fees.withoutCallback();
-        emit XVMCancelled(requestId, fees.callbackOf());
-        _giveBack(msg.sender, fees.callbackOf());
+        if (_requests[requestId].who.stateOf() != State.PENDING) revert NotPending(requestId);
+        _cancel(requestId, request);
+    }
+
+    /// @inheritdoc IXvmSource
+    function retry(Request calldata request, uint64 expiry, uint64 deadlineBlocks)
+        external
+        payable
+        returns (uint256 requestId)
+    {
+        uint256 earlier = RequestHash.idOfCalldata(request, false);
+        if (request.mode != Mode.CALL || request.orderedAfter != 0) revert NotRetriable(earlier);
+        uint256 who = _requests[earlier].who;
+        uint8 state = who.stateOf();
+        if (state == State.PENDING) _cancel(earlier, request);
+        else if (state != State.CANCELLED) revert NotPending(earlier);
+        // SECURITY: the attempts of a request are its requester's
+        else if (msg.sender != who.requesterOf()) revert NotRequester(msg.sender);
+        Options memory options;
+        options.ownAccount = request.ownAccount;
+        options.executionGasLimit = request.executionGasLimit;
+        options.callbackGasLimit = request.callbackGasLimit;
+        options.returnLimit = request.returnLimit;
+        options.expiry = expiry;
+        options.codeHash = request.codeHash;
+        options.disputeBlocks = request.disputeBlocks;
+        options.deadlineBlocks = deadlineBlocks;
+        options.metadata = request.metadata;
+        return _ask(
+            request.target,
+            request.payload,
+            options,
+            Attempt(request.origin == 0 ? earlier : request.origin, keccak256(request.destinationGateway))
+        );
     }
 
     /// @inheritdoc IXvmSource
@@ -227,13 +259,17 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @dev Makes a request for the caller.
-    function _ask(bytes memory target, bytes memory payload, Options memory options)
+    function _ask(bytes memory target, bytes memory payload, Options memory options, Attempt memory attempt)
         private
         returns (uint256 requestId)
     {
         _requireOpen(Direction.REQUESTS, _pauses.requestsUntil);
         _requireSupported(options);
         IXvmRoutes.Plan memory planned = ROUTES.plan(target, payload.length, options);
+        // SECURITY: another gateway knows nothing of the earlier attempt and would run the call a second time
+        if (attempt.origin != 0 && keccak256(planned.destinationGateway) != attempt.destinationGatewayHash) {
+            revert RouteMoved();
+        }
         bytes memory self = _accountAddress(address(this));
         bytes32 routeHash = keccak256(bytes.concat(self, planned.destination));
 
@@ -250,6 +286,7 @@ abstract contract XvmSource is XvmCredits {
         request.callbackGasLimit = planned.callbackGasLimit;
         request.returnLimit = planned.returnLimit;
         request.expiry = planned.expiry;
+        request.origin = attempt.origin;
         request.codeHash = options.codeHash;
         request.metadata = options.metadata;
         if (options.ordered) _order(request, routeHash, options.expiry == 0);
@@ -276,6 +313,18 @@ abstract contract XvmSource is XvmCredits {
         emit XVMCallRequested(requestId, msg.sender, routeHash, request, fee, uint64(deadline));
 
         _giveBack(msg.sender, msg.value - fee);
+    }
+
+    /// @dev Gives a pending request up.
+    function _cancel(uint256 requestId, Request calldata request) private {
+        Pending storage pending = _requests[requestId];
+        uint256 who = pending.who;
+        uint256 fees = pending.fees;
+        _requireCancellable(who, request);
+        pending.who = who.cancelledAt(block.timestamp);
+        pending.fees = fees.withoutCallback();
+        emit XVMCancelled(requestId, fees.callbackOf());
+        _giveBack(msg.sender, fees.callbackOf());
     }
 
     /// @dev Whether the caller may give a pending request up.

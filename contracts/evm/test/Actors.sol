@@ -69,6 +69,7 @@ contract Probe {
     address public caller;
     bytes public seen;
     uint256 public runs;
+    bytes32 public consumedAtEntry;
     address public door;
     bytes public move;
     bool public worked;
@@ -85,6 +86,7 @@ contract Probe {
         ++runs;
         (uint256 id, bytes memory sender) = gateway.currentRequest();
         seen = abi.encode(id, sender);
+        consumedAtEntry = gateway.consumed(id);
         if (door != address(0)) (worked,) = door.call(move);
     }
 

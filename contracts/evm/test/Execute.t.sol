@@ -153,6 +153,7 @@ contract ExecuteTest is GatewayTest {
         execute(batches);
         assertTrue(!probe.worked(), "execute is refused");
         assertEq(probe.runs(), 1, "one run");
+        assertTrue(probe.consumedAtEntry() != 0, "consumed before the call");
         assertEq(counter.count(), 1, "the other ran");
         vm.revertToState(start);
 

@@ -56,6 +56,12 @@ interface IXvmSource {
     /// @notice The request may not be cancelled before its expiry is over for any clock.
     error ExpiryNotOver(uint256 untilSeconds);
 
+    /// @notice Queries and ordered requests are not retried: ask anew.
+    error NotRetriable(uint256 requestId);
+
+    /// @notice The route names another destination gateway now, which knows nothing of the earlier attempt: ask anew.
+    error RouteMoved();
+
     /// @notice The request is not cancelled.
     error NotCancelled(uint256 requestId);
 
@@ -141,6 +147,18 @@ interface IXvmSource {
     /// asking for the same again, or use `retry`. Never paused.
     /// @param request The whole request, as logged.
     function cancel(Request calldata request) external;
+
+    /// @notice Asks again for what may not have happened: cancels the request (when `cancel` may, or after it has) and makes another
+    /// with the same fields but nonce, expiry and origin, paid anew. It cannot run twice: if an earlier attempt was executed,
+    /// reverted or unreached, this one ends as a duplicate, with what became of that one. Refused for queries and ordered
+    /// requests, and if the route names another destination gateway now.
+    /// @param request The earlier attempt, as logged.
+    /// @param expiry As in `Options`.
+    /// @param deadlineBlocks As in `Options`.
+    function retry(Request calldata request, uint64 expiry, uint64 deadlineBlocks)
+        external
+        payable
+        returns (uint256 requestId);
 
     /// @notice Returns what is left of a cancelled request's fee, if no outcome arrived for 7 days. Anyone may call.
     function reclaim(uint256 requestId) external;
