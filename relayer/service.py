@@ -55,7 +55,7 @@ from relayer.stages.stage import Stage
 from relayer.stages.status import chain_status
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
-from relayer.store.engine import open_engine
+from relayer.store.engine import database_file, open_engine
 from relayer.store.guard_store import SqlGuard
 from relayer.store.migrate import Schema, is_current, upgrade
 from relayer.store.sql_store import SqlStore
@@ -277,7 +277,7 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
     is_known_node = await is_current(settings.store_url) and await _has_signed(settings)
     if is_known_node and not await is_current(settings.guard_url, Schema.GUARD):
         fault = (
-            f"guard_database_url: {settings.guard_url} is missing, but this node has signed before; "
+            f"guard_database_url: {database_file(settings.guard_url) or 'it'} is missing, but this node has signed before; "
             "bring the file back as it was last used, or give the node a new signer key and a new data_dir"
         )
         raise ConfigError([fault])
