@@ -276,8 +276,9 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
     """
     is_known_node = await is_current(settings.store_url) and await _has_signed(settings)
     if is_known_node and not await is_current(settings.guard_url, Schema.GUARD):
+        file = database_file(settings.guard_url) or "the guard's schema"
         fault = (
-            f"guard_database_url: {database_file(settings.guard_url) or 'it'} is missing, but this node has signed before; "
+            f"guard_database_url: {file} is missing, but this node has signed before; "
             "bring the file back as it was last used, or give the node a new signer key and a new data_dir"
         )
         raise ConfigError([fault])
