@@ -338,7 +338,7 @@ class Store(Protocol):
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
         """Answers read on `chain` whose pin's child is at or below this height, lowest first.
 
-        Whatever their request's status.
+        Whatever their request's status. A height of -1 means that nothing is final yet.
         """
         ...
 

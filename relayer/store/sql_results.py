@@ -38,6 +38,8 @@ class ResultLoaders(SqlReader):
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
         """Answers read on `chain` whose pin's child is at or below this height, lowest first."""
+        if child_up_to < 0:
+            return []  # below every column's range: nothing is final yet
         return await self._answers(chain, ANSWERS.c.child_number <= child_up_to, limit)
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:

@@ -126,6 +126,7 @@ async def test_answers_come_lowest_child_first_up_to_a_height_or_above_it(store:
     await store.commit(Commit(answers=(*answers.values(), elsewhere)))
     assert list(await store.load_answers(DESTINATION_CHAIN, 11, 10)) == [answers[1], answers[2]]
     assert list(await store.load_answers(DESTINATION_CHAIN, 11, 1)) == [answers[1]]
+    assert list(await store.load_answers(DESTINATION_CHAIN, -1, 10)) == []
     assert list(await store.load_answers_above(DESTINATION_CHAIN, 11)) == [answers[0], answers[3]]
     assert list(await store.load_answers_above(DESTINATION_CHAIN, BIGGEST_UINT64)) == []
 
