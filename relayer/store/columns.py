@@ -17,6 +17,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 WORD_BYTES: Final = 32
 """Hashes, request ids, roots and leaves."""
 
+HIGHEST_ROW: Final = 2**63 - 1
+"""SECURITY: row numbers come back from peers and people as cursors; a larger one is no error of the database's."""
+
 
 class Blob(LargeBinary):
     """Bytes as the SQLite driver takes and gives them, without the copy that is made of each for drivers of old."""

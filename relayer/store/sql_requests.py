@@ -12,6 +12,7 @@ from relayer.domain.batch import BatchKind
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.store import FeeEntry, RequestFilter, Transition
+from relayer.store.columns import HIGHEST_ROW
 from relayer.store.mapping import to_fee, to_tracked, to_transition
 from relayer.store.sql_reading import SqlReader, in_order, merged
 from relayer.store.tables import (
@@ -75,7 +76,7 @@ class RequestLoaders(SqlReader):
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
         """(row number, request), newest first."""
-        above = () if where.before_row is None else (REQUESTS.c.row < where.before_row,)
+        above = () if where.before_row is None else (REQUESTS.c.row < min(where.before_row, HIGHEST_ROW),)
         newest = select(REQUESTS.c.row).where(*above).order_by(REQUESTS.c.row.desc()).limit(limit)
         if where != RequestFilter(before_row=where.before_row):
             stretches = await self._stretches(where)

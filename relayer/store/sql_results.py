@@ -11,6 +11,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, PinnedAnswer, Receipt
+from relayer.store.columns import HIGHEST_ROW
 from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_receipt
 from relayer.store.sql_reading import SqlReader, in_order
 from relayer.store.tables import ANSWERS, ATTESTATIONS, BATCHES, CERTIFICATES, RECEIPTS
@@ -67,7 +68,7 @@ class ResultLoaders(SqlReader):
         """(row number, attestation) of one signer, oldest first."""
         rows = await self._load(
             select(ATTESTATIONS)
-            .where(ATTESTATIONS.c.signer == signer, ATTESTATIONS.c.row > after_row)
+            .where(ATTESTATIONS.c.signer == signer, ATTESTATIONS.c.row > min(after_row, HIGHEST_ROW))
             .order_by(ATTESTATIONS.c.row)
             .limit(limit)
         )

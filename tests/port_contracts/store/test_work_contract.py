@@ -13,6 +13,7 @@ from relayer.domain.effects import EffectKind
 from relayer.ports.destination_vm import Pin
 from relayer.ports.store import (
     Certificate,
+    Change,
     Commit,
     Deferral,
     EvidenceRow,
@@ -20,6 +21,7 @@ from relayer.ports.store import (
     OutboxRow,
     PinnedAnswer,
     Receipt,
+    RequestFilter,
     Store,
     TransactionPurpose,
     TransactionStatus,
@@ -28,6 +30,7 @@ from tests.factories import (
     DESTINATION_CHAIN,
     DESTINATION_GATEWAY,
     NOW,
+    SENDER,
     SIGNING_KEYS,
     SOURCE_CHAIN,
     attest,
@@ -174,6 +177,20 @@ async def test_a_signer_s_own_attestations_page_on_by_row_and_rows_never_change(
         rows += page
     assert [attestation for _, attestation in rows] == own
     assert [row for row, _ in rows] == sorted({row for row, _ in rows})
+
+
+async def test_any_number_may_be_asked_for_as_a_cursor(store: Store) -> None:
+    """SECURITY: cursors come from peers and people; a number that no row can have must not end the process."""
+    request = track()
+    batch = execute_batch(request)
+    observed = Change(request.status, request, "CallRequested", NOW)
+    await store.commit(Commit(observed=(observed,), attestations=(attest(batch),)))
+    for number in (2**63 - 1, 2**63, 10**30):
+        assert not await store.load_own_attestations(SIGNING_KEYS[0].key, number, 2)
+        assert len(await store.list_requests(RequestFilter(before_row=number), 2)) == 1
+        assert len(await store.list_requests(RequestFilter(before_row=number, sender=SENDER), 2)) == 1
+    assert len(await store.load_own_attestations(SIGNING_KEYS[0].key, -1, 2)) == 1
+    assert not await store.list_requests(RequestFilter(before_row=-1), 2)
 
 
 async def test_the_certificate_of_the_newest_epoch_counts_and_a_repeated_one_is_left_as_it_is(store: Store) -> None:
