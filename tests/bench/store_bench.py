@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -169,17 +169,21 @@ async def main(count: int, there: int, size: int) -> None:
         for first in range(0, there, 5_000):
             await store.commit(_finished(first, min(5_000, there - first)))
         _say(f"filled with {there} finished requests in {perf_counter() - started:.1f} s")
-        seconds, transitions, written = 0.0, 0, 0
+        seconds, cpu_seconds, transitions, written = 0.0, 0.0, 0, 0
         for first in range(there, there + count, size):
             commits, steps = _commits(first, size)
-            started = perf_counter()
+            started, cpu_started = perf_counter(), process_time()
             for commit in commits:
                 await store.commit(commit)
             seconds += perf_counter() - started
+            cpu_seconds += process_time() - cpu_started
             transitions += steps
             written += len(commits)
         _say(f"{transitions} transitions in {written} commits of {size}: {transitions / seconds:,.0f} transitions/s,")
-        _say(f"  {seconds / written * 1000:.1f} ms a commit, fsync, outbox and receipts included")
+        _say(f"  {seconds / written * 1000:.1f} ms a commit, fsync, outbox and receipts included;")
+        _say(
+            f"  {transitions / cpu_seconds:,.0f} transitions per second of CPU, for machines that do other work as well"
+        )
         tail = _observed(there + count, 500)
         certified = [replace(decide(decide(r, e[0]).request, e[1]).request) for r, e in ((r, _events(r)) for r in tail)]
         await store.commit(
