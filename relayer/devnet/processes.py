@@ -13,8 +13,10 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final
@@ -28,6 +30,7 @@ TERMINATE_SECONDS: Final = 8.0
 """How long a process gets to end by itself: a relayer closes its connections and databases."""
 
 _LOOK_SECONDS: Final = 0.05
+_ENDING_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 _MAX_PID: Final = 2**31 - 1
 
@@ -97,7 +100,8 @@ class ProcessBook:
     ) -> subprocess.Popen[bytes]:
         """Start a process in a session of its own, its output appended to `log`, and remember it."""
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("ab") as output:
+        # Between its start and its record a process would be lost to a Ctrl-C.
+        with log.open("ab") as output, _signals_held():
             # A session of its own: Ctrl-C in the terminal reaches the supervisor alone, which ends all in order.
             child = subprocess.Popen(  # noqa: S603 - the command is ours
                 command,
@@ -107,7 +111,7 @@ class ProcessBook:
                 env={**os.environ, **environment},
                 start_new_session=True,
             )
-        self.remember(name, child.pid)
+            self.remember(name, child.pid)
         return child
 
     def remember(self, name: str, pid: int) -> None:
@@ -145,6 +149,23 @@ def _recorded(entry: object) -> RecordedProcess | None:
             is_possible = type(pid) is int and 0 < pid <= _MAX_PID and math.isfinite(started_at)
             return RecordedProcess(name, pid, started_at) if is_possible else None
     return None
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Signals that end a supervisor wait until the block is left. Elsewhere than in the main thread none arrive."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    arrived: list[int] = []
+    handlers = {number: signal.signal(number, lambda caught, _: arrived.append(caught)) for number in _ENDING_SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        if arrived:
+            signal.raise_signal(arrived[0])
 
 
 def _await_end(processes: Iterable[RecordedProcess], seconds: float) -> list[RecordedProcess]:

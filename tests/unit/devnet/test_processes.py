@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -95,3 +96,21 @@ def test_the_watchdog_ends_all_when_its_supervisor_is_gone(book: ProcessBook, tm
 
 def test_a_book_that_does_not_exist_names_nothing(tmp_path: Path) -> None:
     assert ProcessBook(tmp_path / "none.json").read() == []
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nobody gets the handle that is lost
+def test_a_signal_while_a_process_starts_waits_until_it_is_remembered(
+    book: ProcessBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember = book.remember
+
+    def interrupted(name: str, pid: int) -> None:
+        signal.raise_signal(signal.SIGINT)
+        remember(name, pid)
+
+    monkeypatch.setattr(book, "remember", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        book.start("sleeper", SLEEPER, tmp_path / "sleeper.log", {})
+    (recorded,) = book.running().values()
+    book.end_all()
+    os.waitpid(recorded.pid, 0)
