@@ -245,7 +245,12 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     door = Doorkeeper(signer=signer, network=network, peer_keys=peers.keys, inbox=inbox, heads=node.heads, clock=clock)
     app = create_app(door=door, store=store, routes=desk.routes, status=node, metrics=metrics, clock=clock)
     server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
-    await stack.enter_async_context(server)
+    try:
+        await stack.enter_async_context(server)
+    except OSError as error:
+        place = f"{settings.node.api_host}:{settings.node.api_port}"
+        fault = f"node.api_port: {place} cannot be listened on; does this relayer run already?"
+        raise ConfigError([fault]) from error
     duties = schedule_duties(desk, node.beat)
     duties.start()
     stack.callback(duties.shutdown, wait=False)

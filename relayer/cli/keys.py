@@ -62,7 +62,7 @@ def new(
 
 @app.command(epilog=examples("xvm keys show signer.json", "xvm keys show signer.json --json"))
 def show(file: KeyFileArgument, password_file: PasswordFileOption = None, as_json: JsonOption = False) -> None:
-    """Print the public key of a key file, as signer sets and `[[peers]]` name it."""
+    """Print the public key of a key file, as signer sets and the peers' sections of configurations name it."""
     _show(file, load_key_file(file, password_file), as_json=as_json)
 
 

@@ -38,6 +38,9 @@ from relayer.errors import ConfigError, RejectedError
 
 SCHEMA_VERSION: Final = 1
 
+SUPERVISOR: Final = "supervisor"
+"""The name, among the recorded processes, of the one that holds the others."""
+
 CHAIN_SECONDS: Final = 20.0
 """For a chain to answer; anvil takes 40 ms on an idle machine."""
 
@@ -69,13 +72,14 @@ class Devnet:
 
     def __enter__(self) -> Self:
         prepare_folder(self._folder)
-        self._book.remember("supervisor", os.getpid())
+        self._book.remember(SUPERVISOR, os.getpid())
         self._watchdog = start_watchdog(self._folder.processes)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._folder.description.unlink(missing_ok=True)
-        killed = self._book.end_all(self._children)
+        # By the record, not by the handles: an interrupted start has left no handle.
+        killed = self._book.end_all(item.name for item in self._book.read() if item.name != SUPERVISOR)
         for child in self._children.values():
             child.wait()
         if killed:
@@ -278,7 +282,7 @@ def take_down(folder: DevnetFolder) -> list[str]:
     book = ProcessBook(folder.processes)
     running = list(book.running())
     # The supervisor first: it ends the others in order. What a killed one left is ended here.
-    book.end_all(["supervisor"], seconds=2 * TERMINATE_SECONDS)
+    book.end_all([SUPERVISOR], seconds=2 * TERMINATE_SECONDS)
     book.end_all()
     try:
         book.forget()

@@ -33,6 +33,10 @@ _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _URL: Final = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/?#@]*@)?([^\s/?#@'\"]+)([/?#][^\s'\"]*)?")
 
 
+_CHATTY_LIBRARIES: Final = ("aiosqlite", "alembic", "apscheduler", "asyncio")
+"""They tell each step of their own work below WARNING: every statement and job, which buries what the node says."""
+
+
 def configure_logging(level: str, *, is_json: bool | None = None, stream: TextIO = sys.stderr) -> None:
     """Set up all logging of the process. Calling it again replaces the former set-up.
 
@@ -65,6 +69,8 @@ def configure_logging(level: str, *, is_json: bool | None = None, stream: TextIO
         root.removeHandler(former)
     root.addHandler(handler)
     root.setLevel(number)
+    for library in _CHATTY_LIBRARIES:
+        logging.getLogger(library).setLevel(max(number, logging.WARNING))
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -98,19 +99,33 @@ def test_a_book_that_does_not_exist_names_nothing(tmp_path: Path) -> None:
     assert ProcessBook(tmp_path / "none.json").read() == []
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # nobody gets the handle that is lost
 def test_a_signal_while_a_process_starts_waits_until_it_is_remembered(
     book: ProcessBook, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     remember = book.remember
+    started: list[subprocess.Popen[bytes]] = []
+
+    class Kept(subprocess.Popen):  # type: ignore[type-arg]
+        """Keeps the handle that the interrupted start loses."""
+
+        def __init__(self, *args: Any, **more: Any) -> None:
+            super().__init__(*args, **more)
+            started.append(self)
 
     def interrupted(name: str, pid: int) -> None:
         signal.raise_signal(signal.SIGINT)
         remember(name, pid)
 
+    monkeypatch.setattr("relayer.devnet.processes.subprocess.Popen", Kept)
     monkeypatch.setattr(book, "remember", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        book.start("sleeper", SLEEPER, tmp_path / "sleeper.log", {})
-    (recorded,) = book.running().values()
+    # Whatever handler earlier tests left in the process.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            book.start("sleeper", SLEEPER, tmp_path / "sleeper.log", {})
+    finally:
+        signal.signal(signal.SIGINT, former)
+    assert list(book.running()) == ["sleeper"]
     book.end_all()
-    os.waitpid(recorded.pid, 0)
+    for child in started:
+        child.wait()
