@@ -13,11 +13,11 @@ from attestation.domain import batch_digest
 from attestation.keccak import keccak256
 from attestation.request import Mode, request_id
 from relayer.ports.signer import Attestation
-from tests.factories import SIGNING_KEYS
+from tests.factories import SIGNING_KEYS, make_signer_set
 from tests.simulation.chain import SimChain
-from tests.simulation.gateway import FAILING_HANDLER, MISSING, REVERTING, Replay
+from tests.simulation.gateway import FAILING_HANDLER, MISSING, REVERTING, Apply, Replay
 from tests.simulation.peers import Message
-from tests.simulation.world import POOR_FEE, POOR_SECONDS, World
+from tests.simulation.world import GRACE_SECONDS, POOR_FEE, POOR_SECONDS, World
 
 Act = Callable[[World], None]
 
@@ -77,6 +77,20 @@ def _reorganise(world: World) -> None:
     length = depth + world.rng.randint(0, 1)
     kept = [world.rng.random() < 0.7 for _ in range(20)]
     chain.reorganise(depth, length, int(world.clock.now()), kept)
+
+
+def _fork_and_return(world: World) -> None:
+    """Blocks are replaced, everybody has time to look, and the old ones come back."""
+    chain, depth = _pair(world)[0], world.rng.randint(1, 3)
+    kept = [world.rng.random() < 0.5 for _ in range(20)]
+    if chain.reorganise(depth, depth, int(world.clock.now()), kept):
+        world.slow.add(chain.caip2)
+
+        def come_back() -> None:
+            chain.return_to_abandoned(int(world.clock.now()))
+            world.slow.discard(chain.caip2)
+
+        world.after(world.rng.randint(50, 400), come_back)
 
 
 def _flip_back(world: World) -> None:
@@ -155,6 +169,14 @@ def _pass_time(world: World) -> None:
     world.clock.seconds += 40
 
 
+def _rotate(world: World) -> None:
+    """The same signers in another order are the next epoch of a gateway; the former one soon lapses."""
+    keys = list(SIGNING_KEYS)
+    world.rng.shuffle(keys)
+    signer_set = replace(make_signer_set(keys), grace_seconds=GRACE_SECONDS)
+    world.transact(_pair(world)[0], Apply(signer_set))
+
+
 def _lie(world: World) -> None:
     """The last signer, gone bad, says everything that it can: roots that nobody built, others' words, other epochs."""
     liar, victim = SIGNING_KEYS[-1], SIGNING_KEYS[0]
@@ -199,6 +221,7 @@ FAULTS: Final[dict[str, Act]] = {
     "pay": _pay,
     "replay": _replay,
     "reorganise": _reorganise,
+    "fork and return": _fork_and_return,
     "flip back": _flip_back,
     "kill": _kill,
     "restart": _restart,
@@ -214,6 +237,7 @@ FAULTS: Final[dict[str, Act]] = {
     "break endpoints": _break_endpoints,
     "mine": _mine,
     "pass time": _pass_time,
+    "rotate": _rotate,
     "lie": _lie,
     "stop lying": _stop_lying,
 }

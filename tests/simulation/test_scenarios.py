@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 from relayer.stages.settings import StageSettings
-from tests.simulation.gateway import FAILING_HANDLER, Cancel, Replay
-from tests.simulation.world import POOR_FEE, RICH_FEE, Node, World
+from tests.factories import SIGNING_KEYS, make_signer_set
+from tests.simulation.gateway import FAILING_HANDLER, Apply, Cancel, Replay
+from tests.simulation.world import GRACE_SECONDS, POOR_FEE, RICH_FEE, Node, World
 
 
 def new_world() -> World:
@@ -229,3 +231,45 @@ async def test_requests_more_than_one_claim_holds_are_all_served() -> None:
         world.ask(world.a, world.b)
         world.ask(world.b, world.a, mode=Mode.QUERY)
     await world.calm()
+
+
+async def test_a_batch_between_two_epochs_is_signed_again_under_the_newer() -> None:
+    world = new_world()
+    await world.round()
+    identifier = world.ask(world.a, world.b)
+    for node in world.nodes[2:]:
+        node.running.views[world.a.caip2].lag_blocks = 1_000
+    await rounds(world, 6)
+    world.transact(world.b, Apply(make_signer_set(SIGNING_KEYS[::-1])))
+    await rounds(world, 6)
+    epochs = {attestation.epoch for node in world.nodes for attestation in node.store._attestations.values()}
+    assert epochs == {1, 2}
+    assert statuses(world, identifier) == {Status.FINAL}
+    await world.calm()
+
+
+async def test_a_certificate_whose_epoch_lapsed_is_made_anew() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, fee=POOR_FEE)
+    await rounds(world, 10)
+    assert statuses(world, identifier) == {Status.EXECUTION_HELD}
+    world.transact(world.b, Apply(replace(make_signer_set(SIGNING_KEYS[::-1]), grace_seconds=GRACE_SECONDS)))
+    await rounds(world, 10 + GRACE_SECONDS // 3)
+    world.raise_all_fees()
+    await world.calm()
+    assert kind_of(world, identifier) is OutcomeKind.EXECUTED
+
+
+async def test_a_signer_that_joins_signs_and_one_that_leaves_does_not() -> None:
+    world = World(random.Random(11), settings=StageSettings(), observers=1)
+    left, joined = world.nodes[0], world.nodes[-1]
+    keys = [node.key for node in world.nodes if node is not left]
+    for chain in world.chains.values():
+        world.transact(chain, Apply(replace(make_signer_set(keys), grace_seconds=GRACE_SECONDS)))
+    await rounds(world, 10)
+    world.truth.signed.clear()
+    world.ask(world.a, world.b)
+    await world.calm()
+    assert set(world.truth.signed) == {key.key for key in keys}
+    assert joined.key.key in world.truth.signed
+    assert left.key.key not in world.truth.signed

@@ -24,7 +24,7 @@ from tests.simulation.world import SMALL, World
 
 _NEW_EXAMPLES: Final = int(os.environ.get("XVM_SIMULATION_EXAMPLES", "0"))
 STORMS: Final = settings(
-    max_examples=_NEW_EXAMPLES or 30,
+    max_examples=_NEW_EXAMPLES or 25,
     derandomize=not _NEW_EXAMPLES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
@@ -82,7 +82,7 @@ def test_everything_comes_right_after_anything(plan: Plan) -> None:
 
 
 @STORMS
-@given(plan=plans("reorganise", "flip back", "freeze", "thaw", "mine"))
+@given(plan=plans("reorganise", "fork and return", "flip back", "mine", asks=("call", "query")))
 def test_everything_comes_right_after_forks(plan: Plan) -> None:
     live_through(plan)
 
@@ -96,6 +96,12 @@ def test_everything_comes_right_after_deaths_and_lost_transactions(plan: Plan) -
 @STORMS
 @given(plan=plans("blind", "blind to some", "lag", "freeze", "thaw", "pass time", "mine", asks=("query", "call")))
 def test_everything_comes_right_after_missing_answers(plan: Plan) -> None:
+    live_through(plan)
+
+
+@STORMS
+@given(plan=plans("rotate", "lag", "thaw", "lose pushes", "kill", "restart", "mine"))
+def test_everything_comes_right_after_new_epochs(plan: Plan) -> None:
     live_through(plan)
 
 

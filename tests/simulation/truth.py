@@ -28,7 +28,10 @@ class Truth:
 
     def witness(self, signer: bytes, batch: Batch, epoch: int) -> None:
         """One signature. Raises AssertionError if it should not be."""
-        assert epoch >= 1
+        gateway = self._chain_of(batch.verifying_gateway)
+        assert 1 <= epoch <= gateway.blocks[gateway.highest_final].state.epochs.current, "no such epoch is final"
+        members = gateway.blocks[gateway.highest_final].state.epochs.applied[epoch].signer_set
+        assert members.index_of(signer) is not None, "signed for an epoch that it is no member of"
         self.signed[signer].append(batch)
         self._require_born(batch)
         for statement in batch.statements:

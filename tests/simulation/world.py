@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from attestation.address import evm_account
@@ -40,6 +40,12 @@ BLOCK_SECONDS: Final = 3
 POOR_SECONDS: Final = 30
 POOR_ROUNDS: Final = 14
 """How long a poor request is valid, and in how many rounds it has surely expired."""
+
+WATCH_SHARE: Final = 0.3
+"""How many of the steps of a storm are looks at a chain."""
+
+GRACE_SECONDS: Final = 60
+"""How long an epoch still verifies when the next is applied."""
 
 OBSERVER_KEY: Final = SECP256K1.signing_key(b"\x77" * 32)
 
@@ -118,7 +124,7 @@ class World:
         self.rng = rng
         self.settings = settings
         self.clock = SimClock()
-        self.signer_set: SignerSet = make_signer_set()
+        self.signer_set: SignerSet = replace(make_signer_set(), grace_seconds=GRACE_SECONDS)
         now = int(self.clock.now())
         self.chains = {
             chain.caip2: chain
@@ -140,6 +146,10 @@ class World:
         self.deadly_place = 0
         """When not 0: so many more places until the process there dies."""
         self.deadly_node: Node | None = None
+        self.slow: set[str] = set()
+        """Chains that make no blocks for a while."""
+        self._ticks = 0
+        self._later: list[tuple[int, Callable[[], object]]] = []
         self._waiting: list[tuple[Process, asyncio.Future[None]]] = []
         self._steps: list[Step] = []
         for node in self.nodes:
@@ -247,13 +257,27 @@ class World:
             node.running.die()
             node.deaths += 1
 
+    def after(self, ticks: int, act: Callable[[], object]) -> None:
+        """Do something so many ticks later, or when the storm is over."""
+        self._later.append((self._ticks + ticks, act))
+
+    def _do_what_is_due(self) -> None:
+        due = [act for at, act in self._later if at <= self._ticks]
+        self._later = [(at, act) for at, act in self._later if at > self._ticks]
+        for act in due:
+            act()
+
     # one small step
 
     async def tick(self) -> None:
         """One thing happens."""
+        self._ticks += 1
+        self._do_what_is_due()
         roll = self.rng.random()
         if roll < 0.012:
-            self.rng.choice(list(self.chains.values())).mine(int(self.clock.now()))
+            chain = self.rng.choice(list(self.chains.values()))
+            if chain.caip2 not in self.slow:
+                chain.mine(int(self.clock.now()))
         elif roll < 0.02:
             self.clock.seconds += self.rng.choice((0.5, 1.0, 3.0))
         elif roll < 0.15 and self.network.on_the_way:
@@ -274,6 +298,9 @@ class World:
     async def still(self) -> None:
         """Everything under way comes to its end, nothing new begins."""
         self.is_gated = False
+        for _, act in self._later:
+            act()
+        self._later.clear()
         while self._steps:
             while self._waiting:
                 self._release(0)
@@ -335,6 +362,7 @@ class World:
         """Nothing goes wrong any more."""
         self.rpc_failures = 0.0
         self.network.lies.clear()
+        self.slow.clear()
         self.deadly_node, self.deadly_place = None, 0
         for chain in self.chains.values():
             chain.failing = 0
@@ -447,7 +475,9 @@ class World:
             if f"{stage.name} {stage.chain}" not in busy and stage.chain not in process.desk.halted
         ]
         if idle:
-            stage = self.rng.choice(idle)
+            watching = [stage for stage in idle if stage.name == "watch"]
+            # Without its watchers a node sleeps through whatever its chains do.
+            stage = self.rng.choice(watching if watching and self.rng.random() < WATCH_SHARE else idle)
             self._begin(process, f"{stage.name} {stage.chain}", self._run(process, stage))
 
     async def _run(self, process: Process, stage: Stage) -> None:
