@@ -25,7 +25,7 @@ Story = list[tuple[Status, OutcomeKind | None, bytes]]
 """Of each request asked: how it ended, and what its callback was told."""
 
 STRIDE: Final = 1 if "XVM_SIMULATION_EXAMPLES" in os.environ else 13
-"""Each node dies at every thirteenth place, each at others. With XVM_SIMULATION_EXAMPLES set, every node dies at all."""
+"""Each node dies at every thirteenth place, others at others. XVM_SIMULATION_EXAMPLES makes every node die at all."""
 
 
 class Counted(World):
