@@ -68,15 +68,17 @@ class AttestStage:
         return len(rows) == desk.settings.claim_limit
 
     def _is_signable(self, batch: Batch) -> bool:
-        """Whether it can be decided now who signs: the gateway's epochs are known, and nothing is halted.
+        """Whether it can be decided now who signs: the gateway's epochs are known, and both chains stand as taken in.
 
-        SECURITY: nothing is signed about, or for, a chain that contradicted itself.
+        SECURITY: nothing is signed about, or for, a chain that contradicted itself. A halt does not outlive its
+        process, so after a start each chain is looked at before anything that an earlier process left is signed.
         """
         desk = self._desk
         route = desk.routes.get(batch.route)
         if route is None or desk.epochs.newest(batch.verifying_gateway) is None:
             return False
-        return desk.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
+        chains = {route.source_chain, route.destination_chain}
+        return desk.halted.keys().isdisjoint(chains) and all(desk.tips[chain].is_verified for chain in chains)
 
     async def _sign(self, batch: Batch) -> Attestation | None:
         desk = self._desk

@@ -74,10 +74,12 @@ class Tip:
     """Where a chain is, and how far it is taken in.
 
     `head` is what its endpoints last agreed on; `final_number` and `tip_number` are what this node has taken in, and
-    `timestamp` (s) is that of the newest block taken in: the lower bound of the gateway's own clock.
+    `timestamp` (s) is that of the newest block taken in: the lower bound of the gateway's own clock. `is_verified` says
+    that this process has found everything taken in to stand on the chain still.
     """
 
     head: Head | None = None
+    is_verified: bool = False
     final_number: int = -1
     tip_number: int = -1
     timestamp: int = 0

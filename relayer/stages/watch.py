@@ -100,6 +100,8 @@ class WatchStage:
         if is_off_fork:
             await self._rewind(cursor)
             return True
+        if blocks or head.tip == cursor.tip:
+            self._desk.tips[self.chain].is_verified = True
         is_behind = bool(blocks) and blocks[-1].ref.number < head.tip.number
         if blocks or cursor.newly_final(head.final_number):
             await self._take_in(cursor, blocks, head.final_number)

@@ -40,7 +40,8 @@ async def test_a_batch_that_was_not_signed_before_a_restart_is_signed_after_it()
     world.kill(node)
     world.start(node)
     await step(world, node, AttestStage)
-    await step(world, node, WatchStage, world.b)
+    for chain in (world.a, world.b):
+        await step(world, node, WatchStage, chain)
     world.clock.seconds += 60
     await step(world, node, AttestStage)
     assert signed_by(world, node) == 1
@@ -78,3 +79,24 @@ async def test_a_halted_chain_keeps_no_other_from_being_signed_about() -> None:
     for _ in range(2):
         await step(world, node, AttestStage)
     assert signed_by(world, node) == 1
+
+
+async def test_security_a_restart_does_not_sign_what_the_halt_before_it_kept_unsigned() -> None:
+    """SECURITY: a halt is kept in memory only; a new process has to look at the chain itself before it signs."""
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 5)
+    await step(world, node, WatchStage, world.a)
+    world.a.break_finality(5, int(world.clock.now()))
+    world.kill(node)
+    world.start(node)
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 0
+    await step(world, node, WatchStage, world.a)
+    assert list(node.running.desk.halted) == [world.a.caip2]
+    world.clock.seconds += 60
+    await step(world, node, AttestStage)
+    assert signed_by(world, node) == 0
