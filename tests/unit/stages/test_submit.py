@@ -101,3 +101,17 @@ async def test_several_transactions_of_one_step_have_nonces_in_a_row() -> None:
     await step(world, node, SubmitStage, world.b)
     assert [transaction.nonce for transaction in world.b.pool] == [0, 1, 2]
     assert [len(t.request_ids) for t in node.store._transactions.values()] == [REQUESTS_PER_CALL, REQUESTS_PER_CALL, 1]
+
+
+async def test_an_endpoint_that_once_told_too_high_a_nonce_leaves_no_gap() -> None:
+    world = new_world()
+    node, _ = await certify(world)
+    address = node.running.views[world.b.caip2].address
+    world.b.tip.state.account_nonces[address] = 7
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    del world.b.tip.state.account_nonces[address]
+    await certify(world)
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert sorted(transaction.nonce for transaction in world.b.pool if transaction.sender == address) == [0, 7]
