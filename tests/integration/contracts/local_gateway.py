@@ -176,9 +176,9 @@ class LocalGateway:
     def account(self, address: str) -> bytes:
         return evm_account(CHAIN_ID, bytes.fromhex(address[2:])).to_bytes()
 
-    def ask(self, payload: bytes, **options: Any) -> Request:
-        """Asks by `XvmPing` for a call to the counter, at the fee quoted."""
-        target = self.account(self.counter.address)
+    def ask(self, payload: bytes, address: str = "", **options: Any) -> Request:
+        """Asks by `XvmPing` for a call to the counter, or to another contract here, at the fee quoted."""
+        target = self.account(address or self.counter.address)
         given = {**OPTIONS, **options}
         fee = self.gateway.functions.quote(target, len(payload), given).call()
         receipt = self.send(self.deliverer, self.ping.functions.ask(target, payload, given), value=fee)

@@ -85,3 +85,12 @@ def test_the_page_of_dependencies_names_every_direct_one_in_the_range_that_is_as
         name, asked_range = re.fullmatch(r"([\w-]+(?:\[\w+\])?)([^;]*)(?:;.*)?", text).groups()  # type: ignore[union-attr]
         asked[name] = asked_range.strip() or "any"
     assert {name: rows.get(name, "").removesuffix(" (Linux)") for name in asked} == asked
+
+
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    """SECURITY: a guard without its test is a hope."""
+    tests = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "contracts" / "evm" / "test").rglob("*.sol")]
+    defined = set(re.findall(r"\b(?:def|function) (test_\w+)", "\n".join(path.read_text("utf-8") for path in tests)))
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs" / "concepts" / "threat-model.md").read_text("utf-8"))
+    assert named
+    assert [name for name in named if name not in defined] == []
