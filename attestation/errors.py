@@ -50,6 +50,10 @@ class MalformedPeerMessage(FieldError):
     """A peer message's envelope breaks the range of one field."""
 
 
+class MalformedJson(AttestationError):
+    """A text is not the strict JSON of this package's files, or a member of it is missing or of another type."""
+
+
 class MalformedEvidence(AttestationError):
     """An evidence file is not what the evidence format says."""
 

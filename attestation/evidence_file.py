@@ -1,18 +1,16 @@
 """The JSON file of a piece of evidence: one text, all that a verifier needs. It verifies nothing.
 
-Bytes and 256-bit values are hex with 0x, uint64 decimal strings, narrower integers numbers. Statements carry the field
-names of their EIP-712 types. Unknown, missing and repeated names are refused: a file says one thing to everybody.
+Its JSON is that of `json_object`; statements carry the field names of their EIP-712 types.
 """
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import fields
-from typing import Any, Final, TypeVar, cast
+from typing import Any, Final
 
 from attestation.batch import Batch
 from attestation.errors import MalformedEvidence
 from attestation.evidence import Equivocation, SignedStatement
+from attestation.json_object import JsonObject, format_json, hex_text, parse_object
 from attestation.statement import (
     EXECUTE_TYPE,
     OUTCOME_TYPE,
@@ -31,11 +29,6 @@ MAXIMUM_EVIDENCE_LENGTH: Final = 16_384
 
 _KIND: Final = "EQUIVOCATION"
 _VERSION: Final = 1
-
-_HEX: Final = re.compile(r"0x(?:[0-9a-f]{2})*")
-_DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,19}")
-
-_T = TypeVar("_T")
 
 
 def _members(cls: type[Statement], eip712_type: str) -> tuple[tuple[str, str, str], ...]:
@@ -60,16 +53,15 @@ _MEMBERS: Final = {
 
 def encode_evidence(evidence: Equivocation) -> str:
     """The JSON text of the evidence."""
-    return json.dumps(
+    return format_json(
         {
             "kind": _KIND,
             "version": _VERSION,
             "scheme": evidence.scheme,
-            "signerKey": _hex(evidence.signer_key),
+            "signerKey": hex_text(evidence.signer_key),
             "first": _encode_signed(evidence.first),
             "second": _encode_signed(evidence.second),
-        },
-        indent=2,
+        }
     )
 
 
@@ -78,7 +70,7 @@ def parse_evidence(text: str) -> Equivocation:
     if len(text) > MAXIMUM_EVIDENCE_LENGTH:
         raise MalformedEvidence(f"{len(text)} characters are more than evidence needs")
     try:
-        document = _Object("evidence", json.loads(text, object_pairs_hook=_refuse_repeated_names))
+        document = parse_object("evidence", text)
         document.require_names("kind", "version", "scheme", "signerKey", "first", "second")
         if document.value("kind", str) != _KIND or document.value("version", int) != _VERSION:
             raise MalformedEvidence("the kind or the version of the evidence is unknown")
@@ -88,68 +80,25 @@ def parse_evidence(text: str) -> Equivocation:
             first=_parse_signed(document.member("first")),
             second=_parse_signed(document.member("second")),
         )
-    # ValueError is also what JSON that does not parse and every error of this package are. RecursionError: a nesting
-    # that is too deep fits the length.
-    except (ValueError, RecursionError) as error:
+    # ValueError: a kind of outcome that is unknown; every error of this package is one, too.
+    except ValueError as error:
         raise MalformedEvidence(f"not an evidence file: {error}") from error
-
-
-class _Object:
-    """A JSON object whose members are read by name and type."""
-
-    def __init__(self, name: str, value: object) -> None:
-        if not isinstance(value, dict):
-            raise MalformedEvidence(f"{name} is not an object")
-        self._name = name
-        self._members = cast("dict[str, object]", value)
-
-    def require_names(self, *names: str) -> None:
-        if self._members.keys() != set(names):
-            raise MalformedEvidence(f"{self._name} has not the members {', '.join(names)} and no others")
-
-    def value(self, name: str, type_: type[_T]) -> _T:
-        value = self._members.get(name)
-        # The type itself, not isinstance: to Python, true is an integer.
-        if type(value) is not type_:
-            raise MalformedEvidence(f"{self._name}.{name} is not a JSON {type_.__name__}")
-        return value
-
-    def member(self, name: str) -> "_Object":
-        return _Object(f"{self._name}.{name}", self._members.get(name))
-
-    def hex_bytes(self, name: str) -> bytes:
-        return self._parse_hex(name, self._members.get(name))
-
-    def hex_list(self, name: str) -> tuple[bytes, ...]:
-        items = cast("list[object]", self.value(name, list))
-        return tuple(self._parse_hex(name, item) for item in items)
-
-    def uint64(self, name: str) -> int:
-        digits = self.value(name, str)
-        if _DECIMAL.fullmatch(digits) is None:
-            raise MalformedEvidence(f"{self._name}.{name} is not a decimal number")
-        return int(digits)
-
-    def _parse_hex(self, name: str, digits: object) -> bytes:
-        if not isinstance(digits, str) or _HEX.fullmatch(digits) is None:
-            raise MalformedEvidence(f"{self._name}.{name} is not lower-case hex")
-        return bytes.fromhex(digits[2:])
 
 
 def _encode_signed(signed: SignedStatement) -> dict[str, Any]:
     batch = signed.batch
     return {
-        "gateway": _hex(batch.gateway),
-        "root": _hex(batch.root),
+        "gateway": hex_text(batch.gateway),
+        "root": hex_text(batch.root),
         "count": batch.count,
         "epoch": str(batch.epoch),
         "statement": _encode_statement(signed.statement),
-        "path": [_hex(node) for node in signed.path],
-        "signature": _hex(signed.signature),
+        "path": [hex_text(node) for node in signed.path],
+        "signature": hex_text(signed.signature),
     }
 
 
-def _parse_signed(signed: _Object) -> SignedStatement:
+def _parse_signed(signed: JsonObject) -> SignedStatement:
     signed.require_names("gateway", "root", "count", "epoch", "statement", "path", "signature")
     return SignedStatement(
         statement=_parse_statement(signed.member("statement")),
@@ -171,7 +120,7 @@ def _encode_statement(statement: Statement) -> dict[str, Any]:
         value = getattr(statement, attribute)
         match type_:
             case "uint256" | "bytes32":
-                document[member] = _hex(value)
+                document[member] = hex_text(value)
             case "uint64":
                 document[member] = str(value)
             case _:
@@ -179,7 +128,7 @@ def _encode_statement(statement: Statement) -> dict[str, Any]:
     return document
 
 
-def _parse_statement(document: _Object) -> Statement:
+def _parse_statement(document: JsonObject) -> Statement:
     name = document.value("type", str)
     if name not in _STATEMENTS:
         raise MalformedEvidence(f"{name!r} is not a kind of statement")
@@ -198,15 +147,3 @@ def _parse_statement(document: _Object) -> Statement:
     if "kind" in values:
         values["kind"] = OutcomeKind(values["kind"])
     return _STATEMENTS[name](**values)
-
-
-def _refuse_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    document = dict(pairs)
-    # SECURITY: parsers differ in which of two equal names they keep, so one file could say two things.
-    if len(document) != len(pairs):
-        raise MalformedEvidence("a name stands twice in one object")
-    return document
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"

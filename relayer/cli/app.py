@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "call": "relayer.cli.ask:call_app",
     "query": "relayer.cli.ask:query_app",
     "request": "relayer.cli.request:app",
+    "evidence": "relayer.cli.evidence:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
     "config": "relayer.cli.config:app",
