@@ -60,7 +60,7 @@ def test_every_page_of_the_documentation_is_reached_from_the_readme() -> None:
 def test_the_first_contract_of_the_readme_compiles_with_the_pinned_compiler() -> None:
     (contract,) = _SOLIDITY.findall((ROOT / "README.md").read_text("utf-8"))
     sources = {
-        f"xvm/{path.relative_to(SOURCES)}": {"content": path.read_text("utf-8")}
+        f"@xvm/contracts/src/{path.relative_to(SOURCES)}": {"content": path.read_text("utf-8")}
         for folder in ("examples", "interfaces")
         for path in (SOURCES / folder).glob("*.sol")
     }
