@@ -105,6 +105,9 @@ DeadlineOption = Annotated[
 CodeHashOption = Annotated[
     str | None, typer.Option("--code-hash", metavar="HEX", help="Only if the target's code has this hash.")
 ]
+OwnAccountOption = Annotated[
+    bool, typer.Option("--own-account", help="The target is called by the asker's own account there, as msg.sender.")
+]
 MetadataOption = Annotated[
     str, typer.Option("--metadata", metavar="TEXT", help=f"Text, or 0x hex; at most {MAXIMUM_METADATA_LENGTH} bytes.")
 ]
@@ -158,6 +161,7 @@ def call(
     expires_in: ExpiresInOption = 0,
     deadline_blocks: DeadlineOption = 0,
     code_hash: CodeHashOption = None,
+    own_account: OwnAccountOption = False,
     metadata: MetadataOption = "",
     devnet: DevnetOption = DEFAULT_DEVNET,
     account: AccountOption = 0,
@@ -183,6 +187,7 @@ def call(
         expires_in_seconds=expires_in,
         deadline_blocks=deadline_blocks,
         code_hash=_code_hash(code_hash),
+        own_account=own_account,
         metadata=_metadata(metadata),
     )
     _go(reach, source, ask, returns, timeout if wait else None, as_json=as_json)

@@ -46,6 +46,7 @@ class Ask:
     expires_in_seconds: int = 0
     deadline_blocks: int = 0
     code_hash: bytes = bytes(32)
+    own_account: bool = False
     metadata: bytes = b""
 
 

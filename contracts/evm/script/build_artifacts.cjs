@@ -13,6 +13,8 @@ const destination = path.join(root, '..', '..', 'relayer', 'vms', 'evm', 'artifa
 const CONTRACTS = {
   XvmGateway: 'src/XvmGateway.sol',
   XvmExecutor: 'src/XvmExecutor.sol',
+  XvmAccounts: 'src/XvmAccounts.sol',
+  XvmAccount: 'src/XvmAccount.sol',
   XvmRoutes: 'src/XvmRoutes.sol',
   XvmRegistry: 'src/XvmRegistry.sol',
   EcdsaVerifier: 'src/verifiers/EcdsaVerifier.sol',

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IXvmAccounts} from "./interfaces/IXvmAccounts.sol";
 import {IXvmDestination} from "./interfaces/IXvmDestination.sol";
 import {IXvmExecutor} from "./interfaces/IXvmExecutor.sol";
 import {IXvmRoutes} from "./interfaces/IXvmRoutes.sol";
@@ -11,6 +12,7 @@ import {CurrentRequest} from "./libraries/CurrentRequest.sol";
 import {Merkle} from "./libraries/Merkle.sol";
 import {RequestHash} from "./libraries/RequestHash.sol";
 import {StatementHash} from "./libraries/StatementHash.sol";
+import {XvmAccounts} from "./XvmAccounts.sol";
 import {XvmControl} from "./XvmControl.sol";
 import {XvmExecutor} from "./XvmExecutor.sol";
 
@@ -45,12 +47,14 @@ abstract contract XvmDestination is XvmControl {
     uint256 private constant ID_MASK = type(uint248).max;
 
     IXvmExecutor internal immutable EXECUTOR;
+    IXvmAccounts internal immutable ACCOUNTS;
 
     mapping(uint256 requestId => bytes32) private _slots;
     mapping(uint256 requestId => bool) private _lapsed;
 
     constructor() {
         EXECUTOR = new XvmExecutor();
+        ACCOUNTS = new XvmAccounts();
     }
 
     /// @inheritdoc IXvmDestination
@@ -100,6 +104,11 @@ abstract contract XvmDestination is XvmControl {
     /// @inheritdoc IXvmDestination
     function executor() external view returns (address) {
         return address(EXECUTOR);
+    }
+
+    /// @inheritdoc IXvmDestination
+    function accounts() external view returns (address) {
+        return address(ACCOUNTS);
     }
 
     function _run(ExecuteBatch[] calldata batches, bytes32 payee, bool expiring) private {
@@ -175,8 +184,14 @@ abstract contract XvmDestination is XvmControl {
         _slots[slot] = _slotWord(Kind.EXECUTED, requestId);
         CurrentRequest.set(requestId, request.sender);
         bool success;
-        (success, conclusion.cut, conclusion.returnData) =
-            EXECUTOR.run(target, request.executionGasLimit, request.returnLimit, request.payload);
+        if (request.ownAccount) {
+            (success, conclusion.cut, conclusion.returnData) = ACCOUNTS.run(
+                keccak256(request.sender), target, request.executionGasLimit, request.returnLimit, request.payload
+            );
+        } else {
+            (success, conclusion.cut, conclusion.returnData) =
+                EXECUTOR.run(target, request.executionGasLimit, request.returnLimit, request.payload);
+        }
         if (!success) {
             conclusion.kind = Kind.REVERTED;
             _slots[slot] = _slotWord(Kind.REVERTED, requestId);
@@ -211,7 +226,6 @@ abstract contract XvmDestination is XvmControl {
         if (predecessor > FIRST_ORDERED && _slots[predecessor] == 0 && !_lapsed[predecessor]) {
             return PredecessorOpen.selector;
         }
-        if (request.ownAccount) return OwnAccountUnsupported.selector;
         return 0;
     }
 
@@ -219,7 +233,7 @@ abstract contract XvmDestination is XvmControl {
     function _isReachable(Run memory run, address target, bytes32 codeHash) private view returns (bool) {
         if (
             target == address(this) || target == address(EXECUTOR) || target == address(run.verifier)
-                || target == address(ROUTES) || target == address(REGISTRY)
+                || target == address(ROUTES) || target == address(REGISTRY) || target == address(ACCOUNTS)
         ) return false;
         if (target.code.length == 0) return false;
         return codeHash == 0 || target.codehash == codeHash;

@@ -480,7 +480,6 @@ abstract contract XvmSource is XvmCredits {
 
     /// @dev SECURITY: an option that this version does not keep must not be taken.
     function _requireSupported(Options memory options) private pure {
-        if (options.ownAccount) revert OwnAccountUnsupported();
         if (options.disputeBlocks != 0) revert DisputesUnsupported();
     }
 }

@@ -10,6 +10,11 @@ abstract contract Assertions {
     error Unequal(string what, bytes32 given, bytes32 expected);
     error Untrue(string what);
 
+    /// @dev Deploys a contract by its artifact. `new` would compile all of it once more into each test that says so.
+    function deploy(string memory name, bytes memory arguments) internal returns (address) {
+        return vm.deployCode(string.concat(name, ".sol:", name), arguments);
+    }
+
     function assertEq(uint256 given, uint256 expected, string memory what) internal pure {
         if (given != expected) revert Unequal(what, bytes32(given), bytes32(expected));
     }

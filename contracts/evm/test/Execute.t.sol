@@ -215,12 +215,6 @@ contract ExecuteTest is GatewayTest {
         assertEq(counter.count(), 5, "open again");
     }
 
-    function test_OptionsThatThisVersionDoesNotKeepAreSkipped() public {
-        (, Request memory request) = ask(increment(5));
-        request.ownAccount = true;
-        _skipped(request, IXvmDestination.OwnAccountUnsupported.selector);
-    }
-
     // ---- clocks and attempts
 
     function test_TheLastSecondExecutesAndTheNextExpires() public {
@@ -309,12 +303,13 @@ contract ExecuteTest is GatewayTest {
     // ---- unreached
 
     function test_SECURITY_OurOwnContractsAreForbiddenTargets() public {
-        address[5] memory own = [
+        address[6] memory own = [
             address(destination),
             destination.executor(),
             address(destinationVerifier),
             address(destinationRoutes),
-            address(registry)
+            address(registry),
+            destination.accounts()
         ];
         for (uint256 i = 0; i < own.length; ++i) {
             _unreached(own[i], 0);
@@ -494,15 +489,6 @@ contract ExecuteTest is GatewayTest {
         destination.expire(expireBatch(request), payeeWord(worker));
         assertConcluded(id, Kind.EXPIRED, false, "");
         assertEq(destination.consumed(id), slotWord(Kind.EXPIRED, id), "slot word");
-    }
-
-    function test_ExpireConcludesWhatThisVersionCannotRun() public {
-        (, Request memory request) = ask(increment(5));
-        request.ownAccount = true;
-        vm.warp(request.expiry + 1);
-        vm.recordLogs();
-        destination.expire(expireBatch(request), payeeWord(worker));
-        assertConcluded(RequestHash.id(request), Kind.EXPIRED, false, "");
     }
 
     function test_SECURITY_ExpireIsCertifiedToo() public {

@@ -66,23 +66,33 @@ abstract contract GatewayTest is Assertions {
         vm.deal(alice, 1000 ether);
         vm.deal(address(this), 1000 ether);
         keys = [uint256(0xa1), 0xa2, 0xa3, 0xa4];
-        registry = new XvmRegistry(address(this));
+        registry = XvmRegistry(deploy("XvmRegistry", abi.encode(address(this))));
         (sourceRoutes, source, sourceVerifier) = _deploy();
         (destinationRoutes, destination, destinationVerifier) = _deploy();
         sourceRoutes.setOutbound(chain(), route());
         sourceRoutes.setPrice(chain(), price());
         destinationRoutes.setInbound(account(address(source)), true);
-        counter = new XvmCounter(destination);
-        echo = new XvmEcho(source);
+        counter = XvmCounter(deploy("XvmCounter", abi.encode(destination)));
+        echo = newEcho();
         vm.deal(address(echo), 1000 ether);
     }
 
     function _deploy() private returns (XvmRoutes routes, XvmGateway gateway, EcdsaVerifier verifier) {
-        routes = new XvmRoutes(address(this), guardian, MAX_PAUSE, QUOTE_BLOCKS, 1000);
-        gateway = new XvmGateway(address(this), guardian, MAX_PAUSE, treasury, routes, registry);
-        verifier = new EcdsaVerifier(address(gateway), address(this));
+        routes = XvmRoutes(deploy("XvmRoutes", abi.encode(address(this), guardian, MAX_PAUSE, QUOTE_BLOCKS, 1000)));
+        gateway = XvmGateway(
+            deploy("XvmGateway", abi.encode(address(this), guardian, MAX_PAUSE, treasury, routes, registry))
+        );
+        verifier = newVerifier(address(gateway));
         gateway.setVerifier(address(verifier));
         verifier.install(signerSet(keys, 3));
+    }
+
+    function newEcho() internal returns (XvmEcho) {
+        return XvmEcho(payable(deploy("XvmEcho", abi.encode(source))));
+    }
+
+    function newVerifier(address gateway) internal returns (EcdsaVerifier) {
+        return EcdsaVerifier(deploy("EcdsaVerifier", abi.encode(gateway, address(this))));
     }
 
     // ---- values

@@ -18,7 +18,7 @@ contract OrderedTest is GatewayTest {
         assertEq(a.orderedAfter, 1, "the first");
         assertEq(b.orderedAfter, first, "after the first");
         assertEq(c.orderedAfter, second, "after the second");
-        XvmEcho other = new XvmEcho(source);
+        XvmEcho other = newEcho();
         vm.deal(address(other), 1 ether);
         (uint256 id, Request memory d) = _askOrdered(other, 0);
         assertEq(d.orderedAfter, 1, "another sender, another chain");

@@ -113,7 +113,7 @@ contract VerifierTest is GatewayTest {
     }
 
     function test_BeforeTheFirstSetNothingVerifies() public {
-        EcdsaVerifier fresh = new EcdsaVerifier(address(source), address(this));
+        EcdsaVerifier fresh = newVerifier(address(source));
         assertEq(fresh.currentEpoch(), 0, "none");
         for (uint64 epoch = 0; epoch < 2; ++epoch) {
             bytes memory early = certificate(fresh, epoch, ROOT, 5, keys);

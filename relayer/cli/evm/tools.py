@@ -189,7 +189,7 @@ class EvmSourceSession(EvmGatewaySession):
                 expiry = self._web3.eth.get_block("latest")["timestamp"] + ask.expires_in_seconds
         return {
             "mode": int(ask.mode),
-            "ownAccount": False,
+            "ownAccount": ask.own_account,
             "executionGasLimit": ask.execution_gas_limit,
             "callbackGasLimit": ask.callback_gas_limit,
             "returnLimit": ask.return_limit,

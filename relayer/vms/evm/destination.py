@@ -21,7 +21,7 @@ from relayer.vms.evm.answers import AnswerReader
 from relayer.vms.evm.bundling import Item, Part
 from relayer.vms.evm.calldata import EXECUTE, EXPIRE, encode_consumption, encode_execute_item, encode_expire_item
 from relayer.vms.evm.chain import ChainParts, EvmChain
-from relayer.vms.evm.gas import EXECUTE_GAS, Load, item_load
+from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, item_load
 from relayer.vms.evm.pins import PinFinder
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rpc import RpcEndpoint
@@ -106,7 +106,8 @@ def _is_consumed(identifier: RequestId, own_word: bytes, origin_word: bytes) -> 
 
 
 def _execute_load(request: Request, encoded: bytes) -> Load:
-    return item_load(encoded, EXECUTE_GAS, request.execution_gas_limit, request.return_limit)
+    base_gas = EXECUTE_GAS + (OWN_ACCOUNT_GAS if request.own_account else 0)
+    return item_load(encoded, base_gas, request.execution_gas_limit, request.return_limit)
 
 
 def _expire_load(_: Request, encoded: bytes) -> Load:

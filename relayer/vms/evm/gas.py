@@ -28,6 +28,9 @@ LEAF_GAS: Final = 2_000
 EXECUTE_GAS: Final = 75_000
 """Per executed or expired request besides its limit: slot, receipt, executor. Measured: about 40,000."""
 
+OWN_ACCOUNT_GAS: Final = 200_000
+"""Per request with `ownAccount`, on top: its sender's account may have to be created first. Measured: 163,000."""
+
 DELIVER_GAS: Final = 85_000
 """Per delivered outcome besides its limit: cleared slots, event, first credits of payee and requester."""
 
@@ -42,8 +45,8 @@ _BYTE_GAS: Final = 16
 _FLOOR_PER_GAS: Final = 5
 """EIP-7623's floor is 10 and 40 gas a byte where plain calldata is 4 and 16: two and a half times as much."""
 
-_RETAINED_DIVISOR: Final = 30
-"""EIP-150 keeps back a 64th at each of two hops: (64/63)² - 1 is less than a 30th."""
+_RETAINED_DIVISOR: Final = 20
+"""EIP-150 keeps back a 64th at each of at most three hops (an own account's): (64/63)³ - 1 is less than a 20th."""
 
 
 class Load(NamedTuple):

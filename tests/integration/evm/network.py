@@ -103,9 +103,9 @@ class LocalChain:
     def deploy(self, name: str, *arguments: Any) -> Contract:
         artifact = load_artifact(name)
         factory = self.web3.eth.contract(abi=artifact.abi, bytecode=artifact.creation_code)
-        receipt = self.web3.eth.wait_for_transaction_receipt(
-            factory.constructor(*arguments).transact({"from": self.web3.eth.accounts[0]}), poll_latency=0.02
-        )
+        sent = factory.constructor(*arguments).transact({"from": self.web3.eth.accounts[0]})
+        self.mine()
+        receipt = self.web3.eth.wait_for_transaction_receipt(sent, poll_latency=0.02)
         assert receipt["contractAddress"] is not None
         return self.web3.eth.contract(address=receipt["contractAddress"], abi=artifact.abi)
 
@@ -162,11 +162,18 @@ class Network:
         return replace(settings, **changes)
 
     def ask(
-        self, payload: bytes, target: bytes | None = None, *, value: int = 10**17, gas: int = 600_000, **options: Any
+        self,
+        payload: bytes,
+        target: bytes | None = None,
+        *,
+        by: Contract | None = None,
+        value: int = 10**17,
+        gas: int = 600_000,
+        **options: Any,
     ) -> None:
-        """A request by `echo`, waiting for its block. The target is the destination's counter, unless said."""
+        """A request waiting for its block. By `echo` to the destination's counter, unless said."""
         chain = self.source
-        call = chain.echo.functions.ask(
+        call = (by or chain.echo).functions.ask(
             target or self.destination.account(self.destination.counter), payload, {**OPTIONS, **options}
         )
         call.transact({"from": chain.web3.eth.accounts[1], "value": value, "gas": gas})

@@ -34,6 +34,24 @@ async def test_security_targets_that_burn_more_than_they_did_in_the_simulation_h
     assert [o.kind for o in concluded] == [OutcomeKind.REVERTED] * count
 
 
+@pytest.mark.parametrize(("limit", "count"), [(50_000, 20), (10_000_000, 1)])
+async def test_security_accounts_that_are_created_on_the_way_have_their_gas(
+    network: Network, source: EvmOpenChain, destination: EvmOpenChain, limit: int, count: int
+) -> None:
+    """SECURITY: each sender's first request creates its account, and leaves the targets the gas that they are given."""
+    payload = calldata(network.destination.counter, "increment", 1)
+    for echo in [network.source.deploy("XvmEcho", network.source.gateway.address) for _ in range(count)]:
+        network.ask(payload, by=echo, executionGasLimit=limit, ownAccount=True, value=10**18)
+    asked = await mine_and_fetch(network.source, source)
+    assert len({request.request.sender for request in track_all(asked)}) == count
+    prepared = await destination.destination.prepare_execute(network.executions(asked), source.wallet.payee)
+    network.destination.set_code(network.destination.counter, BURN_ALL)
+    receipts = await send_and_mine(network.destination, destination, prepared.calls)
+    assert all(receipt.is_success for receipt in receipts)
+    concluded = [o for o in (await fetch_tip(destination)).observations if isinstance(o, CallConcluded)]
+    assert [o.kind for o in concluded] == [OutcomeKind.REVERTED] * count
+
+
 @pytest.mark.parametrize(("limit", "count"), [(50_000, 60), (300_000, 35), (10_000_000, 1)])
 async def test_security_handlers_that_burn_more_than_they_did_in_the_simulation_harm_nobody(
     network: Network, source: EvmOpenChain, destination: EvmOpenChain, limit: int, count: int

@@ -54,9 +54,6 @@ interface IXvmDestination {
     /// @notice Skip: the request is to run after one that is neither consumed nor expired.
     error PredecessorOpen();
 
-    /// @notice This version has no own accounts. On the destination side: skip.
-    error OwnAccountUnsupported();
-
     /// @notice Verifies batches of requests and executes them. What does not belong here or was consumed is skipped with a log.
     /// @dev Only a transaction's own sender, an account without code, may call. Too little gas for any request's full
     /// execution gas reverts the whole transaction.
@@ -73,8 +70,8 @@ interface IXvmDestination {
     /// Anyone may call; reverts if one of them may still run.
     function showLapsed(RequestByHash[] calldata requests) external;
 
-    /// @notice The request that is being executed, for a target that is called by the executor. SECURITY: means something only
-    /// while `msg.sender` is the executor.
+    /// @notice The request that is being executed, for its target. SECURITY: means something only while `msg.sender` is the
+    /// executor, or the own account of the very sender that it tells: others may call a target in between.
     /// @return requestId 0 when none is.
     /// @return sender ERC-7930 address of the account that asked.
     function currentRequest() external view returns (uint256 requestId, bytes memory sender);
@@ -84,4 +81,7 @@ interface IXvmDestination {
 
     /// @notice The contract that calls targets.
     function executor() external view returns (address);
+
+    /// @notice The contract that calls targets from their askers' own accounts; its `accountOf` tells where these are.
+    function accounts() external view returns (address);
 }

@@ -113,7 +113,7 @@ struct RequestByHash {
 struct Options {
     /// `Mode`.
     uint8 mode;
-    /// Call the target from the sender's own account.
+    /// Call the target from the sender's own account. The first such request creates it there: the quote does not count that.
     bool ownAccount;
     /// 0: 500,000.
     uint64 executionGasLimit;
