@@ -300,7 +300,8 @@ contract EcdsaVerifier is Ownable2Step, IXvmVerifier {
         }
     }
 
-    function _digest(bytes32 separator, bytes32 root, uint32 count, uint64 epoch)
+    /// @dev Words as parameters: assembly must not meet the high bits of a shorter type, which the compiler may leave dirty.
+    function _digest(bytes32 separator, bytes32 root, uint256 count, uint256 epoch)
         private
         pure
         returns (bytes32 digest)
