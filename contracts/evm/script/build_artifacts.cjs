@@ -21,6 +21,8 @@ const CONTRACTS = {
   XvmCounter: 'src/examples/XvmCounter.sol',
   XvmEcho: 'src/examples/XvmEcho.sol',
   XvmPing: 'src/examples/XvmPing.sol',
+  XvmToken: 'src/examples/XvmToken.sol',
+  CollateralLoan: 'src/examples/CollateralLoan.sol',
 };
 const EIP170_BYTES = 24576;
 
