@@ -20,6 +20,8 @@ FORGE := contracts/evm/script/forge.sh
 PYTHON_READY := .venv/.locked
 PACKAGE_READY := .venv/.package
 NODE_READY := node_modules/.locked
+FRESH := tests/e2e/fresh_projects
+FRESH_READY := $(FRESH)/node_modules/.locked
 
 .PHONY: help setup demo test test-contracts test-python check mutants lock clean
 
@@ -37,7 +39,7 @@ test: test-contracts test-python ## what a newcomer and CI run: contracts, then 
 test-contracts: setup
 	@$(FORGE) test
 
-test-python: setup
+test-python: setup $(FRESH_READY)
 	@$(VENV_PYTHON) -m pytest
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
@@ -58,10 +60,11 @@ lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, 
 	uv pip compile pyproject.toml --group dev --universal --generate-hashes --only-binary :all: \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	npm install --package-lock-only --ignore-scripts
+	npm --prefix $(FRESH) install --package-lock-only --ignore-scripts
 	$(VENV_PYTHON) scripts/complete_lock.py
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf .venv node_modules $(FRESH)/node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 	  .coverage dist contracts/evm/out contracts/evm/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -82,4 +85,10 @@ $(NODE_READY): package.json package-lock.json .npmrc scripts/find_node.sh
 	@sh scripts/find_node.sh || exit 1; \
 	echo "setup: anvil, forge, solc and OpenZeppelin into node_modules"; \
 	npm ci --ignore-scripts --loglevel=error
+	@touch $@
+
+# Only the tests of fresh projects need it: a newcomer's demo does not wait for it.
+$(FRESH_READY): $(FRESH)/package.json $(FRESH)/package-lock.json
+	@echo "setup: Hardhat and a Node for it into $(FRESH)/node_modules"; \
+	npm --prefix $(FRESH) ci --ignore-scripts --loglevel=error
 	@touch $@

@@ -16,6 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
+NODE_FOLDERS = (Path(), Path("tests", "e2e", "fresh_projects"))
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 
 
@@ -42,28 +43,29 @@ def python_faults() -> list[str]:
     return faults
 
 
-def node_faults() -> list[str]:
-    """What package.json and package-lock.json say differently; registry addresses in the lock."""
-    asked = json.loads((ROOT / "package.json").read_text("utf-8"))
-    text = (ROOT / "package-lock.json").read_text("utf-8")
+def node_faults(folder: Path) -> list[str]:
+    """What a folder's package.json and package-lock.json say differently; registry addresses in the lock."""
+    name_of_lock = folder / "package-lock.json"
+    asked = json.loads((ROOT / folder / "package.json").read_text("utf-8"))
+    text = (ROOT / name_of_lock).read_text("utf-8")
     locked = json.loads(text)["packages"]
     faults = [
-        f"package-lock.json: {field} differ from package.json"
-        for field in ("dependencies", "devDependencies")
+        f"{name_of_lock}: {field} differ from package.json"
+        for field in ("dependencies", "devDependencies", "optionalDependencies")
         if asked.get(field, {}) != locked[""].get(field, {})
     ]
     for name, package in locked.items():
         # Platform packages that were not to be had when the lock was made have no hash (scripts/complete_lock.py).
         if name and "integrity" not in package and not package.get("optional", False):
-            faults.append(f"package-lock.json: {name} has no integrity hash")
+            faults.append(f"{name_of_lock}: {name} has no integrity hash")
         if "resolved" in package:
-            faults.append(f"package-lock.json: {name} names the registry it came from")
+            faults.append(f"{name_of_lock}: {name} names the registry it came from")
     return faults
 
 
 def main() -> int:
     """Print the faults; 0 if there are none."""
-    faults = python_faults() + node_faults()
+    faults = [*python_faults(), *(fault for folder in NODE_FOLDERS for fault in node_faults(folder))]
     for fault in faults:
         print(fault, file=sys.stderr)
     if faults:

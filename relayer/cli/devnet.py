@@ -5,6 +5,8 @@ Its job: hold the devnet while it is up and show how it comes along. What a devn
 
 from __future__ import annotations
 
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from typing import Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
+from relayer.cli.devnet_file import Devnet as DevnetFile
 from relayer.cli.devnet_file import load_devnet
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table
 from relayer.devnet.network import (
@@ -104,6 +107,21 @@ def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
         raise typer.Exit(1)
 
 
+@app.command(epilog=examples('eval "$(xvm devnet env)"', "xvm devnet env --state /tmp/second --json"))
+def env(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
+    """Print what a contract's deployment needs as variables of a shell.
+
+    For each chain NAME_RPC_URL, NAME_CHAIN_ID and NAME_GATEWAY, with its name in capitals; ACCOUNT and PRIVATE_KEY of
+    one that has money.
+    """
+    variables = _variables(load_devnet(state.resolve()))
+    if as_json:
+        print_json(variables)
+    else:
+        # SECURITY: quoted, for a shell runs these lines, and the file may be another program's
+        print_lines(*(f"export {name}={shlex.quote(value)}" for name, value in variables.items()))
+
+
 @app.command(epilog=examples("xvm devnet down", "xvm devnet down --state /tmp/second"))
 def down(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> None:
     """End a devnet, whoever started it. Logs and databases stay in its folder until the next one."""
@@ -148,6 +166,19 @@ def start_detached(spec: DevnetSpec, folder: DevnetFolder, report: Callable[[str
         raise
     supervisor.returncode = 0  # it outlives us on purpose; without this the library warns of a child left behind
     return load_description(folder)
+
+
+def _variables(devnet: DevnetFile) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for chain in devnet.chains:
+        name = re.sub(r"\W", "_", chain.name, flags=re.ASCII).upper()
+        found[f"{name}_RPC_URL"] = chain.rpc_url
+        found[f"{name}_CHAIN_ID"] = chain.caip2.partition(":")[2]
+        found[f"{name}_GATEWAY"] = chain.gateway
+    for account in devnet.chains[0].accounts[:1]:
+        found["ACCOUNT"] = account.address
+        found["PRIVATE_KEY"] = account.private_key.get_secret_value()
+    return found
 
 
 def _require_running(supervisor: subprocess.Popen[bytes], log: TextIO, report: Callable[[str], None]) -> None:

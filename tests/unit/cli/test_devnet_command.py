@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -117,3 +118,18 @@ def test_what_answers_no_more_is_shown_so(tmp_path: Path) -> None:
     assert answer.exit_code == 1
     assert "no answer" in answer.stdout
     assert "does not answer yet" in answer.stdout
+
+
+def test_security_a_shell_takes_the_variables_and_runs_nothing_in_them(tmp_path: Path) -> None:
+    """SECURITY: the file may be another program's, and its text ends up in a shell."""
+    account = {"address": "0xa", "private_key": "0xb"}
+    chain = {**CHAIN, "name": "al-pha;x", "gateway": "0x'; echo stolen; '", "rpc_url": "http://localhost:1/$(echo)"}
+    description = {"schema_version": 1, "chains": [{**chain, "accounts": [account]}], "relayers": []}
+    (tmp_path / "devnet.json").write_text(json.dumps(description))
+    words = ["devnet", "env", "--state", str(tmp_path)]
+    lines = RUNNER.invoke(app, words).stdout
+    shown = 'echo "$AL_PHA_X_RPC_URL|$AL_PHA_X_CHAIN_ID|$AL_PHA_X_GATEWAY|$ACCOUNT|$PRIVATE_KEY"'
+    done = subprocess.run(["sh", "-c", lines + shown], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("http://localhost:1/$(echo)|1|0x'; echo stolen; '|0xa|0xb\n", "")
+    told_as_json = json.loads(RUNNER.invoke(app, [*words, "--json"]).stdout)
+    assert told_as_json["AL_PHA_X_GATEWAY"] == chain["gateway"]

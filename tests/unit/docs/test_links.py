@@ -80,7 +80,10 @@ def test_the_page_of_dependencies_names_every_direct_one_in_the_range_that_is_as
     page = (ROOT / "docs" / "reference" / "dependencies.md").read_text("utf-8")
     rows = dict(re.findall(r"^\| (\S+) \| ([^|]+?) \|", page, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    asked = dict(json.loads((ROOT / "package.json").read_text("utf-8"))["devDependencies"])
+    asked = {}
+    for package in (ROOT / "package.json", ROOT / "tests" / "e2e" / "fresh_projects" / "package.json"):
+        document = json.loads(package.read_text("utf-8"))
+        asked |= document["devDependencies"] | document.get("optionalDependencies", {})
     for text in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"]):
         name, asked_range = re.fullmatch(r"([\w-]+(?:\[\w+\])?)([^;]*)(?:;.*)?", text).groups()  # type: ignore[union-attr]
         asked[name] = asked_range.strip() or "any"
