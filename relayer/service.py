@@ -48,6 +48,7 @@ from relayer.stages.epochs import EpochBook
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
+from relayer.stages.rotate import RotateStage
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
 from relayer.stages.split import SplitStage
@@ -318,6 +319,7 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
             SubmitStage(desk, chain, policy),
             ConfirmStage(desk, chain),
             ExpireStage(desk, name),
+            RotateStage(desk, chain),
         ]
     return stages
 

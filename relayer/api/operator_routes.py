@@ -5,6 +5,7 @@
 | `/v1/requests` | `{requests: [summary], next}`; filters `status` (may repeat), `sender` (CAIP-10), `chain` (source, CAIP-2); `limit` 1 to 200, `before` = the last answer's `next` |
 | `/v1/requests/{id}` | `{request, status, hold_reason, explanation, route, timeline, conclusion, execute, outcome, transactions, fees}` |
 | `/v1/status` | `{node, chains, peers, queues, requests}` |
+| `/v1/signers` | `{gateways: [{chain, gateway, current, next, rivals}]}`: present sets, and how far an accepted next one is |
 | `/v1/evidence` | `{evidence: [{offence, signer, guard_key, at, document}], total}`, newest first; `limit` 1 to 200, `skip` |
 | `/metrics` | Prometheus text |
 | `/healthz` | alive: 200, else 503, with `{is_ok, checks: [{name, is_ok, reason}]}` |
@@ -47,7 +48,7 @@ from relayer.observability.metrics import CONTENT_TYPE, Metrics
 from relayer.ports.clock import Clock
 from relayer.ports.node_status import NodeStatus
 from relayer.ports.signer import Attestation
-from relayer.ports.store import Certificate, RequestFilter, Store, StoredEpoch
+from relayer.ports.store import AcceptedSet, Certificate, RequestFilter, Store, StoredEpoch
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -83,6 +84,7 @@ class OperatorRoutes:
             ("/v1/requests", self._list_requests),
             ("/v1/requests/{id}", self._show_request),
             ("/v1/status", self._show_status),
+            ("/v1/signers", self._show_signers),
             ("/v1/evidence", self._list_evidence),
             ("/metrics", self._show_metrics),
             ("/healthz", self._show_liveness),
@@ -194,6 +196,25 @@ class OperatorRoutes:
                 ],
             }
         )
+
+    async def _show_signers(self, _request: web.Request) -> web.Response:
+        accepted = {each.numbered.epoch: each for each in await self._store.load_accepted_sets()}
+        gateways = []
+        for chain in self._status.chains():
+            newest = next(reversed(await self._store.load_epochs(chain.gateway)), None)
+            ours = None if newest is None else accepted.get(newest.epoch + 1)
+            signed = set() if ours is None else await self._load_rotation_signers(chain.gateway, ours)
+            gateways.append(views.signers_view(chain, newest, ours, signed))
+        return _json({"gateways": gateways})
+
+    async def _load_rotation_signers(self, gateway: bytes, accepted: AcceptedSet) -> set[bytes]:
+        """Who signed the accepted set's rotation at this gateway; its root is the same at every gateway."""
+        numbered = accepted.numbered
+        return {
+            attestation.signer
+            for attestation in await self._store.load_attestations(numbered.rotate.leaf)
+            if (attestation.gateway, attestation.epoch) == (gateway, numbered.epoch - 1)
+        }
 
     async def _list_evidence(self, request: web.Request) -> web.Response:
         try:

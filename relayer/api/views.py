@@ -7,7 +7,7 @@ are numbers. Times are seconds since the Unix epoch. Absent is null.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from attestation.address import parse_interoperable_address
 from attestation.errors import MalformedAddress
 from attestation.request import Mode, format_request_id
+from attestation.signer_set_file import NumberedSet, encode_signer_set
 from attestation.statement import Execute, Outcome
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
@@ -23,7 +24,7 @@ from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.observability.health import Health
 from relayer.ports.node_status import ChainStatus, PeerStatus
 from relayer.ports.signer import Attestation
-from relayer.ports.store import Certificate, EvidenceRow, FeeEntry, OwnTransaction, StoredEpoch, Transition
+from relayer.ports.store import AcceptedSet, Certificate, EvidenceRow, FeeEntry, OwnTransaction, StoredEpoch, Transition
 
 Json = dict[str, Any]
 
@@ -256,6 +257,45 @@ def epoch_view(epoch: StoredEpoch) -> Json:
             {"key": hex_text(signer.key), "weight": signer.weight, "operator": hex_text(signer.operator)}
             for signer in epoch.signer_set.signers
         ],
+    }
+
+
+def signers_view(
+    chain: ChainStatus, newest: StoredEpoch | None, accepted: AcceptedSet | None, signed: Collection[bytes]
+) -> Json:
+    """One gateway's present set, and the one that this node's operator accepted for the next epoch.
+
+    Sets are signer set files. `signed` are the keys whose signature of the accepted set's rotation is known here.
+    """
+    gateway = {"chain": chain.caip2, "gateway": account_text(chain.gateway)}
+    if newest is None:
+        return {**gateway, "current": None, "next": None, "rivals": []}
+    weights = {signer.key: signer.weight for signer in newest.signer_set.signers}
+    return {
+        **gateway,
+        "current": {**_set_view(NumberedSet(newest.epoch, newest.signer_set)), "valid_until": newest.valid_until},
+        "next": None
+        if accepted is None
+        else {
+            **_set_view(accepted.numbered),
+            "accepted_at": accepted.at,
+            "weight": sum(weights.get(key, 0) for key in signed),
+            "threshold": newest.signer_set.threshold,
+            "signers": [{"key": hex_text(key), "has_signed": key in signed} for key in weights],
+        },
+        "rivals": [
+            {"signer": hex_text(signer), "epoch": rotate.new_epoch, "hash": hex_text(rotate.signer_set_hash)}
+            for signer, rotate in chain.rival_rotations
+            if rotate.new_epoch == newest.epoch + 1
+        ],
+    }
+
+
+def _set_view(numbered: NumberedSet) -> Json:
+    return {
+        "epoch": numbered.epoch,
+        "hash": hex_text(numbered.rotate.signer_set_hash),
+        "set": orjson.Fragment(encode_signer_set(numbered)),
     }
 
 

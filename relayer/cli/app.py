@@ -23,6 +23,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "call": "relayer.cli.ask:call_app",
     "query": "relayer.cli.ask:query_app",
     "request": "relayer.cli.request:app",
+    "signers": "relayer.cli.signers:app",
     "evidence": "relayer.cli.evidence:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",

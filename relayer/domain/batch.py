@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from attestation.errors import MalformedRequest
 from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
 from attestation.request import Mode, Request, RequestId, validate_request
+from attestation.signer_set_file import NumberedSet
 from attestation.statement import Execute, Outcome, Statement
 from relayer.domain.observations import CallConcluded, CallRequested, ObservedBlock
 from relayer.domain.route import Route, RouteTable
@@ -29,6 +31,11 @@ class BatchKind(StrEnum):
 
     EXECUTE = "EXECUTE"
     OUTCOME = "OUTCOME"
+    ROTATE = "ROTATE"
+
+
+BORN_KINDS: Final = (BatchKind.EXECUTE, BatchKind.OUTCOME)
+"""What blocks give birth to. A rotation is of the operators' making, a batch of one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,16 @@ def outcome_batches(route: Route, first_height: int, outcomes: Sequence[Statemen
     For a QUERY route the outcomes are the answers to one source block's queries and `first_height` is that block's.
     """
     return _cut(BatchKind.OUTCOME, route, route.source_gateway, route.source_chain, first_height, outcomes)
+
+
+def rotate_batch(gateway: bytes, chain: str, numbered: NumberedSet) -> Batch:
+    """The batch of one by which this set becomes the gateway's (ERC-7930, on `chain`), ranked by gateway and epoch.
+
+    Its root is the same at every gateway; only the domain that is signed tells them apart.
+    """
+    rotate = numbered.rotate
+    root = merkle_root([rotate.leaf])
+    return Batch(BatchKind.ROTATE, root, gateway, gateway, chain, numbered.epoch, (rotate,))
 
 
 def routed_requests(block: ObservedBlock, routes: RouteTable) -> Iterable[tuple[Route, CallRequested]]:

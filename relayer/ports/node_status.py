@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from attestation.statement import Rotate
 from relayer.domain.blocks import BlockRef
 
 
@@ -18,7 +19,8 @@ class ChainStatus:
 
     `tip` is None before the first look; `final_number` is -1 while nothing is final; `taken_in_number` is the height up
     to which all final blocks are taken in, -1 before the first. `gateway` is ERC-7930, `halt_reason` an error's code
-    and text, empty while the chain is worked on.
+    and text, empty while the chain is worked on. `rival_rotations` are signers found to have signed another set for the
+    gateway's next epoch than this node's operator accepted, with what they signed.
     """
 
     caip2: str
@@ -28,6 +30,7 @@ class ChainStatus:
     final_number: int
     taken_in_number: int
     halt_reason: str = ""
+    rival_rotations: tuple[tuple[bytes, Rotate], ...] = ()
 
     @property
     def lag_blocks(self) -> int:

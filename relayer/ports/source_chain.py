@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from attestation.request import RequestId
+from attestation.signer_set import SignerSet
 from relayer.domain.batch import Batch
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.chain import Chain
@@ -38,6 +39,14 @@ class Preparation:
 
 class SourceChain(Chain, Protocol):
     """The delivering side."""
+
+    async def prepare_rotate(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
+        """Simulate bringing in the gateway's next signer set.
+
+        Raises:
+            CallReverted: with the verifier's named error: another set, another epoch, or somebody was first.
+        """
+        ...
 
     async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
         """Bundle and simulate deliveries. Looks at the chain first: what is no longer pending is `settled`."""

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from attestation.request import RequestId
 from attestation.signer_set import SignerSet
+from attestation.signer_set_file import NumberedSet
 from attestation.statement import Statement
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef
@@ -108,6 +109,7 @@ class TransactionPurpose(StrEnum):
     EXPIRE = "EXPIRE"
     DELIVER = "DELIVER"
     CANCEL_NONCE = "CANCEL_NONCE"
+    ROTATE = "ROTATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +185,14 @@ class StoredEpoch:
 
 
 @dataclass(frozen=True, slots=True)
+class AcceptedSet:
+    """The signer set that this node's operator accepted for an epoch, and when (wall-clock seconds)."""
+
+    numbered: NumberedSet
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class EvidenceRow:
     """Evidence against a signer, self-contained JSON in `document`. `offence` is the protocol's name for it."""
 
@@ -222,6 +232,7 @@ class Commit:
     cursors            replaced by chain, with the blocks seen
     peer_cursors       (peer key, cursor) replaced by key
     epochs             upserted by (gateway, epoch)
+    accepted           upserted by epoch
     foreign            inserted, one per (root, signer); a repeated one is left as it is
     evidence           inserted, one per (offence, signer, guard key); a repeated one is left as it is
     """
@@ -243,6 +254,7 @@ class Commit:
     cursors: tuple[ChainCursor, ...] = ()
     peer_cursors: tuple[tuple[bytes, str], ...] = ()
     epochs: tuple[StoredEpoch, ...] = ()
+    accepted: tuple[AcceptedSet, ...] = ()
     foreign: tuple[ForeignStatements, ...] = ()
     evidence: tuple[EvidenceRow, ...] = ()
 
@@ -291,6 +303,10 @@ class Store(Protocol):
 
     async def load_epochs(self, gateway: bytes) -> Sequence[StoredEpoch]:
         """All epochs of a verifying gateway, oldest first."""
+        ...
+
+    async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
+        """Every signer set that the operator accepted, by epoch, ascending."""
         ...
 
     # requests

@@ -10,6 +10,8 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from attestation.statement import Rotate
+from relayer.domain.batch import Batch
 from relayer.domain.blocks import Head
 from relayer.domain.route import RouteTable
 from relayer.domain.status import ENDS
@@ -91,6 +93,8 @@ class Desk:
 
     `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could;
     `signed_at` when this node signed what has no quorum yet, by root (`SIGNED_REMEMBERED` at most, for a metric).
+    `rotations` the batch, by gateway, that would bring in the set which the operator accepted for its next epoch;
+    `rival_rotations` what peers, by (gateway, signer), were found to sign for another set. For people.
     """
 
     store: Store
@@ -108,6 +112,8 @@ class Desk:
     halted: dict[str, str] = field(default_factory=dict)
     store_fault: str = ""
     signed_at: dict[bytes, float] = field(default_factory=dict)
+    rotations: dict[bytes, Batch] = field(default_factory=dict)
+    rival_rotations: dict[tuple[bytes, bytes], Rotate] = field(default_factory=dict)
 
     async def commit(self, commit: Commit) -> None:
         """Write what a step decided, and count what it changed. Raises `StoreConflict`: nothing was written."""

@@ -14,7 +14,7 @@ import structlog
 
 from attestation.evidence import Equivocation, SignedStatement, verify_equivocation
 from attestation.evidence_file import encode_evidence
-from attestation.statement import Execute, Outcome, Statement, guard_key
+from attestation.statement import Execute, Outcome, Rotate, Statement, guard_key
 from relayer.errors import PeerMessageInvalid, PeerUnavailable
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit, EvidenceRow, ForeignStatements
@@ -98,6 +98,7 @@ class EvidenceStage:
             _log.warning("attestation_miscounted", peer=attestation.signer.hex(), count=attestation.count)
             return
         kept = self._foreign.setdefault(attestation.signer, {})
+        self._note_rotation(attestation, statements)
         # SECURITY: statements that contradict nothing known are no evidence, and must take neither disk nor memory.
         if len(kept) >= _KEPT_PER_SIGNER or not await self._is_rival(attestation, statements):
             return
@@ -117,8 +118,18 @@ class EvidenceStage:
             for batch in (await store.load_batches([*roots])).values()
             for statement in batch.statements
         }
+        if (rotation := self._desk.rotations.get(attestation.gateway)) is not None:
+            [rotate] = rotation.statements
+            ours[guard_key(rotate, attestation.gateway)] = rotate.leaf
         keys = [(guard_key(statement, attestation.gateway), statement.leaf) for statement in statements]
         return any(ours.get(key, leaf) != leaf for key, leaf in keys)
+
+    def _note_rotation(self, attestation: Attestation, statements: tuple[Statement, ...]) -> None:
+        """Another set than ours for the gateway's next epoch: no offence, but people must know why nothing rotates."""
+        newest = self._desk.epochs.newest(attestation.gateway)
+        for statement in statements:
+            if isinstance(statement, Rotate) and newest is not None and statement.new_epoch == newest.epoch + 1:
+                self._desk.rival_rotations[attestation.gateway, attestation.signer] = statement
 
     async def _compare(self, foreign: _Foreign) -> bool:
         """Whether the peer is convicted by this root and something else that it signed."""
@@ -158,6 +169,8 @@ class EvidenceStage:
         for other in await store.load_foreign_statements(signer, ids):
             if other.root != foreign.attestation.root:
                 statements_by_root[other.root] = other.statements
+        if (rotation := self._desk.rotations.get(foreign.attestation.gateway)) is not None:
+            statements_by_root[rotation.root] = rotation.statements
         return [
             (attestation, statements)
             for root, statements in statements_by_root.items()

@@ -29,7 +29,7 @@ class Inbox:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._early: dict[bytes, OrderedDict[bytes, tuple[float, Attestation]]] = {}
+        self._early: dict[bytes, OrderedDict[tuple[bytes, bytes], tuple[float, Attestation]]] = {}
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
         """Verify each, keep what verifies, certify what reaches its threshold. A bad one costs the others nothing."""
@@ -53,7 +53,10 @@ class Inbox:
             ripe = self._ripe(verified, known)
             if ripe:
                 await commit_quorums(desk, set(known), Commit(attestations=tuple(ripe)))
-            early = [attestation for attestation in verified if attestation.root not in known]
+            rotations = [attestation for attestation in verified if self._is_rotation(attestation)]
+            if rotations:
+                await desk.commit(Commit(attestations=tuple(rotations)))
+            early = [a for a in verified if a.root not in known and a not in rotations]
             for attestation in early:
                 self._keep_early(sender, attestation)
         desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
@@ -71,7 +74,7 @@ class Inbox:
                 await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
         for attestation in waiting:
             if attestation.root in known:
-                self._early[attestation.signer].pop(attestation.root, None)
+                self.forget(attestation)
 
     def overdue(self) -> list[Attestation]:
         """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""
@@ -80,12 +83,15 @@ class Inbox:
 
     def forget(self, attestation: Attestation) -> None:
         """An early attestation that has been looked into."""
-        self._early.get(attestation.signer, OrderedDict()).pop(attestation.root, None)
+        self._early.get(attestation.signer, OrderedDict()).pop(_place(attestation), None)
 
     async def load_statements(self, root: bytes) -> Sequence[Statement] | None:
-        """The statements under a root of this node's own batches."""
+        """The statements under a root of this node's own batches, or of a rotation that its operator accepted."""
         batches = await self._desk.store.load_batches([root])
-        return batches[root].statements if root in batches else None
+        if root in batches:
+            return batches[root].statements
+        accepted = await self._desk.store.load_accepted_sets()
+        return next(((a.numbered.rotate,) for a in accepted if a.numbered.rotate.leaf == root), None)
 
     async def load_own_attestations(self, cursor: str, limit: int) -> AttestationPage:
         """This node's own attestations after a cursor that it gave out. Raises `PeerMessageInvalid` on another."""
@@ -138,9 +144,19 @@ class Inbox:
                 self._desk.metrics.attestations_rejected.labels(OtherBatch.code).inc()
         return ripe
 
+    def _is_rotation(self, attestation: Attestation) -> bool:
+        """Whether it is of the very batch that this node's operator accepted for the gateway's next epoch."""
+        ours = self._desk.rotations.get(attestation.gateway)
+        return ours is not None and (attestation.root, attestation.count) == (ours.root, ours.count)
+
     def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
         kept = self._early.setdefault(sender, OrderedDict())
-        kept.setdefault(attestation.root, (self._desk.clock.now(), attestation))
+        kept.setdefault(_place(attestation), (self._desk.clock.now(), attestation))
         # SECURITY: a peer can sign roots without end; only its newest ones are kept, and only in memory.
         while len(kept) > self._desk.settings.unknown_roots_per_signer:
             kept.popitem(last=False)
+
+
+def _place(attestation: Attestation) -> tuple[bytes, bytes]:
+    """One root may be signed for several gateways: that of a rotation is the same at all."""
+    return attestation.gateway, attestation.root

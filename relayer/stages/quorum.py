@@ -37,7 +37,7 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
         if newest is None or (root in held and held[root].epoch >= newest.epoch):
             continue
         fresh = [attestation for attestation in rest.attestations if attestation.root == root]
-        certificate = _certify(batch, newest, [*await store.load_attestations(root), *fresh], now)
+        certificate = certify(batch, newest, [*await store.load_attestations(root), *fresh], now)
         if certificate is not None:
             certificates.append(certificate)
             certified.append(batch)
@@ -58,8 +58,8 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     desk.bells.ring_effects({effect.chain for effect in commit.effects})
 
 
-def _certify(batch: Batch, epoch: StoredEpoch, attestations: Sequence[Attestation], now: float) -> Certificate | None:
-    """The certificate under the newest epoch, or None below its threshold.
+def certify(batch: Batch, epoch: StoredEpoch, attestations: Sequence[Attestation], now: float) -> Certificate | None:
+    """The certificate under this epoch, or None below its threshold.
 
     The attestations were verified when they came in; the signer set decides which of them count.
     """

@@ -20,4 +20,9 @@ def chain_status(desk: Desk, chain: Chain) -> ChainStatus:
         final_number=-1 if tip.head is None else tip.head.final_number,
         taken_in_number=tip.final_number,
         halt_reason=desk.halted.get(chain.caip2, ""),
+        rival_rotations=tuple(
+            (signer, rotate)
+            for (gateway, signer), rotate in sorted(desk.rival_rotations.items())
+            if gateway == chain.gateway
+        ),
     )

@@ -7,7 +7,6 @@ not worth it is HELD and looked at again.
 
 from __future__ import annotations
 
-import itertools
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,20 +24,19 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.store import (
-    Attempt,
     Certificate,
     Commit,
     Deferral,
     OutboxRow,
     OwnTransaction,
     TransactionPurpose,
-    TransactionStatus,
 )
 from relayer.ports.vm import OpenChain
-from relayer.ports.wallet import FeeBid, PreparedCall, SendResult
+from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.desk import Desk
 from relayer.stages.draft import Draft
+from relayer.stages.sending import send_recorded, sign_next
 
 _IDLE_SECONDS = 5.0
 """Effects ring the bell and due times are waited for exactly; this is for a lost ring."""
@@ -198,7 +196,9 @@ class SubmitStage:
                         draft.apply(identifier, _held(job, reason))
                         deferred += [_later(row, recheck) for row in mine[identifier]]
                     continue
-                transaction = await self._sign(job, call, bid, first_free, len(transactions), now)
+                transaction = await sign_next(
+                    desk, self._chain, job.purpose, call, bid, first_free, len(transactions), now
+                )
                 transactions.append(transaction)
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
@@ -212,44 +212,7 @@ class SubmitStage:
                 transactions=tuple(transactions),
             )
             await desk.commit(draft.commit(rest))
-        await self._send(transactions)
-
-    async def _sign(
-        self, job: _Job, call: PreparedCall, bid: FeeBid, first_free: int, offset: int, now: float
-    ) -> OwnTransaction:
-        """Reserve the next nonce and sign; nothing is sent before the commit that records it."""
-        wallet = self._chain.wallet
-        held = await self._desk.store.load_held_nonces(self.chain, wallet.address, first_free)
-        # SECURITY: the lowest that nothing of ours holds. Counting on from our highest would let an endpoint that once
-        # told a high nonce leave a gap, behind which nothing is ever mined.
-        free = (nonce for nonce in itertools.count(first_free) if nonce not in held)
-        nonce = next(itertools.islice(free, offset, None))
-        signed = wallet.sign(call, nonce, bid)
-        return OwnTransaction(
-            chain=self.chain,
-            sender=wallet.address,
-            nonce=nonce,
-            purpose=job.purpose,
-            status=TransactionStatus.SIGNED,
-            to=call.to,
-            data=call.data,
-            gas_limit=call.gas_limit,
-            value=call.value,
-            request_ids=call.request_ids,
-            attempts=(Attempt(signed.hash, signed.raw, bid.max_fee, bid.priority_fee, now),),
-            created_at=now,
-        )
-
-    async def _send(self, transactions: Sequence[OwnTransaction]) -> None:
-        if not transactions:
-            return
-        desk = self._desk
-        results = await self._chain.wallet.send([transaction.attempts[-1].raw for transaction in transactions])
-        for transaction, result in zip(transactions, results, strict=True):
-            desk.metrics.transactions.labels(self.chain, transaction.purpose, transaction.status).inc()
-            if result not in {SendResult.ACCEPTED, SendResult.KNOWN}:
-                _log.warning("transaction_not_accepted", chain=self.chain, nonce=transaction.nonce, result=result)
-        desk.bells.confirm[self.chain].ring()
+        await send_recorded(desk, self._chain, transactions)
 
     def _hold_reason(self, job: _Job, call: PreparedCall, bid: FeeBid, draft: Draft) -> str:
         requests = [request for i in call.request_ids if (request := draft.get(i)) is not None]

@@ -13,8 +13,8 @@ import structlog
 
 from attestation.request import RequestId
 from relayer.domain.batch import (
+    BORN_KINDS,
     Batch,
-    BatchKind,
     conclusion_of,
     execute_batches,
     is_servable,
@@ -202,7 +202,7 @@ class WatchStage:
         """Roots whose certificate is still to be used at this chain's gateway."""
         store, limit = self._desk.store, self._desk.settings.resign_limit
         return [
-            root for kind in BatchKind for root in await store.load_unlanded_roots(kind, self._chain.gateway, limit)
+            root for kind in BORN_KINDS for root in await store.load_unlanded_roots(kind, self._chain.gateway, limit)
         ]
 
     def _stored(self, epoch: EpochApplied) -> StoredEpoch:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping
 
 from attestation.request import RequestId
+from attestation.signer_set_file import NumberedSet
 from attestation.statement import Execute, Outcome, Statement
 from attestation.statement_codec import encode_statements, parse_statements
 from attestation.words import WORD_LENGTH
@@ -24,6 +25,7 @@ from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.ports.destination_vm import Pin
 from relayer.ports.signer import Attestation
 from relayer.ports.store import (
+    AcceptedSet,
     Attempt,
     Certificate,
     EvidenceRow,
@@ -375,6 +377,21 @@ def to_cursor(row: Loaded, seen: Iterable[Loaded]) -> ChainCursor:
             for block in seen
         ),
     )
+
+
+def accepted_values(accepted: AcceptedSet) -> Values:
+    """A row of accepted_sets."""
+    numbered = accepted.numbered
+    return {
+        "epoch": numbered.epoch,
+        "signer_set": encode_signer_set(numbered.signer_set),
+        "at": accepted.at,
+    }
+
+
+def to_accepted(row: Loaded) -> AcceptedSet:
+    """From a row of accepted_sets."""
+    return AcceptedSet(NumberedSet(row["epoch"], decode_signer_set(row["signer_set"])), row["at"])
 
 
 def epoch_values(epoch: StoredEpoch) -> Values:

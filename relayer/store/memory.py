@@ -21,6 +21,7 @@ from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.signer import Attestation, GuardConflict
 from relayer.ports.store import (
+    AcceptedSet,
     Certificate,
     Commit,
     Deferral,
@@ -62,6 +63,7 @@ class MemoryStore:
         self._cursors: dict[str, ChainCursor] = {}
         self._peer_cursors: dict[bytes, str] = {}
         self._epochs: dict[tuple[bytes, int], StoredEpoch] = {}
+        self._accepted: dict[int, AcceptedSet] = {}
         self._foreign: dict[tuple[bytes, bytes], ForeignStatements] = {}
         self._evidence: dict[tuple[str, bytes, bytes], EvidenceRow] = {}
 
@@ -83,6 +85,7 @@ class MemoryStore:
         self._cursors |= {cursor.chain: cursor for cursor in commit.cursors}
         self._peer_cursors |= dict(commit.peer_cursors)
         self._epochs |= {(epoch.gateway, epoch.epoch): epoch for epoch in commit.epochs}
+        self._accepted |= {accepted.numbered.epoch: accepted for accepted in commit.accepted}
         _insert_new(self._foreign, commit.foreign, lambda foreign: (foreign.root, foreign.signer))
         _insert_new(self._evidence, commit.evidence, lambda row: (row.offence, row.signer, row.guard_key))
 
@@ -94,6 +97,10 @@ class MemoryStore:
         """All epochs of a verifying gateway, oldest first."""
         known = [epoch for epoch in self._epochs.values() if epoch.gateway == gateway]
         return sorted(known, key=lambda epoch: epoch.epoch)
+
+    async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
+        """What the operator accepted, by epoch."""
+        return [accepted for _, accepted in sorted(self._accepted.items())]
 
     async def load_requests(self, request_ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:
         """Those that exist, by id."""

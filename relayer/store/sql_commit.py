@@ -26,6 +26,7 @@ from relayer.store.mapping import LOCATION_COLUMNS, Values
 from relayer.store.places import source_chain_of
 from relayer.store.sql_rows import chunked, delete_keys, insert_all, insert_into, insert_missing, upsert
 from relayer.store.tables import (
+    ACCEPTED_SETS,
     ANSWERS,
     ATTEMPTS,
     ATTESTATIONS,
@@ -85,6 +86,8 @@ async def write_commit(connection: AsyncConnection, commit: Commit) -> None:
     await upsert(connection, PEER_CURSORS, ["peer"], peers)
     epochs = [mapping.epoch_values(epoch) for epoch in commit.epochs]
     await upsert(connection, EPOCHS, ["gateway", "epoch"], epochs)
+    accepted = [mapping.accepted_values(each) for each in commit.accepted]
+    await upsert(connection, ACCEPTED_SETS, ["epoch"], accepted)
     for foreign in commit.foreign:
         await _write_foreign(connection, foreign)
     await insert_missing(connection, EVIDENCE, [mapping.evidence_values(row) for row in commit.evidence])

@@ -13,6 +13,7 @@ from attestation.request import RequestId
 from relayer.domain.effects import EffectKind
 from relayer.domain.reorg import ChainCursor
 from relayer.ports.store import (
+    AcceptedSet,
     Attempt,
     EvidenceRow,
     ForeignStatements,
@@ -22,6 +23,7 @@ from relayer.ports.store import (
     TransactionStatus,
 )
 from relayer.store.mapping import (
+    to_accepted,
     to_attempt,
     to_cursor,
     to_epoch,
@@ -32,6 +34,7 @@ from relayer.store.mapping import (
 )
 from relayer.store.sql_reading import SqlReader, load, load_in, merged
 from relayer.store.tables import (
+    ACCEPTED_SETS,
     ATTEMPTS,
     CARRIED_REQUESTS,
     CURSORS,
@@ -58,6 +61,10 @@ class WorkLoaders(SqlReader):
         """All epochs of a verifying gateway, oldest first."""
         rows = await self._load(select(EPOCHS).where(EPOCHS.c.gateway == gateway).order_by(EPOCHS.c.epoch))
         return [to_epoch(row) for row in rows]
+
+    async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
+        """What the operator accepted, by epoch."""
+        return [to_accepted(row) for row in await self._load(select(ACCEPTED_SETS).order_by(ACCEPTED_SETS.c.epoch))]
 
     async def load_due_effects(
         self, kinds: frozenset[EffectKind], chain: str | None, now: float, limit: int

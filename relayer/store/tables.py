@@ -345,6 +345,16 @@ class EpochRow(StoreTable, table=True):
     valid_until: int = _column(uint64())
 
 
+class AcceptedSetRow(StoreTable, table=True):
+    """The signer set that the operator accepted for an epoch, whole (`codec.encode_signer_set`)."""
+
+    __tablename__ = "accepted_sets"
+
+    epoch: int = _column(uint64(), primary_key=True)
+    signer_set: bytes = _column(Blob())
+    at: float = _column(Double())
+
+
 class PeerCursorRow(StoreTable, table=True):
     """Where to go on with a peer's attestations."""
 
@@ -427,6 +437,7 @@ CARRIED_REQUESTS: Final = _table_of(CarriedRequestRow)
 CURSORS: Final = _table_of(CursorRow)
 SEEN_BLOCKS: Final = _table_of(SeenBlockRow)
 EPOCHS: Final = _table_of(EpochRow)
+ACCEPTED_SETS: Final = _table_of(AcceptedSetRow)
 PEER_CURSORS: Final = _table_of(PeerCursorRow)
 FOREIGN_STATEMENTS: Final = _table_of(ForeignStatementsRow)
 FOREIGN_MENTIONS: Final = _table_of(ForeignMentionRow)

@@ -16,8 +16,8 @@ from attestation.errors import AttestationError
 from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
 from attestation.request import Request, RequestId, request_id, route_of
-from attestation.signer_set import SignerSet
-from attestation.statement import Execute, Outcome, OutcomeKind
+from attestation.signer_set import SignerSet, signer_set_hash
+from attestation.statement import Execute, Outcome, OutcomeKind, Rotate
 from relayer.domain.blocks import Location
 from relayer.domain.observations import (
     CallbackDelivered,
@@ -113,12 +113,20 @@ class Deliver:
 
 @dataclass(frozen=True)
 class Apply:
-    """A verified rotation. How its certificate comes about is not simulated."""
+    """A rotation as if it had been certified, or the owner's after a set has lapsed."""
 
     signer_set: SignerSet
 
 
-Call = Ask | AddFee | Cancel | Replay | Consume | Deliver | Apply
+@dataclass(frozen=True)
+class BringIn:
+    """`rotate`, with its certificate."""
+
+    signer_set: SignerSet
+    certificate: bytes
+
+
+Call = Ask | AddFee | Cancel | Replay | Consume | Deliver | Apply | BringIn
 
 
 @dataclass(frozen=True)
@@ -161,7 +169,9 @@ class GatewayState:
             case Deliver():
                 self._deliver(call, now, logs)
             case Apply():
-                self._apply(call, now, logs)
+                self._apply(call.signer_set, now, logs)
+            case BringIn():
+                self._bring_in(call, now, logs)
         return logs.observations
 
     def _ask(self, call: Ask, logs: _Logs) -> None:
@@ -228,10 +238,20 @@ class GatewayState:
             del self.pending[identifier]
         logs.add(lambda at: CallbackDelivered(identifier, is_failed, at))
 
-    def _apply(self, call: Apply, now: int, logs: _Logs) -> None:
+    def _apply(self, signer_set: SignerSet, now: int, logs: _Logs) -> None:
         epoch = self.epochs.current + 1
-        self.epochs = self.epochs.apply(epoch, call.signer_set, now)
-        logs.add(lambda at: EpochApplied(epoch, call.signer_set, call.signer_set.valid_until, at))
+        self.epochs = self.epochs.apply(epoch, signer_set, now)
+        logs.add(lambda at: EpochApplied(epoch, signer_set, signer_set.valid_until, at))
+
+    def _bring_in(self, call: BringIn, now: int, logs: _Logs) -> None:
+        leaf = Rotate(signer_set_hash(call.signer_set), self.epochs.current + 1).leaf
+        try:
+            signed_by = verify_certificate(self.gateway, leaf, 1, call.certificate, self.epochs, now)
+        except AttestationError as error:
+            raise Reverted(error.code) from error
+        if signed_by != self.epochs.current:
+            raise Reverted("NotCurrentEpoch")
+        self._apply(call.signer_set, now, logs)
 
     def _open(self, identifier: RequestId) -> Pending:
         known = self.pending.get(identifier)

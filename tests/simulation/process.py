@@ -31,6 +31,7 @@ from relayer.stages.epochs import EpochBook
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
+from relayer.stages.rotate import RotateStage
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
 from relayer.stages.split import SplitStage
@@ -124,6 +125,7 @@ class Process:
                 SubmitStage(self.desk, view, POLICY),
                 ConfirmStage(self.desk, view),
                 ExpireStage(self.desk, name),
+                RotateStage(self.desk, view),
             ]
         self.runner = Runner(self.desk, self.stages, random.Random(0))
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 
 from attestation.keccak import keccak256
 from attestation.request import Mode, RequestId
-from attestation.statement import Execute, Outcome, Statement, guard_key
+from attestation.statement import Execute, Outcome, Rotate, Statement, guard_key
 from relayer.domain.batch import MAX_BATCH_LEAVES, Batch, BatchKind, request_ids
 from relayer.domain.blocks import BlockRef
 from relayer.domain.observations import CallConcluded, CallRequested, Observation
@@ -25,6 +25,8 @@ class Truth:
         self._chains = chains
         self.leaves: dict[bytes, bytes] = {}
         self.signed: defaultdict[bytes, list[Batch]] = defaultdict(list)
+        self.accepted: defaultdict[bytes, set[bytes]] = defaultdict(set)
+        """Leaves of the rotations that each signer's operator accepted."""
 
     def witness(self, signer: bytes, batch: Batch, epoch: int) -> None:
         """One signature. Raises AssertionError if it should not be."""
@@ -33,11 +35,14 @@ class Truth:
         members = gateway.blocks[gateway.highest_final].state.epochs.applied[epoch].signer_set
         assert members.index_of(signer) is not None, "signed for an epoch that it is no member of"
         self.signed[signer].append(batch)
-        self._require_born(batch)
+        if batch.kind is not BatchKind.ROTATE:
+            self._require_born(batch)
         for statement in batch.statements:
             key = guard_key(statement, batch.verifying_gateway)
+            # What stands on the chains is one thing to all; which set comes next is each operator's to accept.
+            key = signer + key if isinstance(statement, Rotate) else key
             assert self.leaves.setdefault(key, statement.leaf) == statement.leaf, "two leaves under one guard key"
-            self._check(batch, statement)
+            self._check(signer, batch, epoch, statement)
 
     def _require_born(self, batch: Batch) -> None:
         """A batch is all that one block gave rise to for its route, cut at 256, or a subset that all cut alike."""
@@ -66,12 +71,15 @@ class Truth:
             )
         ]
 
-    def _check(self, batch: Batch, statement: Statement) -> None:
+    def _check(self, signer: bytes, batch: Batch, epoch: int, statement: Statement) -> None:
         match statement:
             case Execute():
                 self._check_execute(batch, statement)
             case Outcome():
                 self._check_outcome(batch, statement)
+            case Rotate():
+                assert statement.leaf in self.accepted[signer], "signed a set that its operator did not accept"
+                assert statement.new_epoch == epoch + 1, "signed a rotation that is not the epoch's own"
             case _:
                 raise AssertionError("nobody asked for this statement")
 

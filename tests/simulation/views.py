@@ -12,15 +12,17 @@ from typing import Protocol
 
 from attestation.keccak import keccak256
 from attestation.request import Request, RequestId
+from attestation.signer_set import SignerSet
 from attestation.statement import Execute, Outcome
 from relayer.domain.blocks import BlockRef, Head, Location
 from relayer.domain.observations import EpochApplied, ObservedBlock
 from relayer.domain.tracked import TrackedRequest
+from relayer.errors import CallReverted
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, SignedTransaction, TransactionReceipt
 from tests.simulation.chain import SimBlock, SimChain, Transaction
-from tests.simulation.gateway import Call, Certified, Consume, Deliver, Item, Reverted
+from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Item, Reverted
 
 REQUESTS_PER_CALL = 3
 """Small, so that work is cut into several transactions."""
@@ -153,6 +155,18 @@ class ChainView:
     async def prepare_expire(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
         """Bundled and tried on the tip."""
         return await self._prepare_consume(batches, payee, is_expiry=True)
+
+    async def prepare_rotate(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
+        """Tried on the tip."""
+        await self._gate.rpc()
+        call = BringIn(signer_set, certificate)
+        data = keccak256(repr(call).encode())
+        self._calls[data] = call
+        try:
+            self._chain.tip.state.copy().run(call, self._chain.tip.observed.timestamp + 1, _anywhere)
+        except Reverted as error:
+            raise CallReverted(error.name) from error
+        return PreparedCall(self._chain.gateway, data, 2 * GAS_PER_REQUEST, GAS_PER_REQUEST, 0, ())
 
     async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
         """Bundled and tried on the tip."""

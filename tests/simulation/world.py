@@ -17,12 +17,14 @@ from attestation.keccak import keccak256
 from attestation.request import Mode, Request, RequestId, request_id, route_of
 from attestation.schemes import SECP256K1, SigningKey
 from attestation.signer_set import SignerSet
+from attestation.signer_set_file import NumberedSet
 from relayer.domain.effects import EffectKind
 from relayer.domain.observations import CallbackDelivered, CallConcluded, RequestCancelled
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import Status
 from relayer.errors import ConsistencyError, RpcUnavailable, TransientError
 from relayer.ports.peers import PeerInbox
+from relayer.ports.store import AcceptedSet, Commit
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
 from relayer.stages.submit import SubmitStage
@@ -228,6 +230,11 @@ class World:
         """Some user's transaction; every one has an account of its own."""
         account = keccak256(repr((call, self.clock.now(), len(chain.pool))).encode())[:20]
         chain.send(Transaction(account, 0, 1, call))
+
+    async def accept(self, node: Node, numbered: NumberedSet) -> None:
+        """The operator of a node accepts a set for an epoch."""
+        self.truth.accepted[node.key.key].add(numbered.rotate.leaf)
+        await node.store.commit(Commit(accepted=(AcceptedSet(numbered, self.clock.now()),)))
 
     def chain_of(self, request: Request) -> SimChain:
         """The source chain of a request."""

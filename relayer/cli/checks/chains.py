@@ -32,7 +32,7 @@ MAX_AGE_BLOCKS: Final = 20
 LOW_BALANCE_GAS: Final = 2_000_000
 """Gas that the wallet should be able to pay at today's price: a handful of small transactions."""
 
-SHORT_VALIDITY_SECONDS: Final = 86_400
+SHORT_VALIDITY_SECONDS: Final = 7 * 86_400
 """A signer set with less left than this is about to end: rotations take people."""
 
 _PROBE_GAS: Final = 100_000

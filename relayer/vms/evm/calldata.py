@@ -1,7 +1,7 @@
-"""Calldata of `execute`, `expire` and `deliver`.
+"""Calldata of `execute`, `expire`, `deliver` and `rotate`.
 
-Its job: encode what goes to a gateway. Items are encoded once, wherever they end up: ABI offsets count from the start
-of the tuple or array that holds them. It must not choose what goes together.
+Its job: encode what goes to a gateway or its verifier. Items are encoded once, wherever they end up: ABI offsets count
+from the start of the tuple or array that holds them. It must not choose what goes together.
 
 Source: Solidity's contract ABI specification; contracts/evm/src/interfaces/XvmTypes.sol.
 """
@@ -14,6 +14,7 @@ from typing import Final
 
 from attestation.keccak import keccak256
 from attestation.request import Request
+from attestation.signer_set import SignerSet
 from attestation.statement import Execute, Outcome
 from relayer.vms.evm import interface
 from relayer.vms.evm.words import WORD
@@ -21,6 +22,7 @@ from relayer.vms.evm.words import WORD
 EXECUTE: Final = interface.selector(interface.EXECUTE)
 EXPIRE: Final = interface.selector(interface.EXPIRE)
 DELIVER: Final = interface.selector(interface.DELIVER)
+ROTATE: Final = interface.selector(interface.ROTATE)
 
 _UINT: Final = struct.Struct(">24xQ")
 # requestId, kind, cut, height, blockHash, txIndex, logIndex, payee, round, offset of returnData
@@ -32,6 +34,10 @@ _REQUEST_HEAD: Final = struct.Struct(">24xQ24xQ24xQ24xQ24xQ31xB31xB")
 # both gas limits, returnLimit, expiry, orderedAfter, origin, codeHash, disputeBlocks, offset of metadata
 _REQUEST_TAIL: Final = struct.Struct(">24xQ24xQ28xI24xQ32s32s32s28xI24xQ")
 _REQUEST_WORDS: Final = 17
+# scheme, threshold, validUntil, graceSeconds, offset of the signers
+_SET_HEAD: Final = struct.Struct(">31xB24xQ24xQ24xQ24xQ")
+# offset of the key, weight, operator
+_SIGNER_HEAD: Final = struct.Struct(">24xQ24xQ32s")
 
 
 def encode_execute_item(request: Request, statement: Execute) -> bytes:
@@ -87,6 +93,25 @@ def encode_consumption(selector: bytes, batches: Sequence[bytes], payee: bytes) 
 def encode_delivery(batches: Sequence[bytes]) -> bytes:
     """A call of `DELIVER` with encoded batches."""
     return DELIVER + _UINT.pack(WORD) + _encode_array(batches)
+
+
+def encode_rotation(signer_set: SignerSet, certificate: bytes) -> bytes:
+    """A call of `ROTATE`."""
+    signers = [
+        _SIGNER_HEAD.pack(_SIGNER_HEAD.size, signer.weight, signer.operator) + _encode_bytes(signer.key)
+        for signer in signer_set.signers
+    ]
+    head = _SET_HEAD.pack(
+        signer_set.scheme,
+        signer_set.threshold,
+        signer_set.valid_until,
+        signer_set.grace_seconds,
+        _SET_HEAD.size,
+    )
+    encoded = head + _encode_array(signers)
+    return b"".join(
+        (ROTATE, _UINT.pack(2 * WORD), _UINT.pack(2 * WORD + len(encoded)), encoded, _encode_bytes(certificate))
+    )
 
 
 def _item_head(statement: Execute) -> bytes:

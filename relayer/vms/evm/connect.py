@@ -24,6 +24,7 @@ from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.rpc import RpcEndpoint, open_session
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
@@ -100,7 +101,10 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
     wallet = EvmWallet(pool, identity.chain_id, settings.wallet_key, settings.max_fee_per_gas)
     simulator = Simulator(pool, identity.gateway, wallet.address)
     preparer = Preparer(simulator, identity.gateway, settings.transaction_gas_cap)
-    return EvmOpenChain(session, EvmSource(parts, preparer), EvmDestination(parts, preparer), wallet)
+    rotator = Rotator(
+        Simulator(pool, identity.verifier, wallet.address), identity.verifier, settings.transaction_gas_cap
+    )
+    return EvmOpenChain(session, EvmSource(parts, preparer, rotator), EvmDestination(parts, preparer), wallet)
 
 
 def _identity(settings: ChainSettings) -> ChainIdentity:

@@ -34,12 +34,19 @@ OWN_ACCOUNT_GAS: Final = 200_000
 DELIVER_GAS: Final = 85_000
 """Per delivered outcome besides its limit: cleared slots, event, first credits of payee and requester."""
 
+ROTATE_GAS: Final = 250_000
+"""Per rotation besides its signers: a new code blob and epoch, the former one's cut. Measured: about 130,000."""
+
+ROTATE_SIGNER_GAS: Final = 35_000
+"""Per signer of the new set: 64 bytes of code at 200 gas each, the check against the others, the log."""
+
 PAYLOAD_BYTE_GAS: Final = 4
 """Per byte that is hashed and copied on its way to a target or handler; memory's square included, up to 65,536."""
 
 RETURN_BYTE_GAS: Final = 14
 """Per byte of an answer: copied twice and logged (8 gas a byte)."""
 
+_SIGNATURE_BYTES: Final = 64
 _ZERO_BYTE_GAS: Final = 4
 _BYTE_GAS: Final = 16
 _FLOOR_PER_GAS: Final = 5
@@ -93,6 +100,13 @@ def batch_load(certificate: bytes, signature_count: int, leaf_count: int) -> Loa
     length = len(certificate) + 32 * (leaf_count + 8)
     work = BATCH_GAS + signature_count * SIGNATURE_GAS + leaf_count * LEAF_GAS
     return Load(work, length * _BYTE_GAS, length, 0)
+
+
+def rotation_load(data: bytes, signer_count: int) -> Load:
+    """The whole of a rotation to so many signers, with its calldata."""
+    # As if all calldata were signatures: an upper bound that needs no look at the scheme.
+    work = ROTATE_GAS + signer_count * ROTATE_SIGNER_GAS + len(data) // _SIGNATURE_BYTES * SIGNATURE_GAS
+    return Load(work, calldata_gas(data), len(data), 0)
 
 
 def item_load(encoded: bytes, base_gas: int, limit: int, answer_limit: int) -> Load:

@@ -32,6 +32,7 @@ CONSUMED: Final = "consumed(uint256)"
 PENDING_REQUEST: Final = "pendingRequest(uint256)"
 CURRENT_EPOCH: Final = "currentEpoch()"
 SIGNER_SET: Final = "signerSet(uint64)"
+ROTATE: Final = f"rotate({_SIGNER_SET},bytes)"
 
 CALL_REQUESTED: Final = f"XVMCallRequested(uint256,address,bytes32,{_REQUEST},uint256,uint64)"
 FEE_ADDED: Final = "XVMFeeAdded(uint256,uint256,uint256)"
@@ -43,7 +44,7 @@ CALL_CONCLUDED: Final = "XVMCallConcluded(uint256,bytes32,bytes,uint8,bool,bytes
 CALL_SKIPPED: Final = "XVMCallSkipped(uint256,bytes4)"
 EPOCH_APPLIED: Final = f"XVMEpochApplied(uint64,bytes32,uint64,{_SIGNER_SET})"
 
-FUNCTIONS: Final = (EXECUTE, EXPIRE, DELIVER, CONSUMED, PENDING_REQUEST, CURRENT_EPOCH, SIGNER_SET)
+FUNCTIONS: Final = (EXECUTE, EXPIRE, DELIVER, CONSUMED, PENDING_REQUEST, CURRENT_EPOCH, SIGNER_SET, ROTATE)
 EVENTS: Final = (
     CALL_REQUESTED,
     FEE_ADDED,

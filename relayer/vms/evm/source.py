@@ -1,7 +1,7 @@
 """An EVM chain as the home of requests.
 
-Its job: the port `SourceChain`: what is still pending, and the `deliver` transactions for it. It must not judge whether
-a delivery pays.
+Its job: the port `SourceChain`: what is still pending, the `deliver` transactions for it, and the rotations of its
+verifier. It must not judge whether a delivery pays.
 
 Source: contracts/evm/src/interfaces/IXvmSource.sol.
 """
@@ -11,14 +11,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from attestation.request import RequestId
+from attestation.signer_set import SignerSet
 from attestation.statement import Outcome
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.ports.wallet import PreparedCall
 from relayer.vms.evm.bundling import Item, Part
 from relayer.vms.evm.calldata import encode_delivery, encode_outcome_item
 from relayer.vms.evm.chain import ChainParts, EvmChain
 from relayer.vms.evm.gas import DELIVER_GAS, item_load
 from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.rpc import RpcEndpoint
 from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pending, pending_call
 
@@ -26,9 +29,14 @@ from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pendin
 class EvmSource(EvmChain):
     """The delivering side."""
 
-    def __init__(self, parts: ChainParts, preparer: Preparer) -> None:
+    def __init__(self, parts: ChainParts, preparer: Preparer, rotator: Rotator) -> None:
         super().__init__(parts)
         self._preparer = preparer
+        self._rotator = rotator
+
+    async def prepare_rotate(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
+        """The verifier's `rotate`, simulated. Raises `CallReverted`."""
+        return await self._rotator.prepare(signer_set, certificate)
 
     async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
         """Bundle and simulate deliveries; what M endpoints no longer hold as pending is `settled`."""

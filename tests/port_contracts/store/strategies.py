@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attestation.address import evm_account
 from attestation.request import RequestId
+from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
@@ -18,6 +19,7 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Pin
 from relayer.ports.signer import Attestation
 from relayer.ports.store import (
+    AcceptedSet,
     Certificate,
     Commit,
     Deferral,
@@ -47,6 +49,7 @@ from tests.factories import (
     make_outcome,
     make_query,
     make_request,
+    make_signer_set,
     make_transaction,
     outcome_batch,
     track,
@@ -210,6 +213,9 @@ rests = st.builds(
             st.integers(1, 3),
             uint64s,
         )
+    ),
+    accepted=some(
+        st.builds(lambda e, at: AcceptedSet(NumberedSet(e, make_signer_set()), at), st.integers(1, 3), times)
     ),
     foreign=some(foreign),
     evidence=some(

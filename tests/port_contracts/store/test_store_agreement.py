@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from attestation.request import RequestId
-from relayer.domain.batch import BatchKind
+from relayer.domain.batch import BORN_KINDS, BatchKind
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -75,7 +75,7 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     "certificates": lambda s: s.load_certificates([batch.root for batch in BATCHES]),
     **{
         f"unlanded {k}": lambda s, k=k, g=g: s.load_unlanded_roots(k, g, 5)
-        for k, g in zip(BatchKind, GATEWAYS[::-1], strict=True)
+        for k, g in zip(BORN_KINDS, GATEWAYS[::-1], strict=True)
     },
     "unlanded after": lambda s: s.load_unlanded_roots(BatchKind.OUTCOME, SOURCE_GATEWAY, 1, min(ROOTS[1:])),
     "due": lambda s: s.load_due_effects(frozenset(EffectKind), None, NOW + 2, 5),
@@ -86,6 +86,7 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     "transactions of": lambda s: s.load_transactions_of(IDS[0]),
     **{f"cursor of peer {n}": lambda s, k=k: s.load_peer_cursor(k) for n, k in enumerate(SIGNERS)},
     "foreign": lambda s: s.load_foreign_statements(SIGNERS[0], IDS[:3]),
+    "accepted": lambda s: s.load_accepted_sets(),
     "evidence": lambda s: s.list_evidence(),
 }
 """Everything that can be asked and has an order; the rest is compared in `compare`."""

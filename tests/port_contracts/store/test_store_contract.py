@@ -9,6 +9,7 @@ import pytest
 
 from attestation.address import evm_account
 from attestation.request import RequestId
+from attestation.signer_set_file import NumberedSet
 from relayer.domain.batch import BatchKind
 from relayer.domain.events import (
     CallbackFinal,
@@ -29,13 +30,14 @@ from relayer.domain.reorg import ChainCursor, SeenBlock
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.errors import StoreConflict
-from relayer.ports.store import Change, Commit, FeeEntry, RequestFilter, Store, Transition
+from relayer.ports.store import AcceptedSet, Change, Commit, FeeEntry, RequestFilter, Store, Transition
 from tests.factories import (
     DESTINATION_CHAIN,
     DESTINATION_GATEWAY,
     NOW,
     QUERY_ROUTE,
     SENDER,
+    SIGNING_KEYS,
     SOURCE_CHAIN,
     SOURCE_GATEWAY,
     attest,
@@ -46,6 +48,7 @@ from tests.factories import (
     make_location,
     make_query,
     make_request,
+    make_signer_set,
     make_transaction,
     track,
     word,
@@ -507,6 +510,16 @@ async def test_epochs_come_oldest_first_and_a_cut_validity_replaces_the_old_one(
     cut = replace(first, valid_until=int(NOW))
     await store.commit(Commit(epochs=(cut,)))
     assert list(await store.load_epochs(SOURCE_GATEWAY)) == [cut, second, far]
+
+
+async def test_accepted_sets_come_by_epoch_and_the_last_word_about_an_epoch_counts(store: Store) -> None:
+    assert not await store.load_accepted_sets()
+    second, far = (AcceptedSet(NumberedSet(epoch, make_signer_set()), NOW) for epoch in (2, BIGGEST_UINT64))
+    await store.commit(Commit(accepted=(far, second)))
+    assert list(await store.load_accepted_sets()) == [second, far]
+    other = AcceptedSet(NumberedSet(2, make_signer_set(SIGNING_KEYS[::-1])), NOW + 1)
+    await store.commit(Commit(accepted=(other,)))
+    assert list(await store.load_accepted_sets()) == [other, far]
 
 
 async def test_peer_cursors_begin_empty_and_are_replaced_by_key(store: Store) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request, RequestId
+from attestation.signer_set import Signer, SignerSet
 from attestation.statement import Execute, Outcome, OutcomeKind
 from relayer.vms.evm import interface
 from relayer.vms.evm.calldata import (
@@ -20,6 +21,7 @@ from relayer.vms.evm.calldata import (
     encode_execute_item,
     encode_expire_item,
     encode_outcome_item,
+    encode_rotation,
 )
 from tests.factories import make_request
 from tests.unit.evm.contract_abi import types_of
@@ -134,6 +136,23 @@ def test_deliver_is_encoded_as_by_eth_abi(given_batches: list[Any]) -> None:
     ]
     oracle = encode(types_of("XvmGateway", "deliver"), [values])
     assert ours == interface.selector(interface.DELIVER) + oracle
+
+
+@given(
+    st.lists(st.builds(Signer, st.binary(max_size=200), uint64s, words), max_size=4),
+    st.integers(0, 255),
+    uint64s,
+    short,
+)
+def test_a_rotation_is_encoded_as_by_eth_abi(
+    signers: list[Signer], scheme: int, number: int, certificate: bytes
+) -> None:
+    signer_set = SignerSet(scheme, number, number // 2, number // 3, tuple(signers))
+    members = [(signer.key, signer.weight, signer.operator) for signer in signers]
+    oracle = encode(
+        types_of("EcdsaVerifier", "rotate"), [(scheme, number, number // 2, number // 3, members), certificate]
+    )
+    assert encode_rotation(signer_set, certificate) == interface.selector(interface.ROTATE) + oracle
 
 
 def outcome_tuple(outcome: Outcome, return_data: bytes) -> tuple[Any, ...]:

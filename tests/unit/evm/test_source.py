@@ -18,6 +18,7 @@ from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
+from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
 from tests.factories import make_conclusion, make_request, outcome_batch, track
@@ -74,7 +75,8 @@ async def prepare(batch: CertifiedBatch, *nodes: ScriptedNode, quorum: int = 1) 
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
         preparer = Preparer(Simulator(pool, GATEWAY, b"\xee" * 20), GATEWAY, 16_777_216)
-        return await EvmSource(parts, preparer).prepare_deliver([batch])
+        rotator = Rotator(Simulator(pool, VERIFIER, b"\xee" * 20), VERIFIER, 16_777_216)
+        return await EvmSource(parts, preparer, rotator).prepare_deliver([batch])
 
 
 async def test_what_is_no_longer_pending_is_settled_and_what_was_cancelled_is_still_paid() -> None:

@@ -43,8 +43,8 @@ IDS: Final = [REQUEST.request_id]
 KINDS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_CALLBACK})
 FINAL: Final = frozenset({Status.FINAL, Status.OBSERVED})
 
-SMALL: Final = {"request_counts", "evidence"}
-"""Tables that are read whole: one row a (chain, status), one row an offence."""
+SMALL: Final = {"request_counts", "accepted_sets", "evidence"}
+"""Tables that are read whole: one row a (chain, status), an offence, an epoch."""
 
 Load = Callable[[SqlStore], Awaitable[Any]]
 
@@ -143,6 +143,7 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
         lambda s: s.load_foreign_statements(b"", IDS),
         ("foreign_mentions (signer=? AND request_id=?)", "foreign_statements (rowid=?)"),
     ),
+    "load_accepted_sets": (lambda s: s.load_accepted_sets(), ()),
     "list_evidence": (lambda s: s.list_evidence(), ()),
 }
 

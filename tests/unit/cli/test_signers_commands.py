@@ -1,0 +1,270 @@
+"""What `xvm signers` shows and records. Files, database and the relayer's API are real."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from aiohttp import web
+from typer.testing import CliRunner
+
+from attestation.address import checksum_address, parse_account_text
+from attestation.schemes import SECP256K1
+from attestation.signer_set import SignerSet
+from attestation.signer_set_file import NumberedSet, encode_signer_set, parse_signer_set
+from attestation.statement import Rotate
+from relayer.api.app import create_app
+from relayer.cli.app import app
+from relayer.cli.config_example import example_config
+from relayer.config import load_config
+from relayer.domain.batch import rotate_batch
+from relayer.observability.metrics import Metrics
+from relayer.ports.node_status import ChainStatus
+from relayer.ports.store import AcceptedSet, Commit
+from relayer.store.engine import open_engine
+from relayer.store.memory import MemoryStore
+from relayer.store.migrate import upgrade
+from relayer.store.sql_store import SqlStore
+from tests.factories import (
+    DESTINATION_CHAIN,
+    DESTINATION_GATEWAY,
+    NOW,
+    ROUTES,
+    SIGNING_KEYS,
+    SOURCE_CHAIN,
+    SOURCE_GATEWAY,
+    attest,
+    make_epoch,
+    make_signer_set,
+)
+from tests.unit.cli.api_server import serving
+from tests.unit.cli.test_request_commands import ClosedDoor, QuietStatus, StillClock
+
+RUNNER = CliRunner()
+FIFTH = SECP256K1.signing_key(b"\x77" * 32)
+PRESENT = replace(make_signer_set(), valid_until=int(time.time()) + 10**6)
+FOLLOWING = NumberedSet(2, replace(make_signer_set((*SIGNING_KEYS[:3], FIFTH)), valid_until=int(time.time()) + 10**7))
+HASH = f"0x{FOLLOWING.rotate.signer_set_hash.hex()}"
+
+
+@dataclass
+class TwoChains(QuietStatus):
+    """A node that knows of a signer that signed another set."""
+
+    rivals: tuple[tuple[bytes, Rotate], ...] = ()
+
+    def chains(self) -> tuple[ChainStatus, ...]:
+        return (
+            ChainStatus(SOURCE_CHAIN, "one", SOURCE_GATEWAY, None, 1, 1, rival_rotations=self.rivals),
+            ChainStatus(DESTINATION_CHAIN, "two", DESTINATION_GATEWAY, None, 1, 1),
+        )
+
+
+def api_of(*commits: Commit, rivals: tuple[tuple[bytes, Rotate], ...] = ()) -> web.Application:
+    store = MemoryStore()
+    for commit in commits:
+        asyncio.run(store.commit(commit))
+    return create_app(
+        door=ClosedDoor(),  # type: ignore[arg-type]
+        store=store,
+        routes=ROUTES,
+        status=TwoChains(rivals=rivals),
+        metrics=Metrics(),
+        clock=StillClock(),
+    )
+
+
+def applied(signer_set: SignerSet = PRESENT, other: SignerSet | None = None) -> Commit:
+    """Both gateways at epoch 1."""
+    return Commit(
+        epochs=(
+            make_epoch(SOURCE_GATEWAY, 1, signer_set),
+            make_epoch(DESTINATION_GATEWAY, 1, other or signer_set),
+        )
+    )
+
+
+def xvm(*words: str, answer: str | None = None) -> tuple[int, str]:
+    result = RUNNER.invoke(app, ["signers", *words], input=answer)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.output
+
+
+def node(folder: Path, *, signer_set: SignerSet = PRESENT, epoch: int = 1) -> str:
+    """The configuration of a node that has seen this set applied at both gateways."""
+    path = folder / "relayer.toml"
+    path.write_text(example_config())
+    for name in ("signer.json", "wallet.json"):
+        (folder / name).write_text("11" * 32)
+        (folder / name).chmod(0o600)
+    settings = load_config(path)
+    settings.node.data_dir.mkdir()
+    gateways = [parse_account_text(f"{chain.caip2}:{chain.gateway}").to_bytes() for chain in settings.chains]
+
+    async def apply() -> None:
+        await upgrade(settings.store_url)
+        engine = open_engine(settings.store_url)
+        epochs = tuple(make_epoch(gateway, epoch, signer_set) for gateway in gateways)
+        await SqlStore(engine).commit(Commit(epochs=epochs))
+        await engine.dispose()
+
+    asyncio.run(apply())
+    return str(path)
+
+
+def accepted(config: str) -> list[NumberedSet]:
+    async def load() -> list[NumberedSet]:
+        engine = open_engine(load_config(Path(config)).store_url)
+        found = [each.numbered for each in await SqlStore(engine).load_accepted_sets()]
+        await engine.dispose()
+        return found
+
+    return asyncio.run(load())
+
+
+def saved(folder: Path, numbered: NumberedSet = FOLLOWING) -> str:
+    path = folder / "next.json"
+    path.write_text(encode_signer_set(numbered))
+    return str(path)
+
+
+def test_the_present_set_is_shown_and_written(tmp_path: Path) -> None:
+    with serving(api_of(applied())) as url:
+        code, text = xvm("show", "--api", url, "--file", str(tmp_path / "set.json"))
+        told = json.loads(xvm("show", "--api", url, "--json")[1])
+    assert code == 0
+    assert "threshold    3 of 4" in text
+    assert all(f"0x{key.hex()}" in text for key in PRESENT.keys)
+    assert parse_signer_set((tmp_path / "set.json").read_text()) == NumberedSet(1, PRESENT)
+    assert told["hash"] in text
+
+
+def test_gateways_whose_sets_differ_are_told_apart_by_chain() -> None:
+    other = replace(PRESENT, grace_seconds=7)
+    with serving(api_of(applied(PRESENT, other))) as url:
+        code, text = xvm("show", "--api", url)
+        assert (code, "--chain" in text) == (1, True)
+        code, text = xvm("show", "--api", url, "--chain", DESTINATION_CHAIN)
+    assert (code, "grace        7 s" in text) == (0, True)
+
+
+def test_a_proposal_puts_who_comes_in_the_place_of_who_leaves(tmp_path: Path) -> None:
+    file = tmp_path / "next.json"
+    with serving(api_of(applied())) as url:
+        code, text = xvm(
+            *("propose", str(file), "--api", url, "--valid-days", "10"),
+            *("--remove", checksum_address(SIGNING_KEYS[1].key), "--add", f"0x{FIFTH.key.hex()}=carol"),
+        )
+    assert code == 0
+    following = parse_signer_set(file.read_text())
+    assert following.epoch == 2
+    assert following.signer_set.keys == (SIGNING_KEYS[0].key, FIFTH.key, SIGNING_KEYS[2].key, SIGNING_KEYS[3].key)
+    assert f"- 0x{SIGNING_KEYS[1].key.hex()}" in text
+    assert f"+ 0x{FIFTH.key.hex()} weight 1 operator carol" in text
+    assert f"hash         0x{following.rotate.signer_set_hash.hex()}" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["--threshold", "2"], "ThresholdTooLow"),
+        (["--remove", "0x" + "99" * 20], "is no signer"),
+        (["--add", "0x" + "99" * 20], "KEY=OPERATOR"),
+        (["--add", "nobody=carol"], "is no key"),
+        (["--add", "0x" + "99" * 20 + "=" + "x" * 33], "at most 32 bytes"),
+        (["--add", f"0x{SIGNING_KEYS[0].key.hex()}=twice"], "RepeatedKey"),
+    ],
+)
+def test_a_proposal_that_no_gateway_would_take_is_not_written(tmp_path: Path, changes: list[str], told: str) -> None:
+    with serving(api_of(applied())) as url:
+        code, text = xvm("propose", str(tmp_path / "next.json"), "--api", url, *changes)
+    assert (code, told in text) == (1, True)
+    assert not (tmp_path / "next.json").exists()
+
+
+def test_an_acceptance_is_recorded_for_the_very_hash(tmp_path: Path) -> None:
+    config, file = node(tmp_path), saved(tmp_path)
+    code, text = xvm("accept", file, "--config", config, "--hash", "0x" + "00" * 32)
+    assert (code, HASH in text, accepted(config)) == (1, True, [])
+    code, text = xvm("accept", file, "--config", config, "--hash", HASH)
+    assert (code, HASH in text, accepted(config)) == (0, True, [FOLLOWING])
+
+
+def test_security_nothing_is_accepted_where_nobody_was_asked(tmp_path: Path) -> None:
+    """SECURITY: a script that forgets the hash must not have the node sign whatever lies in the file."""
+    config, file = node(tmp_path), saved(tmp_path)
+    code, text = xvm("accept", file, "--config", config, answer="y\n")
+    assert (code, "--hash" in text, accepted(config)) == (1, True, [])
+
+
+@pytest.mark.parametrize(
+    ("numbered", "told"),
+    [
+        (replace(FOLLOWING, epoch=3), "propose it anew"),
+        (replace(FOLLOWING, epoch=1), "propose it anew"),
+        (replace(FOLLOWING, signer_set=replace(FOLLOWING.signer_set, valid_until=1)), "ExpiredSignerSet"),
+        (replace(FOLLOWING, signer_set=replace(FOLLOWING.signer_set, threshold=2)), "ThresholdTooLow"),
+        (replace(FOLLOWING, signer_set=replace(FOLLOWING.signer_set, scheme=77)), "UnknownScheme"),
+    ],
+)
+def test_a_set_that_cannot_be_next_is_not_accepted(tmp_path: Path, numbered: NumberedSet, told: str) -> None:
+    config = node(tmp_path)
+    digest = f"0x{numbered.rotate.signer_set_hash.hex()}"
+    code, text = xvm("accept", saved(tmp_path, numbered), "--config", config, "--hash", digest)
+    assert (code, told in text, accepted(config)) == (1, True, [])
+
+
+def test_another_file_replaces_an_acceptance(tmp_path: Path) -> None:
+    config = node(tmp_path)
+    xvm("accept", saved(tmp_path), "--config", config, "--hash", HASH)
+    other = replace(FOLLOWING, signer_set=replace(FOLLOWING.signer_set, grace_seconds=9))
+    xvm("accept", saved(tmp_path, other), "--config", config, "--hash", f"0x{other.rotate.signer_set_hash.hex()}")
+    assert accepted(config) == [other]
+
+
+def test_the_status_names_who_signed_who_did_not_and_who_signed_another_set() -> None:
+    batch = rotate_batch(SOURCE_GATEWAY, SOURCE_CHAIN, FOLLOWING)
+    signed = tuple(attest(batch, key) for key in SIGNING_KEYS[:2])
+    other = Rotate(bytes(32), 2)
+    commits = (applied(), Commit(accepted=(AcceptedSet(FOLLOWING, NOW),), attestations=signed))
+    with serving(api_of(*commits, rivals=((SIGNING_KEYS[3].key, other),))) as url:
+        code, text = xvm("status", "--api", url)
+        told = json.loads(xvm("status", "--api", url, "--json")[1])
+    assert code == 0
+    here, there = text.split("eip155:31338:")
+    assert "weight 2 of 3 needed" in here
+    assert f"not signed  0x{SIGNING_KEYS[2].key.hex()}" in here
+    assert f"OTHER 0x{SIGNING_KEYS[3].key.hex()} signed another set: 0x{'00' * 32}" in here
+    assert "weight 0 of 3 needed" in there
+    assert [gateway["next"]["weight"] for gateway in told["gateways"]] == [2, 0]
+
+
+def test_the_status_says_when_nothing_is_accepted_and_when_a_set_has_lapsed() -> None:
+    lapsed = replace(PRESENT, valid_until=1)
+    with serving(api_of(applied(lapsed))) as url:
+        code, text = xvm("status", "--api", url)
+    assert code == 0
+    assert "accepted no set for epoch 2" in text
+    assert "LAPSED" in text
+
+
+def test_a_node_that_has_seen_no_set_says_so() -> None:
+    with serving(api_of()) as url:
+        assert "no signer set is known here yet" in xvm("status", "--api", url)[1]
+        assert xvm("show", "--api", url)[0] == 1
+
+
+def test_an_api_that_tells_something_else_is_refused_in_one_line() -> None:
+    async def tell(_request: web.Request) -> web.Response:
+        return web.json_response({"gateways": [{"current": 1}]})
+
+    application = web.Application()
+    application.router.add_get("/v1/signers", tell)
+    with serving(application) as url:
+        for command in ("show", "status"):
+            code, text = xvm(command, "--api", url)
+            assert (code, text.count("\n")) == (1, 1)
