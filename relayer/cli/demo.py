@@ -6,14 +6,15 @@ Its job: bring the devnet up, run the demonstration, take the devnet down, and p
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 
 import typer
 from rich.console import Console
 
 from relayer.cli.devnet import DEFAULT_STATE, StateOption, ended_by_signals, start_detached
-from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note
-from relayer.devnet.demo.demo import run_demo
+from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, typed
+from relayer.devnet.demo.demo import Place, run_demo
 from relayer.devnet.network import Devnet
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 
@@ -37,8 +38,9 @@ def demo(
 ) -> None:
     """Send requests both ways between two chains, in both modes, and watch them end.
 
-    Among them are a target that reverts, one without code, one that expires, and a query that reverts. Exit code 0 only
-    if every one ended as expected, by the chains' own events.
+    Among them are targets that revert or have no code, requests that expire, queries, loans against collateral on the
+    other chain, an ordered pair, a callback that fails and is replayed, and one that is cancelled. Exit code 0 only if
+    every one ended as expected, by the chains' own events.
     """
     spec = DevnetSpec(relayers, threshold, block_time)
     folder = DevnetFolder(state.resolve())
@@ -53,7 +55,7 @@ def demo(
         for fault in verdict.faults:
             print_note(fault)
         if keep:
-            print_lines(*_where_to_look(folder))
+            print_lines(*_where_to_look(folder), *_what_to_try(folder, verdict.places))
         stack.close()
         if as_json:
             print_json({"good": verdict.good, "total": verdict.total, "faults": list(verdict.faults)})
@@ -67,7 +69,21 @@ def _where_to_look(folder: DevnetFolder) -> tuple[str, ...]:
         "the devnet is still up:",
         f"  to join in     {folder.description}",
         f"  logs           {folder.log('relayer-1')} and its neighbours",
-        f"  status         xvm devnet status --state {folder.root}",
-        f"  requests       xvm request pending --devnet {folder.root}",
-        f"  to end it      xvm devnet down --state {folder.root}",
+        f"  status         {typed('devnet', 'status')} --state {folder.root}",
+        f"  requests       {typed('request', 'pending')} --devnet {folder.root}",
+        f"  to end it      {typed('devnet', 'down')} --state {folder.root}",
     )
+
+
+def _what_to_try(folder: DevnetFolder, places: Sequence[Place]) -> Iterator[str]:
+    here, there = places[:2]
+    way = f"--from {here.chain} --to {there.chain} --devnet {folder.root} --wait"
+    yield "its contracts:"
+    for place in places:
+        yield f"  on {place.chain:<11} counter {place.counter}  asker {place.asker}"
+        yield f"  {'':<14} token   {place.token}  loan  {place.loan}"
+    yield "to try next:"
+    yield f"  {typed('call')} {there.counter} --fn 'increment(uint256)' --args 5 --returns uint256 {way}"
+    yield f"  {typed('query')} {there.counter} --fn 'count()' --returns uint256 {way}"
+    yield f"  {typed('request', 'by-sender')} {here.loan} --devnet {folder.root}"
+    yield f'  eval "$({typed("devnet", "env")} --state {folder.root})"   # for forge, cast and Hardhat'

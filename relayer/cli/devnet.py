@@ -21,7 +21,7 @@ import typer
 
 from relayer.cli.devnet_file import Devnet as DevnetFile
 from relayer.cli.devnet_file import load_devnet
-from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table
+from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table, typed
 from relayer.devnet.network import (
     Devnet,
     DevnetFailed,
@@ -199,8 +199,8 @@ def _show_up(folder: DevnetFolder, description: dict[str, Any], *, as_json: bool
     print_lines(
         f"devnet is up: {len(description['chains'])} chains, {len(description['relayers'])} relayers",
         f"to join in:   {folder.description}",
-        f"to look:      xvm devnet status --state {folder.root}",
-        f"to end it:    xvm devnet down --state {folder.root}",
+        f"to look:      {typed('devnet', 'status')} --state {folder.root}",
+        f"to end it:    {typed('devnet', 'down')} --state {folder.root}",
     )
 
 

@@ -7,6 +7,7 @@ nobody anything.
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -25,6 +26,8 @@ ConfigOption = Annotated[Path, typer.Option("--config", metavar="FILE", help="Th
 
 DEFAULT_DEVNET: Final = Path(".devnet")
 
+_NAME: Final = "xvm"
+
 _WIDTH_OFF_TERMINAL: Final = 1_000
 """Columns: more than any of our tables has."""
 
@@ -32,6 +35,13 @@ _WIDTH_OFF_TERMINAL: Final = 1_000
 def examples(*commands: str) -> str:
     """The end of a command's help: how it is typed."""
     return "\n".join(("Examples:", *(f"  {escape(command)}" for command in commands)))
+
+
+def typed(*command: str) -> str:
+    """A command of ours as whoever reads it can type it: with the program's path, unless the shell finds it by name."""
+    program = Path(sys.argv[0])
+    is_found = program.name != _NAME or shutil.which(_NAME) is not None
+    return " ".join((_NAME if is_found else str(program), *command))
 
 
 def print_json(value: Any) -> None:

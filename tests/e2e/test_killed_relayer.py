@@ -34,15 +34,20 @@ class Load:
 
     def __init__(self, description: dict[str, Any]) -> None:
         self._chains = [ChainSession(chain) for chain in description["chains"][:2]]
+        alpha, beta = self._chains
         for chain in self._chains:
             chain.deploy()
+        alpha.open_lender(beta)
+        beta.open_lender(alpha)
         self.journeys: list[Journey] = []
 
     def ask(self) -> None:
         alpha, beta = self._chains
         by_name = {alpha.name: alpha, beta.name: beta}
         asked = [
-            (case, by_name[case.source].ask(case, by_name[case.destination])) for case in cases(alpha.name, beta.name)
+            (case, by_name[case.source].ask(case, by_name[case.destination]))
+            for case in cases(alpha.name, beta.name)
+            if not case.needs_a_hand
         ]
         self.journeys = [Journey(case, by_name[case.source].request_id(tx_hash)) for case, tx_hash in asked]
 

@@ -1,7 +1,7 @@
 """One chain of the devnet as an outside program sees it: an account, a gateway, the events of a few requests.
 
-Its job: deploy the demonstration's contracts, ask, and read the gateway's events with plain web3.py. It believes the
-chain and nobody else.
+Its job: deploy the demonstration's contracts, ask, do what a requester may do by hand (replay a callback, cancel), and
+read the gateway's events with plain web3.py. It believes the chain and nobody else.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from web3.logs import DISCARD
 from web3.types import Nonce, TxParams, Wei
 
 from attestation.address import InteroperableAddress, evm_account
-from relayer.devnet.demo.cases import EXPIRY_BLOCKS, Case
+from relayer.devnet.demo.cases import COLLATERAL, EXPIRY_BLOCKS, STARVED_CALLBACK_GAS, Case, Manner
 from relayer.errors import CallReverted
 
 _NOBODY = bytes.fromhex("00000000000000000000000000000000000e0a00")
@@ -31,11 +31,22 @@ _NOBODY = bytes.fromhex("00000000000000000000000000000000000e0a00")
 _OVERPAY_PERCENT = 120
 """Above the quote: the price of gas may move within the block. The gateway returns what is too much."""
 
-WATCHED = ("XVMCallRequested", "XVMCallConcluded", "XVMCallSkipped", "XVMCallbackDelivered", "XVMHandlerFailed")
+WATCHED = (
+    *("XVMCallRequested", "XVMCallConcluded", "XVMCallSkipped", "XVMCallbackDelivered", "XVMHandlerFailed"),
+    "XVMCancelled",
+)
 """The gateway's events that tell a request's life."""
 
-_ASK_GAS = 600_000
+_STATE_CANCELLED = 3
+_STATUS_LENT = 2
+"""As in `State` of the gateway's types and `CollateralLoan.Status`."""
+
+_LENDABLE = 1_000_000
+"""What the example lender owns: enough for every loan."""
+
+_ASK_GAS = 800_000
 _DEPLOY_GAS = 3_000_000
+_REPLAY_CALLBACK_GAS = 300_000
 _RECEIPT_SECONDS = 30
 
 
@@ -46,6 +57,7 @@ class Sighting:
     name: str
     request_id: int
     block: int
+    log_index: int
     tx_hash: bytes
     fields: Mapping[str, Any]
 
@@ -68,18 +80,35 @@ class ChainSession:
         self._next_block = self._web3.eth.block_number + 1
         self.counter: Contract
         self.echo: Contract
+        self.token: Contract
+        self.loan: Contract
 
     def deploy(self) -> None:
-        """Put the two example contracts on the chain."""
-        pending = [(name, self._send(self._creation(name))) for name in ("XvmCounter", "XvmEcho")]
-        counter, echo = (self._contract(name, self._receipt(tx)["contractAddress"]) for name, tx in pending)
-        self.counter, self.echo = counter, echo
+        """Put the example contracts on the chain that need nothing of another one."""
+        self.counter, self.echo, self.token = self._create(
+            ("XvmCounter", (self.gateway.address,)),
+            ("XvmEcho", (self.gateway.address,)),
+            ("XvmToken", ("Example", "EXMPL")),
+        )
+
+    def open_lender(self, other: ChainSession) -> None:
+        """Put the example lender here, which lends for what somebody has on `other`, and give our account that."""
+        lender = self._account.address
+        terms = (self.gateway.address, lender, self.token.address, other.chain_id, other.token.address)
+        (self.loan,) = self._create(("CollateralLoan", terms))
+        minted = self._transact(self.token.functions.mint(self.loan.address, _LENDABLE))
+        given = other._transact(other.token.functions.mint(lender, COLLATERAL))
+        self._receipt(minted)
+        other._receipt(given)
 
     def ask(self, case: Case, destination: ChainSession) -> bytes:
         """Send the request's transaction; its hash."""
+        if case.asker == "loan":
+            value = self.loan.functions.price().call() * _OVERPAY_PERCENT // 100
+            return self._transact(self.loan.functions.requestLoan(case.loan), value)
         target = self._target(case, destination)
         payload = bytes.fromhex(destination.counter.encode_abi(case.call.function, list(case.call.arguments))[2:])
-        if case.is_simple:
+        if case.manner is Manner.SIMPLE:
             fee = self._overload(self.gateway, "quote", destination.chain_id, len(payload)).call()
             address = Web3.to_checksum_address(target.address)
             call = self._overload(self.echo, "ask", destination.chain_id, address, payload[:4], payload[4:])
@@ -88,8 +117,30 @@ class ChainSession:
             fee = self._overload(self.gateway, "quote", target.to_bytes(), len(payload), options).call()
             asker = (self.gateway, "xvmExecute") if case.asker == "eoa" else (self.echo, "ask")
             call = self._overload(*asker, target.to_bytes(), payload, options)
-        value = fee * _OVERPAY_PERCENT // 100
-        return self._send(call.build_transaction({**self._free_of_rpc(), "value": Wei(value), "gas": _ASK_GAS}))
+        return self._transact(call, fee * _OVERPAY_PERCENT // 100)
+
+    def replay(self, failed: Sighting) -> None:
+        """Run a callback that failed again, with enough gas. Its outcome is in the transaction that delivered it."""
+        delivery = self._web3.eth.get_transaction(failed.tx_hash)  # type: ignore[arg-type]
+        _, given = self.gateway.decode_function_input(delivery["input"])
+        outcome = next(
+            outcome
+            for batch in given["batches"]
+            for outcome in batch["outcomes"]
+            if outcome["requestId"] == failed.request_id
+        )
+        self._transact(self.gateway.functions.retryCallback(outcome, _REPLAY_CALLBACK_GAS))
+
+    def cancel(self, asking: bytes) -> None:
+        """Cancel the request of this transaction, whose deadline comes at once: the chain is told to mine up to it.
+
+        An answer cannot be there before: it needs later blocks of the other chain, and these take their time.
+        """
+        (log,) = self.gateway.events.XVMCallRequested().process_receipt(self._receipt(asking), errors=DISCARD)
+        blocks = log["args"]["deadline"] - self._web3.eth.block_number
+        self._mine(blocks)
+        self._transact(self.gateway.functions.cancel(log["args"]["request"]))
+        self._mine(1)
 
     def request_id(self, tx_hash: bytes) -> int:
         """The id that the gateway gave the request of this transaction. Raises `CallReverted` if it was refused."""
@@ -124,6 +175,17 @@ class ChainSession:
         arrived, success, data = self.echo.functions.results(request_id).call()
         return bool(arrived), bool(success), bytes(data)
 
+    def is_given_up(self, request_id: int) -> bool:
+        """Whether the gateway holds it as cancelled."""
+        *_, state, _fee = self.gateway.functions.pendingRequest(request_id).call()
+        return int(state) == _STATE_CANCELLED
+
+    def loan_of(self, request_id: int) -> tuple[bool, int]:
+        """What the example lender made of an application: (whether it lent, units that it paid out)."""
+        status = self.loan.functions.loans(request_id).call()[1]
+        paid = _LENDABLE - int(self.token.functions.balanceOf(self.loan.address).call())
+        return status == _STATUS_LENT, paid
+
     def count(self) -> int:
         """The demonstration target's counter."""
         return int(self.counter.functions.count().call())
@@ -136,16 +198,21 @@ class ChainSession:
         }
         return evm_account(destination.chain_id, bytes.fromhex(addresses[case.call.target][2:]))
 
+    def _mine(self, blocks: int) -> None:
+        """At once, without moving the chain's clock."""
+        self._web3.provider.make_request("anvil_mine", [hex(blocks), "0x0"])  # type: ignore[arg-type]
+
     def _options(self, case: Case) -> dict[str, Any]:
         now = self._web3.eth.get_block("latest")["timestamp"]
+        is_expiring = case.manner is Manner.EXPIRING
         return {
             "mode": int(case.mode),
             "ownAccount": False,
             "executionGasLimit": 0,
-            "callbackGasLimit": 0,
+            "callbackGasLimit": STARVED_CALLBACK_GAS if case.manner is Manner.REPLAYED else 0,
             "returnLimit": 0,
-            "expiry": now + math.ceil(EXPIRY_BLOCKS * self._block_time_seconds) if case.expires else 0,
-            "ordered": False,
+            "expiry": now + math.ceil(EXPIRY_BLOCKS * self._block_time_seconds) if is_expiring else 0,
+            "ordered": case.manner is Manner.ORDERED,
             "codeHash": bytes(32),
             "disputeBlocks": 0,
             "deadlineBlocks": 0,
@@ -155,11 +222,22 @@ class ChainSession:
     def _contract(self, name: str, address: str) -> Contract:
         return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=_artifact(name)["abi"])
 
-    def _creation(self, name: str) -> dict[str, Any]:
-        artifact = _artifact(name)
-        factory = self._web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
-        creation = factory.constructor(self.gateway.address)
-        return dict(creation.build_transaction({**self._free_of_rpc(), "gas": _DEPLOY_GAS}))
+    def _create(self, *wanted: tuple[str, tuple[Any, ...]]) -> list[Contract]:
+        """Deploy contracts by artifact name and constructor arguments, all at once."""
+        sent = []
+        for name, arguments in wanted:
+            artifact = _artifact(name)
+            factory = self._web3.eth.contract(abi=artifact["abi"], bytecode=artifact["bytecode"])
+            creation = factory.constructor(*arguments)
+            sent.append(self._send(creation.build_transaction({**self._free_of_rpc(), "gas": _DEPLOY_GAS})))
+        receipts = [self._receipt(tx_hash) for tx_hash in sent]
+        return [
+            self._contract(name, receipt["contractAddress"])
+            for (name, _), receipt in zip(wanted, receipts, strict=True)
+        ]
+
+    def _transact(self, call: ContractFunction, value: int = 0) -> bytes:
+        return self._send(call.build_transaction({**self._free_of_rpc(), "value": Wei(value), "gas": _ASK_GAS}))
 
     @staticmethod
     def _overload(contract: Contract, name: str, *arguments: object) -> ContractFunction:
@@ -197,5 +275,10 @@ def _artifact(name: str) -> Mapping[str, Any]:
 def _sighting(log: Mapping[str, Any]) -> Sighting:
     fields = log["args"]
     return Sighting(
-        str(log["event"]), int(fields["requestId"]), int(log["blockNumber"]), bytes(log["transactionHash"]), fields
+        name=str(log["event"]),
+        request_id=int(fields["requestId"]),
+        block=int(log["blockNumber"]),
+        log_index=int(log["logIndex"]),
+        tx_hash=bytes(log["transactionHash"]),
+        fields=fields,
     )

@@ -1,4 +1,4 @@
-"""The demonstration itself: ask, show live, judge, tabulate.
+"""The demonstration itself: ask, lend a hand where one is needed, show live, judge, tabulate.
 
 Its job: the order of things and what a person sees. Whoever runs it prints the verdict's line last.
 """
@@ -16,7 +16,7 @@ from rich.table import Table
 
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.demo.cases import Case, cases
+from relayer.devnet.demo.cases import Case, Manner, cases
 from relayer.devnet.demo.chain_session import ChainSession, Sighting
 from relayer.devnet.demo.watching import Journey, Step
 from relayer.errors import ConfigError
@@ -32,7 +32,19 @@ _WORDS = {
     "XVMCallConcluded": "concluded",
     "XVMCallbackDelivered": "callback",
     "XVMHandlerFailed": "handler failed",
+    "XVMCancelled": "cancelled",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The demonstration's contracts on one chain."""
+
+    chain: str
+    counter: str
+    asker: str
+    token: str
+    loan: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +54,7 @@ class Verdict:
     good: int
     total: int
     faults: tuple[str, ...]
+    places: tuple[Place, ...]
 
     @property
     def is_good(self) -> bool:
@@ -66,14 +79,25 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
     )
     for chain in (first, second):
         chain.deploy()
-    journeys = _ask_all((first, second), cases(first.name, second.name), console)
+    first.open_lender(second)
+    second.open_lender(first)
+    to_ask = cases(first.name, second.name)
+    journeys = _ask_all((first, second), [case for case in to_ask if case.manner is not Manner.CANCELLED], console)
     _watch((first, second), journeys, console)
+    # Last and alone: a hundred blocks at once would make nonsense of the others' figures.
+    given_up = _ask_all((first, second), [case for case in to_ask if case.manner is Manner.CANCELLED], console)
+    _watch((first, second), given_up, console, first_number=len(journeys) + 1)
+    journeys += given_up
     verdicts = {journey.request_id: _judge(journey, (first, second)) for journey in journeys}
-    wrong_sums = _judge_counters((first, second), journeys)
+    faults = (*_judge_counters((first, second), journeys), *_judge_order(journeys))
     console.print(_table((first, second), journeys, verdicts))
-    for fault in wrong_sums:
+    for fault in faults:
         console.print(f"[red]{fault}[/]")
-    return Verdict(sum(not faults for faults in verdicts.values()), len(journeys), tuple(wrong_sums))
+    places = tuple(
+        Place(chain.name, chain.counter.address, chain.echo.address, chain.token.address, chain.loan.address)
+        for chain in (first, second)
+    )
+    return Verdict(sum(not wrong for wrong in verdicts.values()), len(journeys), faults, places)
 
 
 def _open(devnet_file: Path) -> tuple[ChainSession, ChainSession]:
@@ -88,15 +112,22 @@ def _open(devnet_file: Path) -> tuple[ChainSession, ChainSession]:
 def _ask_all(chains: Sequence[ChainSession], asked: Sequence[Case], console: Console) -> list[Journey]:
     by_name = {chain.name: chain for chain in chains}
     sent = [(case, by_name[case.source].ask(case, by_name[case.destination])) for case in asked]
-    console.print(f"[bold]{len(sent)} requests[/] sent")
-    return [Journey(case, by_name[case.source].request_id(tx_hash)) for case, tx_hash in sent]
+    console.print(f"[bold]{len(sent)} request{'s' * (len(sent) > 1)}[/] sent")
+    journeys = []
+    for case, tx_hash in sent:
+        journeys.append(Journey(case, by_name[case.source].request_id(tx_hash)))
+        if case.manner is Manner.CANCELLED:
+            by_name[case.source].cancel(tx_hash)
+    return journeys
 
 
-def _watch(chains: Sequence[ChainSession], journeys: Sequence[Journey], console: Console) -> None:
-    """Look at the chains until every request has its callback, telling each event as it is seen."""
-    by_id = {journey.request_id: (number, journey) for number, journey in enumerate(journeys, start=1)}
+def _watch(
+    chains: Sequence[ChainSession], journeys: Sequence[Journey], console: Console, *, first_number: int = 1
+) -> None:
+    """Look at the chains until every request has ended, telling each event as it is seen; replay what is to be."""
+    by_id = {journey.request_id: (number, journey) for number, journey in enumerate(journeys, start=first_number)}
     began = time.monotonic()
-    while any(journey.delivered is None for journey in journeys) and time.monotonic() - began < PATIENCE_SECONDS:
+    while not all(journey.is_ended for journey in journeys) and time.monotonic() - began < PATIENCE_SECONDS:
         # Both chains first, so that each knows how far the other is when an event is noted.
         seen = [(chain, chain.fetch_sightings()) for chain in chains]
         for (chain, sightings), (other, _) in zip(seen, reversed(seen), strict=True):
@@ -104,11 +135,13 @@ def _watch(chains: Sequence[ChainSession], journeys: Sequence[Journey], console:
                 number, journey = by_id.get(sighting.request_id, (0, None))
                 if journey is not None and journey.take_in(sighting, time.monotonic(), other.seen_block):
                     console.print(_line(time.monotonic() - began, chain.name, number, journey, sighting))
+                    if sighting.name == "XVMHandlerFailed" and journey.case.manner is Manner.REPLAYED:
+                        chain.replay(sighting)
         time.sleep(_LOOK_SECONDS)
 
 
 def _line(elapsed: float, chain: str, number: int, journey: Journey, sighting: Sighting) -> str:
-    kind = "" if sighting.name == "XVMCallRequested" else OutcomeKind(sighting.fields["kind"]).name
+    kind = OutcomeKind(sighting.fields["kind"]).name if "kind" in sighting.fields else ""
     word = _WORDS[sighting.name]
     place = f"{chain:<6} block {sighting.block:<5}"
     return f"{elapsed:6.1f} s  {place} #{number:<3} {word:<14} {kind:<10} {journey.case.title}"
@@ -116,11 +149,18 @@ def _line(elapsed: float, chain: str, number: int, journey: Journey, sighting: S
 
 def _judge(journey: Journey, chains: Sequence[ChainSession]) -> list[str]:
     faults = journey.judge()
-    if journey.case.asker == "echo" and journey.delivered is not None:
-        source = next(chain for chain in chains if chain.name == journey.case.source)
+    case = journey.case
+    source = next(chain for chain in chains if chain.name == case.source)
+    if case.manner is Manner.CANCELLED and not source.is_given_up(journey.request_id):
+        faults.append("the gateway does not hold it as cancelled")
+    if journey.delivered is None:
+        return faults
+    if case.asker == "echo":
         arrived, success, _ = source.callback_of(journey.request_id)
         if not arrived or success is not journey.success:
             faults.append("the asking contract was told something else")
+    if case.asker == "loan" and source.loan_of(journey.request_id) != (case.is_lent, case.loan * case.is_lent):
+        faults.append("the lender did not do what the collateral asks for")
     return faults
 
 
@@ -141,6 +181,15 @@ def _judge_counters(chains: Sequence[ChainSession], journeys: Sequence[Journey])
     return faults
 
 
+def _judge_order(journeys: Sequence[Journey]) -> list[str]:
+    """Ordered requests must name the one before them, and stand behind it on their destination."""
+    ordered = [journey for journey in journeys if journey.case.manner is Manner.ORDERED]
+    places = [(step.block, step.log_index) for journey in ordered if (step := journey.executed) is not None]
+    named = [journey.ordered_after for journey in ordered[1:]]
+    is_named = named == [journey.request_id for journey in ordered[:-1]]
+    return [] if is_named and places == sorted(places) else ["the ordered requests did not run in their order"]
+
+
 def _table(chains: Sequence[ChainSession], journeys: Sequence[Journey], verdicts: dict[int, list[str]]) -> Table:
     gas_of = {chain.name: chain.gas_used for chain in chains}
     table = Table(title="What the chains say", header_style="bold")
@@ -157,7 +206,7 @@ def _table(chains: Sequence[ChainSession], journeys: Sequence[Journey], verdicts
             case.mode.name,
             f"{case.source} → {case.destination}",
             journey.state,
-            f"[red]{'; '.join(faults)}[/]" if faults else f"[green]{case.kind.name}[/]",
+            f"[red]{'; '.join(faults)}[/]" if faults else f"[green]{'-' if case.kind is None else case.kind.name}[/]",
             _stage(journey.requested, journey.executed, is_crossing=True),
             _stage(journey.executed or journey.requested, journey.delivered, is_crossing=journey.executed is not None),
             f"{execute_gas or '-'} + {deliver_gas or '-'}",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.demo.cases import Case
+from relayer.devnet.demo.cases import Case, Manner
 from relayer.devnet.demo.chain_session import Sighting
 
 
@@ -22,6 +22,7 @@ class Step:
     """
 
     block: int
+    log_index: int
     at: float
     tx_hash: bytes
     other_block: int
@@ -36,6 +37,8 @@ class Journey:
     requested: Step | None = None
     executed: Step | None = None
     delivered: Step | None = None
+    cancelled: Step | None = None
+    ordered_after: int = 0
     executed_kind: OutcomeKind | None = None
     kind: OutcomeKind | None = None
     success: bool | None = None
@@ -43,30 +46,44 @@ class Journey:
     faults: list[str] = field(default_factory=list)
 
     @property
+    def is_ended(self) -> bool:
+        """Whether nothing more is to happen, as expected or not."""
+        if self.case.manner is Manner.CANCELLED:
+            return self.cancelled is not None
+        return self.delivered is not None or (self.is_handler_failed and self.case.manner is not Manner.REPLAYED)
+
+    @property
     def state(self) -> str:
         """One word for people."""
+        if self.cancelled is not None:
+            return "cancelled"
         if self.delivered is not None:
-            return "handler failed" if self.is_handler_failed else "delivered"
+            return "replayed" if self.is_handler_failed else "delivered"
+        if self.is_handler_failed:
+            return "handler failed"
         if self.executed is not None:
             return "concluded"
         return "requested" if self.requested is not None else "asked"
 
     def take_in(self, sighting: Sighting, now: float, other_block: int) -> bool:
         """Note an event of this request. False if it says nothing new."""
-        step = Step(sighting.block, now, sighting.tx_hash, other_block)
+        step = Step(sighting.block, sighting.log_index, now, sighting.tx_hash, other_block)
         match sighting.name:
             case "XVMCallRequested" if self.requested is None:
-                self.requested = step
+                self.requested, self.ordered_after = step, int(sighting.fields["request"]["orderedAfter"])
             case "XVMCallConcluded" if self.executed is None:
                 self.executed, self.executed_kind = step, OutcomeKind(sighting.fields["kind"])
             case "XVMCallConcluded":
                 self.faults.append("concluded twice")
-            case "XVMCallbackDelivered" | "XVMHandlerFailed" if self.delivered is None:
+            case "XVMHandlerFailed" if self.delivered is None and not self.is_handler_failed:
+                self.is_handler_failed = True
+            case "XVMCallbackDelivered" if self.delivered is None:
                 self.delivered, self.kind = step, OutcomeKind(sighting.fields["kind"])
                 self.success = bool(sighting.fields["success"])
-                self.is_handler_failed = sighting.name == "XVMHandlerFailed"
             case "XVMCallbackDelivered" | "XVMHandlerFailed":
                 self.faults.append("delivered twice")
+            case "XVMCancelled" if self.cancelled is None:
+                self.cancelled = step
             case _:
                 return False
         return True
@@ -74,14 +91,16 @@ class Journey:
     def judge(self) -> list[str]:
         """What is not as expected; empty if all is."""
         faults = list(self.faults)
-        if self.delivered is None:
+        if self.case.kind is None:
+            return faults if self.cancelled and not self.delivered else [*faults, f"it stands at {self.state!r}"]
+        if self.delivered is None or self.kind is None:
             return [*faults, f"no callback; it stands at {self.state!r}"]
         if self.kind is not self.case.kind:
-            faults.append(f"ended {self.kind and self.kind.name}, expected {self.case.kind.name}")
+            faults.append(f"ended {self.kind.name}, expected {self.case.kind.name}")
         if self.success is not (self.case.kind is OutcomeKind.EXECUTED):
             faults.append(f"success was {self.success}")
-        if self.is_handler_failed:
-            faults.append("its handler failed")
+        if self.is_handler_failed is not (self.case.manner is Manner.REPLAYED):
+            faults.append("its handler failed" if self.is_handler_failed else "its handler did not fail")
         if self.case.mode is Mode.CALL and self.executed_kind is not self.kind:
             faults.append("the callback tells another outcome than the receipt")
         return faults
