@@ -43,7 +43,7 @@ const settings = {
 };
 
 // Sources by the names that forge gives them: relative to the project's root.
-const collect = () => {
+const collect = (names) => {
   const sources = {};
   const visit = (name) => {
     if (sources[name]) return;
@@ -55,18 +55,17 @@ const collect = () => {
       else throw new Error(`${name} imports ${imported}, which no remapping knows`);
     }
   };
-  Object.values(CONTRACTS).forEach(visit);
+  names.forEach(visit);
   return Object.fromEntries(Object.entries(sources).sort(([a], [b]) => (a < b ? -1 : 1)));
 };
 
-const compile = (sources) => {
-  const wanted = ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'];
+const compile = (sources, outputSelection) => {
   const output = JSON.parse(
     solc.compile(
       JSON.stringify({
         language: 'Solidity',
         sources,
-        settings: { ...settings, outputSelection: { '*': { '*': [...wanted, 'evm.methodIdentifiers'] } } },
+        settings: { ...settings, outputSelection },
       }),
     ),
   );
@@ -102,11 +101,16 @@ const selectorsOf = (signatures) => {
   return selectors;
 };
 
+// With what it imports and nothing else: the compiler numbers all that it is given, and code and immutables follow the numbers.
+const compileAlone = (name, source) => {
+  const wanted = ['abi', 'evm.bytecode.object', 'evm.deployedBytecode.object', 'evm.deployedBytecode.immutableReferences'];
+  return compile(collect([source]), { [source]: { [name]: wanted } })[source][name];
+};
+
 const build = () => {
-  const compiled = compile(collect());
   const files = {};
   for (const [name, source] of Object.entries(CONTRACTS)) {
-    const { abi, evm } = compiled[source][name];
+    const { abi, evm } = compileAlone(name, source);
     const size = evm.deployedBytecode.object.length / 2;
     if (size > EIP170_BYTES) throw new Error(`${name} has ${size} bytes of code; EIP-170 allows ${EIP170_BYTES}`);
     files[`${name}.json`] = {
@@ -120,7 +124,8 @@ const build = () => {
     };
   }
   const errors = new Map();
-  for (const contracts of Object.values(compiled)) {
+  const all = compile(collect(Object.values(CONTRACTS)), { '*': { '*': ['abi'] } });
+  for (const contracts of Object.values(all)) {
     for (const { abi } of Object.values(contracts)) {
       for (const item of abi.filter(({ type }) => type === 'error')) {
         errors.set(`${item.name}(${item.inputs.map(typeOf).join(',')})`, item);

@@ -35,7 +35,7 @@ contract XvmRegistry is Ownable2Step, IXvmRegistry {
                 revert MalformedGateway();
             }
         }
-        if ((record.finality == Finality.DEPTH) != (record.depthBlocks != 0)) revert BadFinality();
+        if (record.finality != Finality.DEPTH && record.depthBlocks != 0) revert BadFinality();
         ChainRecord[] storage records = _chainRecords[chainHash];
         if (records.length == 0) {
             _chains.push(chain);

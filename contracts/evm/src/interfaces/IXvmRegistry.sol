@@ -21,7 +21,7 @@ interface IXvmRegistry {
         /// ERC-7930 address of its gateway; empty: retired.
         bytes gateway;
         Finality finality;
-        /// For `DEPTH`; else 0.
+        /// For `DEPTH`: 0 where a block is final at once; else 0.
         uint32 depthBlocks;
         /// Height of that chain from which this record holds.
         uint64 activationHeight;
@@ -65,7 +65,7 @@ interface IXvmRegistry {
     /// @notice Not an ERC-7930 version 1 address of an account (on the record's chain).
     error MalformedGateway();
 
-    /// @notice A depth is given exactly with the finality `DEPTH`.
+    /// @notice A depth is given without the finality `DEPTH`.
     error BadFinality();
 
     /// @notice The zero operator names nobody.
