@@ -1,6 +1,6 @@
 #!/bin/sh
 # forge for this folder, offline: the platform's binary from node_modules, npm's solc, caches inside the repository.
-# Usage: contracts/evm/script/forge.sh test [...]
+# Usage: contracts/evm/script/forge.sh test [...]; FORGE_PROJECT names another folder to work in.
 set -eu
 here=$(CDPATH= cd -- "$(dirname -- "$0")/.." && pwd)
 case "$(uname -s)" in
@@ -19,10 +19,11 @@ if [ ! -x "$forge" ]; then
   exit 1
 fi
 FOUNDRY_SOLC="$here/script/solc.cjs"
-FOUNDRY_CACHE_PATH="$here/cache"
-FOUNDRY_OUT="$here/out"
+project=${FORGE_PROJECT:-$here}
+FOUNDRY_CACHE_PATH="$project/cache"
+FOUNDRY_OUT="$project/out"
 FOUNDRY_OFFLINE=true
 FOUNDRY_DISABLE_NIGHTLY_WARNING=1
 export FOUNDRY_SOLC FOUNDRY_CACHE_PATH FOUNDRY_OUT FOUNDRY_OFFLINE FOUNDRY_DISABLE_NIGHTLY_WARNING
-cd "$here"
+cd "$project"
 exec "$forge" "$@"

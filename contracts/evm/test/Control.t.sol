@@ -73,6 +73,17 @@ contract ControlTest is GatewayTest {
         assertEq(gateway, address(0), "no gateway without routes");
     }
 
+    /// @dev A verifier's number has 8 bits of an account's word. One that was there before keeps its own.
+    function test_AGatewayHasAtMost255Verifiers() public {
+        for (uint160 i = 2; i <= 255; ++i) {
+            source.setVerifier(address(0x7000 + i));
+        }
+        vm.expectRevert(abi.encodeWithSelector(IXvmGateway.TooManyVerifiers.selector));
+        source.setVerifier(alice);
+        source.setVerifier(address(sourceVerifier));
+        assertEq(source.verifier(), address(sourceVerifier), "one of the 255");
+    }
+
     function test_OwnershipMovesInTwoSteps() public {
         source.transferOwnership(alice);
         assertEq(source.owner(), address(this), "not yet");

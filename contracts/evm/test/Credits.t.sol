@@ -129,6 +129,13 @@ contract CreditsTest is GatewayTest {
         assertSolvent(0);
     }
 
+    function test_OnlyVerifiersOfTheGatewayHavePools() public {
+        vm.expectRevert(abi.encodeWithSelector(IXvmGateway.UnknownVerifier.selector, address(destinationVerifier)));
+        source.paySigners(address(destinationVerifier), 1);
+        vm.expectRevert(abi.encodeWithSelector(IXvmGateway.UnknownVerifier.selector, alice));
+        source.signersPool(alice, 1);
+    }
+
     function _batchOf(uint256 id, bytes memory by) private view returns (DeliverBatch[] memory batches) {
         batches = deliverBatch(outcome(id, Kind.EXECUTED, ""));
         batches[0].certificate = by;

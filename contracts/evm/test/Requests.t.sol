@@ -311,6 +311,17 @@ contract RequestsTest is GatewayTest {
         source.xvmExecute{value: 1 ether}(account(address(counter)), "", options);
     }
 
+    function test_TheSignersShareMustFitItsStorageToo() public {
+        IXvmRoutes.Price memory dear = price();
+        (dear.signersWei, dear.marginBps) = (1 << 80, 0);
+        sourceRoutes.setPrice(chain(), dear);
+        vm.roll(HEIGHT + QUOTE_BLOCKS);
+        Options memory options;
+        vm.prank(alice, alice);
+        vm.expectRevert(abi.encodeWithSelector(IXvmSource.FeeTooHigh.selector, 1 << 80));
+        source.xvmExecute{value: 1 ether}(account(address(counter)), "", options);
+    }
+
     // ---- quotes and prices
 
     function test_AQuoteIsHonouredForItsBlocksAfterAPriceRise() public {

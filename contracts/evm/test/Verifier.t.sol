@@ -5,6 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
 import {IXvmVerifier} from "../src/interfaces/IXvmVerifier.sol";
 import {Signer, SignerSet} from "../src/interfaces/XvmTypes.sol";
+import {CodeBlob} from "../src/libraries/CodeBlob.sol";
 import {StatementHash} from "../src/libraries/StatementHash.sol";
 import {EcdsaVerifier} from "../src/verifiers/EcdsaVerifier.sol";
 import {GatewayTest} from "./GatewayTest.sol";
@@ -191,6 +192,31 @@ contract VerifierTest is GatewayTest {
         sourceVerifier.rotate(set, brought);
         assertTrue(before - gasleft() < 12_000_000, "within a transaction");
         assertEq(_verify(2, many), 2, "it verifies");
+    }
+
+    /// @notice SECURITY: with whatever gas a rotation is sent, the new epoch stands with all of its signers, or nothing happened.
+    function test_SECURITY_ARotationIsWholeOrNothing() public {
+        uint256[] memory many = new uint256[](64);
+        for (uint256 i = 0; i < 64; ++i) {
+            many[i] = 0x1000 + i;
+        }
+        SignerSet memory set = signerSet(many, 43);
+        bytes memory call = abi.encodeCall(sourceVerifier.rotate, (set, _rotation(set, 2, 1, keys)));
+        (uint256 applied, uint256 unwritten) = (0, 0);
+        for (uint256 gasLimit = 400_000; gasLimit < 4_000_000; gasLimit += 20_000) {
+            uint256 state = vm.snapshotState();
+            (bool success, bytes memory reason) = address(sourceVerifier).call{gas: gasLimit}(call);
+            if (success) {
+                ++applied;
+                assertEq(_verify(2, many), 2, "it verifies");
+            } else {
+                if (bytes4(reason) == CodeBlob.BlobNotWritten.selector) ++unwritten;
+                assertEq(sourceVerifier.currentEpoch(), 1, "no new epoch");
+                assertEq(_verify(1, keys), 1, "the former one is not cut");
+            }
+            vm.revertToState(state);
+        }
+        assertTrue(applied > 10 && unwritten > 1, "both were seen");
     }
 
     function _rotate(uint256[] memory secrets) private {
