@@ -77,6 +77,12 @@ class PeerMessageInvalid(RejectedError):
     code = "peer_message_invalid"
 
 
+class ResumptionRefused(RejectedError):
+    """A halted chain cannot be taken up again, or not yet; the text says why."""
+
+    code = "resumption_refused"
+
+
 class CallReverted(RejectedError):
     """A call that we prepared would revert; `error_name` is the contract's named error where it has one."""
 
@@ -95,9 +101,17 @@ class ConsistencyError(RelayerError):
 
 
 class ReorgBelowFinality(ConsistencyError):
-    """A block that was final here is no longer on the chain."""
+    """The block at a height that was final here is another one now. Hashes are 32 bytes."""
 
     code = "reorg_below_finality"
+
+    def __init__(self, chain_name: str, number: int, held_hash: bytes, found_hash: bytes) -> None:
+        super().__init__(
+            f"{chain_name}: block {number} was final here as 0x{held_hash.hex()}, and is 0x{found_hash.hex()} now"
+        )
+        self.number = number
+        self.held_hash = held_hash
+        self.found_hash = found_hash
 
 
 class ConflictingAttestation(ConsistencyError):

@@ -280,15 +280,14 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
     SECURITY: the guard is made at the very first start only. An old node without its guard has forgotten what it
     signed; it may go on under a new key, never under the old one.
     """
-    is_known_node = await is_current(settings.store_url) and await _has_signed(settings)
-    if is_known_node and not await is_current(settings.guard_url, Schema.GUARD):
+    await upgrade(settings.store_url)
+    if await _has_signed(settings) and not await is_current(settings.guard_url, Schema.GUARD):
         file = database_file(settings.guard_url) or "the guard's schema"
         fault = (
             f"guard_database_url: {file} is missing, but this node has signed before; "
             "bring the file back as it was last used, or give the node a new signer key and a new data_dir"
         )
         raise ConfigError([fault])
-    await upgrade(settings.store_url)
     await upgrade(settings.guard_url, Schema.GUARD)
     engines = [open_engine(url) for url in (settings.store_url, settings.guard_url)]
     for engine in engines:

@@ -168,7 +168,8 @@ def _halts(facts: Facts) -> list[str]:
     if facts.route is None or facts.request.status in {Status.DELIVERED, Status.REJECTED, Status.CANCELLED}:
         return []
     return [
-        f"This node has halted {chain.caip2} ({chain.halt_reason}): its operator must look, first with `xvm doctor`."
+        f"This node has halted {chain.caip2} ({chain.halt_reason}): it signs and sends nothing about it until its "
+        f"operator has looked, with `xvm chain halts`, and taken it up again, with `xvm chain resume {chain.name}`."
         for name in dict.fromkeys((facts.route.source_chain, facts.route.destination_chain))
         if (chain := facts.chains.get(name)) is not None and chain.halt_reason
     ]

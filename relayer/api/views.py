@@ -19,6 +19,7 @@ from attestation.signer_set_file import NumberedSet, encode_signer_set
 from attestation.statement import Execute, Outcome
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
+from relayer.domain.halt import Halt
 from relayer.domain.route import Route
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.observability.health import Health
@@ -241,7 +242,20 @@ def chain_view(chain: ChainStatus, epochs: Sequence[StoredEpoch]) -> Json:
         "taken_in_number": chain.taken_in_number,
         "lag_blocks": chain.lag_blocks,
         "halt_reason": chain.halt_reason or None,
+        "halt": None if chain.halt is None else halt_view(chain.halt),
         "epochs": [epoch_view(epoch) for epoch in epochs],
+    }
+
+
+def halt_view(halt: Halt) -> Json:
+    """Why work on a chain stopped: the final block that was held, and what stands at its height instead."""
+    return {
+        "code": halt.code,
+        "reason": halt.reason,
+        "held": None if halt.held is None else block_view(halt.held),
+        "found_hash": hash_text(halt.found_hash),
+        "at": halt.at,
+        "resumed_at": halt.resumed_at,
     }
 
 

@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "evidence": "relayer.cli.evidence:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
+    "chain": "relayer.cli.chain:app",
     "config": "relayer.cli.config:app",
     "doctor": "relayer.cli.doctor:app",
     "version": "relayer.cli.version:app",

@@ -142,6 +142,21 @@ class CancelFinal:
     """The source gateway says, in a final block, that the requester cancelled."""
 
 
+@dataclass(frozen=True, slots=True)
+class RequestForkedOff:
+    """The final source block that held the request is gone: its chain was rewritten below finality."""
+
+
+@dataclass(frozen=True, slots=True)
+class EndForkedOff:
+    """The final source block that told of the request's end may be gone; what is still there is told again."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConclusionForkedOff:
+    """The final destination block with the receipt, or at which the answer was read, is gone."""
+
+
 Event = (
     RequestFinal
     | RequestOrphaned
@@ -163,4 +178,7 @@ Event = (
     | CallbackLost
     | CallbackFinal
     | CancelFinal
+    | RequestForkedOff
+    | EndForkedOff
+    | ConclusionForkedOff
 )

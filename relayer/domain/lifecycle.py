@@ -3,7 +3,7 @@
 Its job: `decide(request, event)`, pure and total: every event is answered in every status, and what does not apply
 changes nothing. Chains are watched independently, so events come in any order: a receipt may be known before our own
 quorum, a delivery before the receipt. Later facts win over earlier statuses; no event moves a request backwards but
-those that say something was lost.
+those that say something was lost, and an end is undone only by a chain that was rewritten below finality.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from relayer.domain.events import (
     CallbackLost,
     CallbackSubmitted,
     CancelFinal,
+    ConclusionForkedOff,
+    EndForkedOff,
     Event,
     ExecuteCertified,
     ExecutionDispatched,
@@ -33,6 +35,7 @@ from relayer.domain.events import (
     ReceiptOrphaned,
     ReceiptSeen,
     RequestFinal,
+    RequestForkedOff,
     RequestOrphaned,
     RequestRejected,
     RequestReobserved,
@@ -121,6 +124,12 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
             return _callback_final(request, event)
         case CancelFinal():
             return Decision(request) if request.status in ENDS else _to(request, Status.CANCELLED)
+        case RequestForkedOff():
+            return _request_forked_off(request)
+        case EndForkedOff():
+            return _end_forked_off(request)
+        case ConclusionForkedOff():
+            return _conclusion_forked_off(request)
         case _:
             assert_never(event)
 
@@ -193,3 +202,45 @@ def _callback_final(request: TrackedRequest, event: CallbackFinal) -> Decision:
         return Decision(request)
     end = Status.HANDLER_FAILED if event.is_handler_failed else Status.DELIVERED
     return Decision(request) if request.status is end else _to(request, end)
+
+
+def _request_forked_off(request: TrackedRequest) -> Decision:
+    """Nothing that was signed about its old place counts any more; seen again, it begins anew."""
+    if request.status in {Status.ORPHANED, Status.REJECTED}:
+        return Decision(request)
+    bare = replace(
+        request,
+        is_execute_certified=False,
+        conclusion=None,
+        execute_root=b"",
+        outcome_root=b"",
+        execute_tx_hash=b"",
+        callback_tx_hash=b"",
+    )
+    return _to(bare, Status.ORPHANED)
+
+
+def _end_forked_off(request: TrackedRequest) -> Decision:
+    """Back to the furthest place that the facts besides the end allow."""
+    if request.status not in {Status.DELIVERED, Status.HANDLER_FAILED, Status.CANCELLED}:
+        return Decision(request)
+    open_again = replace(request, callback_tx_hash=b"")
+    if request.conclusion is not None and request.outcome_root:
+        return _to(open_again, Status.CONCLUDED)
+    return _without_conclusion(open_again)
+
+
+def _conclusion_forked_off(request: TrackedRequest) -> Decision:
+    is_out_of_reach = request.status in ENDS or request.status is Status.HANDLER_FAILED
+    if request.conclusion is None or is_out_of_reach:
+        return Decision(request)
+    return _without_conclusion(replace(request, callback_tx_hash=b""))
+
+
+def _without_conclusion(request: TrackedRequest) -> Decision:
+    open_again = replace(request, conclusion=None, outcome_root=b"")
+    if not request.is_call:
+        return _to(open_again, Status.FINAL, EffectKind.READ_ANSWER)
+    if not request.is_execute_certified:
+        return _to(open_again, Status.FINAL)
+    return _to(open_again, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)

@@ -47,7 +47,8 @@ def check_chain(chain: ChainStatus, max_lag_blocks: int = MAX_LAG_BLOCKS) -> Che
     """Whether the chain is worked on and its final blocks are taken in, but for `max_lag_blocks`."""
     name = f"chain {chain.caip2}"
     if chain.halt_reason:
-        return Check(name, is_ok=False, reason=f"halted: {chain.halt_reason}")
+        reason = f"halted: {chain.halt_reason}; see `xvm chain halts`"
+        return Check(name, is_ok=False, reason=reason)
     if chain.tip is None:
         return Check(name, is_ok=False, reason="its head has not been read yet: do the RPC endpoints answer?")
     lag = chain.lag_blocks

@@ -37,11 +37,13 @@ _CHATTY_LIBRARIES: Final = ("aiosqlite", "alembic", "apscheduler", "asyncio")
 """They tell each step of their own work below WARNING: every statement and job, which buries what the node says."""
 
 
-def configure_logging(level: str, *, is_json: bool | None = None, stream: TextIO = sys.stderr) -> None:
+def configure_logging(level: str, *, is_json: bool | None = None, stream: TextIO | None = None) -> None:
     """Set up all logging of the process. Calling it again replaces the former set-up.
 
-    `level` is a standard name such as `info`. `is_json` None means: JSON unless `stream` is a terminal.
+    `level` is a standard name such as `info`. `stream` None means stderr as it is now; `is_json` None means: JSON
+    unless the stream is a terminal.
     """
+    stream = sys.stderr if stream is None else stream
     number = logging.getLevelNamesMapping()[level.upper()]
     shared: list[Processor] = [
         merge_contextvars,

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from attestation.statement import Rotate
 from relayer.domain.blocks import BlockRef
+from relayer.domain.halt import Halt
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,9 +19,9 @@ class ChainStatus:
     """One configured chain as of the last look. `caip2` and `name` as the port `Chain` has them.
 
     `tip` is None before the first look; `final_number` is -1 while nothing is final; `taken_in_number` is the height up
-    to which all final blocks are taken in, -1 before the first. `gateway` is ERC-7930, `halt_reason` an error's code
-    and text, empty while the chain is worked on. `rival_rotations` are signers found to have signed another set for the
-    gateway's next epoch than this node's operator accepted, with what they signed.
+    to which all final blocks are taken in, -1 before the first. `gateway` is ERC-7930, `halt` None while it is worked
+    on. `rival_rotations` are signers found to have signed another set for the gateway's next epoch than this node's
+    operator accepted, with what they signed.
     """
 
     caip2: str
@@ -29,8 +30,13 @@ class ChainStatus:
     tip: BlockRef | None
     final_number: int
     taken_in_number: int
-    halt_reason: str = ""
+    halt: Halt | None = None
     rival_rotations: tuple[tuple[bytes, Rotate], ...] = ()
+
+    @property
+    def halt_reason(self) -> str:
+        """The error's code and text, empty while the chain is worked on."""
+        return "" if self.halt is None else f"{self.halt.code}: {self.halt.reason}"
 
     @property
     def lag_blocks(self) -> int:

@@ -19,6 +19,7 @@ from attestation.statement import Statement
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
@@ -234,7 +235,9 @@ class Commit:
     epochs             upserted by (gateway, epoch)
     accepted           upserted by epoch
     foreign            inserted, one per (root, signer); a repeated one is left as it is
+    dropped_epochs     (gateway, epoch) deleted
     evidence           inserted, one per (offence, signer, guard key); a repeated one is left as it is
+    halts              upserted by (chain, at)
     """
 
     observed: tuple[Change, ...] = ()
@@ -256,7 +259,9 @@ class Commit:
     epochs: tuple[StoredEpoch, ...] = ()
     accepted: tuple[AcceptedSet, ...] = ()
     foreign: tuple[ForeignStatements, ...] = ()
+    dropped_epochs: tuple[tuple[bytes, int], ...] = ()
     evidence: tuple[EvidenceRow, ...] = ()
+    halts: tuple[Halt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +312,27 @@ class Store(Protocol):
 
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
         """Every signer set that the operator accepted, by epoch, ascending."""
+        ...
+
+    async def load_halts(self) -> Sequence[Halt]:
+        """Every time that work on a chain stopped, oldest first, ended ones too."""
+        ...
+
+    # what rests on a chain's blocks; these read whole tables, for an operator's command and no stage
+    async def load_request_blocks(self, source_gateway: bytes) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Where the requests of this gateway stand, highest first."""
+        ...
+
+    async def load_conclusion_blocks(self, chain: str) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Blocks of this destination chain with a receipt, or at which a concluded QUERY was read, highest first."""
+        ...
+
+    async def load_ended_since(self, source_gateway: bytes, at: float) -> Sequence[RequestId]:
+        """Requests of this gateway that came to DELIVERED, HANDLER_FAILED or CANCELLED at or after this time."""
+        ...
+
+    async def load_settled_transactions(self, chain: str, above: int) -> Sequence[OwnTransaction]:
+        """CONFIRMED and FAILED ones mined above this height, by nonce."""
         ...
 
     # requests

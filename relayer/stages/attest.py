@@ -70,15 +70,15 @@ class AttestStage:
     def _is_signable(self, batch: Batch) -> bool:
         """Whether it can be decided now who signs: the gateway's epochs are known, and both chains stand as taken in.
 
-        SECURITY: nothing is signed about, or for, a chain that contradicted itself. A halt does not outlive its
-        process, so after a start each chain is looked at before anything that an earlier process left is signed.
+        SECURITY: nothing is signed about, or for, a chain that contradicted itself; and after a start each chain is
+        looked at before anything that an earlier process left is signed, for it may have done so meanwhile.
         """
         desk = self._desk
         route = desk.routes.get(batch.route)
         if route is None or desk.epochs.newest(batch.verifying_gateway) is None:
             return False
         chains = {route.source_chain, route.destination_chain}
-        return desk.halted.keys().isdisjoint(chains) and all(desk.tips[chain].is_verified for chain in chains)
+        return not desk.is_halted(route) and all(desk.tips[chain].is_verified for chain in chains)
 
     async def _sign(self, batch: Batch) -> Attestation | None:
         desk = self._desk

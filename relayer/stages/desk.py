@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from attestation.statement import Rotate
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import Head
-from relayer.domain.route import RouteTable
+from relayer.domain.halt import Halt
+from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import ENDS
 from relayer.observability.metrics import UNKNOWN, Metrics
 from relayer.ports.clock import Clock
@@ -109,7 +110,7 @@ class Desk:
     bells: Bells
     tips: dict[str, Tip]
     writing: asyncio.Lock = field(default_factory=asyncio.Lock)
-    halted: dict[str, str] = field(default_factory=dict)
+    halted: dict[str, Halt] = field(default_factory=dict)
     store_fault: str = ""
     signed_at: dict[bytes, float] = field(default_factory=dict)
     rotations: dict[bytes, Batch] = field(default_factory=dict)
@@ -120,6 +121,10 @@ class Desk:
         await self.store.commit(commit)
         for change in (*commit.observed, *commit.changes):
             self._count(change)
+
+    def is_halted(self, route: Route) -> bool:
+        """Whether either chain of the route contradicted itself."""
+        return not self.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
 
     def _count(self, change: Change) -> None:
         request = change.request

@@ -13,9 +13,12 @@ from attestation.batch import Attestation as IndexedAttestation
 from attestation.batch import Batch as SignedBatch
 from attestation.batch import VerifiedAttestation
 from attestation.quorum import Quorum
+from attestation.statement import Execute, Outcome
 from relayer.domain.batch import Batch, BatchKind, request_ids
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import ExecuteCertified, OutcomeCertified
+from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, Commit, StoredEpoch
 from relayer.stages.desk import Desk
@@ -46,8 +49,9 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     for batch in certified:
         due_at = now + desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
         event = ExecuteCertified(batch.root) if batch.kind is BatchKind.EXECUTE else OutcomeCertified(batch.root)
-        for identifier in request_ids(batch):
-            draft.apply(identifier, event, due_at)
+        for statement in batch.statements:
+            if isinstance(statement, Execute | Outcome) and _is_current(statement, draft.get(statement.request_id)):
+                draft.apply(statement.request_id, event, due_at)
     whole = tuple((EffectKind.SPLIT_BATCH, batch.root) for batch in certified)
     commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates), done=(*rest.done, *whole)))
     await desk.commit(commit)
@@ -56,6 +60,18 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
         signed_at = desk.signed_at.pop(batch.root, now)
         desk.metrics.quorum_duration.labels(batch.verifying_chain, batch.kind).observe(max(now - signed_at, 0.0))
     desk.bells.ring_effects({effect.chain for effect in commit.effects})
+
+
+def _is_current(statement: Execute | Outcome, request: TrackedRequest | None) -> bool:
+    """Whether the statement is about what this node holds now.
+
+    SECURITY: attestations over a fork that is dead still arrive; their certificate must move nothing on the new one.
+    """
+    if request is None or request.status is Status.ORPHANED:
+        return False
+    if isinstance(statement, Execute):
+        return statement.block_hash == request.block.hash
+    return request.conclusion is not None and request.conclusion.outcome == statement
 
 
 def certify(batch: Batch, epoch: StoredEpoch, attestations: Sequence[Attestation], now: float) -> Certificate | None:

@@ -15,6 +15,7 @@ import structlog
 from relayer.errors import ConsistencyError, RejectedError, StoreUnavailable, TransientError
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.desk import Desk
+from relayer.stages.halts import halt_chain, restore_halts
 from relayer.stages.stage import Stage
 from relayer.stages.watch import WatchStage
 
@@ -30,7 +31,8 @@ class Runner:
         self._jitter = jitter
 
     async def run(self) -> None:
-        """Until cancelled, or until a stage ends with an error that nobody planned for."""
+        """Until cancelled, or until a stage ends with an error that nobody planned for. Raises `StoreUnavailable`."""
+        await restore_halts(self._desk)
         async with asyncio.TaskGroup() as group:
             for stage in self._stages:
                 group.create_task(self._loop(stage), name=f"{stage.name} {stage.chain}".strip())
@@ -51,7 +53,7 @@ class Runner:
                 await self._desk.clock.sleep(delay * self._jitter.uniform(0.5, 1.0))
                 continue
             except ConsistencyError as error:
-                self._halt(stage, error)
+                await self._halt(stage, error)
                 return
             failures = 0
             self._desk.store_fault = ""
@@ -65,13 +67,12 @@ class Runner:
         self._desk.metrics.stage_duration.labels(stage.name, stage.chain).observe(loop.time() - started)
         return is_more
 
-    def _halt(self, stage: Stage, error: ConsistencyError) -> None:
+    async def _halt(self, stage: Stage, error: ConsistencyError) -> None:
         """SECURITY: a chain that contradicts itself is not signed about any more until an operator has looked."""
         self._count(stage, error.code)
-        if stage.chain:
-            self._desk.halted[stage.chain] = str(error)
-            self._desk.metrics.chain_halted.labels(stage.chain).set(1)
         _log.critical("chain_halted", chain=stage.chain, stage=stage.name, code=error.code, reason=str(error))
+        if stage.chain:
+            await halt_chain(self._desk, stage.chain, error)
 
     def _report(self, stage: Stage, error: TransientError | RejectedError) -> None:
         self._count(stage, error.code)

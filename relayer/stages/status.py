@@ -19,7 +19,7 @@ def chain_status(desk: Desk, chain: Chain) -> ChainStatus:
         tip=head,
         final_number=-1 if tip.head is None else tip.head.final_number,
         taken_in_number=tip.final_number,
-        halt_reason=desk.halted.get(chain.caip2, ""),
+        halt=desk.halted.get(chain.caip2),
         rival_rotations=tuple(
             (signer, rotate)
             for (gateway, signer), rotate in sorted(desk.rival_rotations.items())

@@ -127,7 +127,7 @@ class SubmitStage:
             await desk.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
 
     async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
-        """What could not become a job (its route is gone from the configuration) must not be claimed again at once."""
+        """What could not become a job (its route is halted, or not configured) must not be claimed again at once."""
         worked = {request.request_id for job in jobs for batch in job.batches for request in batch.requests}
         idle = [row for row in rows if row.subject not in worked]
         if not idle:
@@ -152,7 +152,8 @@ class SubmitStage:
         for (purpose, route_key), by_root in wanted.items():
             route = self._desk.routes.get(route_key)
             certified = tuple(_certified(by_root, batches, certificates))
-            if route is not None and certified:
+            # SECURITY: what was certified about a chain that contradicted itself may never have happened.
+            if route is not None and certified and not self._desk.is_halted(route):
                 jobs.append(_Job(purpose, route, certified))
         return jobs
 

@@ -141,8 +141,12 @@ class WatchStage:
         for ref in (*(block.ref for block in reversed(cursor.seen)), cursor.final):
             if await self._chain.fetch_block_ref(ref.number) == ref:
                 return ref
+        found = await self._chain.fetch_block_ref(cursor.final.number)
+        if found is None or found == cursor.final:
+            # Endpoints that fell behind meanwhile prove nothing: only another block at this height does.
+            raise RpcUnavailable(f"{self._chain.name}: block {cursor.final.number} is not served at the moment")
         # SECURITY: what was signed as final is not final. Nothing more is signed about this chain.
-        raise ReorgBelowFinality(f"{self._chain.name}: block {cursor.final.number} was final and is no longer there")
+        raise ReorgBelowFinality(self._chain.name, found.number, cursor.final.hash, found.hash)
 
     async def _take_in(self, cursor: ChainCursor, blocks: Sequence[ObservedBlock], final_number: int) -> None:
         extended = cursor.extend(blocks)

@@ -19,6 +19,7 @@ from attestation.words import WORD_LENGTH
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef, Location
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor, SeenBlock
 from relayer.domain.status import Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
@@ -125,7 +126,7 @@ def to_tracked(row: Loaded) -> TrackedRequest:
         is_execute_certified=row["is_execute_certified"],
         conclusion=None
         if outcome is None
-        else Conclusion(_to_outcome(outcome), row["conclusion_return_data"], row["conclusion_tx_hash"]),
+        else Conclusion(to_outcome(outcome), row["conclusion_return_data"], row["conclusion_tx_hash"]),
         execute_root=row["execute_root"],
         outcome_root=row["outcome_root"],
         execute_tx_hash=row["execute_tx_hash"],
@@ -409,6 +410,34 @@ def to_epoch(row: Loaded) -> StoredEpoch:
     return StoredEpoch(row["gateway"], row["epoch"], decode_signer_set(row["signer_set"]), row["valid_until"])
 
 
+def halt_values(halt: Halt) -> Values:
+    """A time at which work on a chain stopped."""
+    return {
+        "chain": halt.chain,
+        "code": halt.code,
+        "reason": halt.reason,
+        "held_number": None if halt.held is None else halt.held.number,
+        "held_hash": None if halt.held is None else halt.held.hash,
+        "found_hash": halt.found_hash,
+        "at": halt.at,
+        "resumed_at": halt.resumed_at,
+    }
+
+
+def to_halt(row: Loaded) -> Halt:
+    """From a row of halts."""
+    number, block_hash = row["held_number"], row["held_hash"]
+    return Halt(
+        chain=row["chain"],
+        code=row["code"],
+        reason=row["reason"],
+        held=None if number is None else BlockRef(number, block_hash),
+        found_hash=row["found_hash"],
+        at=row["at"],
+        resumed_at=row["resumed_at"],
+    )
+
+
 def foreign_values(foreign: ForeignStatements) -> Values:
     """What a peer signed under a foreign root."""
     return {"root": foreign.root, "signer": foreign.signer, "statements": encode_statements(foreign.statements)}
@@ -441,10 +470,11 @@ def to_evidence(row: Loaded) -> EvidenceRow:
 
 
 def _to_conclusion(row: Loaded) -> Conclusion:
-    return Conclusion(_to_outcome(row["outcome"]), row["return_data"], row["tx_hash"])
+    return Conclusion(to_outcome(row["outcome"]), row["return_data"], row["tx_hash"])
 
 
-def _to_outcome(data: bytes) -> Outcome:
+def to_outcome(data: bytes) -> Outcome:
+    """From the binary form of one outcome."""
     (outcome,) = parse_statements(data)
     assert isinstance(outcome, Outcome)
     return outcome

@@ -16,6 +16,7 @@ from attestation.statement import Execute, Outcome, Statement
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -39,7 +40,14 @@ from relayer.ports.store import (
 )
 from relayer.store.folding import Folded, conflict_of, fold_changes
 from relayer.store.places import destination_chain_of, source_chain_of
-from relayer.store.waiting import AWAITING_EXECUTE, AWAITING_OUTCOME, EXPIRABLE, OPEN_TRANSACTIONS
+from relayer.store.waiting import (
+    AWAITING_EXECUTE,
+    AWAITING_OUTCOME,
+    ENDED_ON_SOURCE,
+    EXPIRABLE,
+    OPEN_TRANSACTIONS,
+    SETTLED_TRANSACTIONS,
+)
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -66,6 +74,7 @@ class MemoryStore:
         self._accepted: dict[int, AcceptedSet] = {}
         self._foreign: dict[tuple[bytes, bytes], ForeignStatements] = {}
         self._evidence: dict[tuple[str, bytes, bytes], EvidenceRow] = {}
+        self._halts: dict[tuple[str, float], Halt] = {}
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it at once. Raises `StoreConflict`."""
@@ -84,10 +93,13 @@ class MemoryStore:
         self._fees += commit.fees
         self._cursors |= {cursor.chain: cursor for cursor in commit.cursors}
         self._peer_cursors |= dict(commit.peer_cursors)
+        for key in commit.dropped_epochs:
+            self._epochs.pop(key, None)
         self._epochs |= {(epoch.gateway, epoch.epoch): epoch for epoch in commit.epochs}
         self._accepted |= {accepted.numbered.epoch: accepted for accepted in commit.accepted}
         _insert_new(self._foreign, commit.foreign, lambda foreign: (foreign.root, foreign.signer))
         _insert_new(self._evidence, commit.evidence, lambda row: (row.offence, row.signer, row.guard_key))
+        self._halts |= {(halt.chain, halt.at): halt for halt in commit.halts}
 
     async def load_cursor(self, chain: str) -> ChainCursor | None:
         """How far `chain` was taken in."""
@@ -101,6 +113,38 @@ class MemoryStore:
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
         """What the operator accepted, by epoch."""
         return [accepted for _, accepted in sorted(self._accepted.items())]
+
+    async def load_halts(self) -> Sequence[Halt]:
+        """Every time that work on a chain stopped, oldest first."""
+        return tuple(self._halts.values())
+
+    async def load_request_blocks(self, source_gateway: bytes) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Where the requests of this gateway stand, highest first."""
+        found = [
+            (identifier, tracked.block)
+            for identifier, tracked in self._requests.items()
+            if tracked.request.source_gateway == source_gateway
+        ]
+        return sorted(found, key=lambda place: -place[1].number)
+
+    async def load_conclusion_blocks(self, chain: str) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Blocks of this destination chain with a receipt, or at which a concluded QUERY was read, highest first."""
+        found = [(r.request_id, _block_of(r.conclusion.outcome)) for r in self._receipts.values() if r.chain == chain]
+        found += [
+            (identifier, _block_of(tracked.conclusion.outcome))
+            for identifier, tracked in self._requests.items()
+            if tracked.conclusion and not tracked.is_call and destination_chain_of(tracked) == chain
+        ]
+        return sorted(found, key=lambda place: (place[1], place[0]), reverse=True)
+
+    async def load_ended_since(self, source_gateway: bytes, at: float) -> Sequence[RequestId]:
+        """Requests of this gateway that came to an end told by their source at or after this time."""
+        return [
+            identifier
+            for identifier, tracked in self._requests.items()
+            if tracked.request.source_gateway == source_gateway
+            and any(step.after in ENDED_ON_SOURCE and step.at >= at for step in self._transitions[identifier])
+        ]
 
     async def load_requests(self, request_ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:
         """Those that exist, by id."""
@@ -260,6 +304,18 @@ class MemoryStore:
             for (where, who, nonce), transaction in self._transactions.items()
             if (where, who) == (chain, sender) and nonce >= first and transaction.status is not TransactionStatus.LOST
         )
+
+    async def load_settled_transactions(self, chain: str, above: int) -> Sequence[OwnTransaction]:
+        """CONFIRMED and FAILED ones mined above this height, by nonce."""
+        settled = [
+            transaction
+            for transaction in self._transactions.values()
+            if transaction.chain == chain
+            and transaction.status in SETTLED_TRANSACTIONS
+            and transaction.mined is not None
+            and transaction.mined.number > above
+        ]
+        return sorted(settled, key=lambda transaction: transaction.nonce)
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
         """Our own transactions that carried the request, oldest first."""

@@ -40,6 +40,7 @@ from relayer.store.tables import (
     FEE_ENTRIES,
     FOREIGN_MENTIONS,
     FOREIGN_STATEMENTS,
+    HALTS,
     OUTBOX,
     PEER_CURSORS,
     RECEIPTS,
@@ -84,6 +85,8 @@ async def write_commit(connection: AsyncConnection, commit: Commit) -> None:
         await _write_cursor(connection, cursor)
     peers = [{"peer": key, "cursor": cursor} for key, cursor in commit.peer_cursors]
     await upsert(connection, PEER_CURSORS, ["peer"], peers)
+    for gateway, epoch in commit.dropped_epochs:
+        await delete_keys(connection, EPOCHS.c.epoch, [epoch], EPOCHS.c.gateway == gateway)
     epochs = [mapping.epoch_values(epoch) for epoch in commit.epochs]
     await upsert(connection, EPOCHS, ["gateway", "epoch"], epochs)
     accepted = [mapping.accepted_values(each) for each in commit.accepted]
@@ -91,6 +94,7 @@ async def write_commit(connection: AsyncConnection, commit: Commit) -> None:
     for foreign in commit.foreign:
         await _write_foreign(connection, foreign)
     await insert_missing(connection, EVIDENCE, [mapping.evidence_values(row) for row in commit.evidence])
+    await upsert(connection, HALTS, ["chain", "at"], [mapping.halt_values(halt) for halt in commit.halts])
 
 
 async def _write_requests(connection: AsyncConnection, folded: Mapping[RequestId, Folded]) -> None:

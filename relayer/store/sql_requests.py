@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Select, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import BatchKind
+from relayer.domain.blocks import BlockRef
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.store import FeeEntry, RequestFilter, Transition
@@ -26,6 +27,7 @@ from relayer.store.tables import (
     REQUESTS,
     TRANSITIONS,
 )
+from relayer.store.waiting import ENDED_ON_SOURCE
 
 _TRACKED: Final[Select[Any]] = select(
     REQUESTS,
@@ -65,6 +67,27 @@ class RequestLoaders(SqlReader):
         where = (IS_QUERY, REQUESTS.c.route == route, REQUESTS.c.block_number == number)
         rows = await self._load(_TRACKED.where(*where).order_by(*_LOG_ORDER))
         return [to_tracked(row) for row in rows]
+
+    async def load_request_blocks(self, source_gateway: bytes) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Where the requests of this gateway stand, highest first."""
+        rows = await self._load(
+            select(REQUESTS.c.request_id, REQUESTS.c.block_number, REQUESTS.c.block_hash)
+            .where(REQUESTS.c.source_gateway == source_gateway)
+            .order_by(REQUESTS.c.block_number.desc(), REQUESTS.c.row)
+        )
+        return [(RequestId(row["request_id"]), BlockRef(row["block_number"], row["block_hash"])) for row in rows]
+
+    async def load_ended_since(self, source_gateway: bytes, at: float) -> Sequence[RequestId]:
+        """Requests of this gateway that came to an end told by their source at or after this time."""
+        ends = [status.value for status in ENDED_ON_SOURCE]
+        rows = await self._load(
+            select(REQUESTS.c.request_id)
+            .join(TRANSITIONS, TRANSITIONS.c.request_row == REQUESTS.c.row)
+            .where(REQUESTS.c.source_gateway == source_gateway, TRANSITIONS.c.after.in_(ends), TRANSITIONS.c.at >= at)
+            .group_by(REQUESTS.c.row, REQUESTS.c.request_id)
+            .order_by(REQUESTS.c.row)
+        )
+        return [RequestId(row["request_id"]) for row in rows]
 
     async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
         """Open CALLs to this chain whose expiry is < clock, oldest first."""

@@ -12,9 +12,18 @@ from relayer.domain.blocks import BlockRef
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, PinnedAnswer, Receipt
 from relayer.store.columns import HIGHEST_ROW
-from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_receipt
+from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_outcome, to_receipt
 from relayer.store.sql_reading import SqlReader, in_order
-from relayer.store.tables import ANSWERS, ATTESTATIONS, BATCHES, CERTIFICATES, RECEIPTS
+from relayer.store.tables import (
+    ANSWERS,
+    ATTESTATIONS,
+    BATCHES,
+    CERTIFICATES,
+    CONCLUSIONS,
+    IS_QUERY,
+    RECEIPTS,
+    REQUESTS,
+)
 
 
 class ResultLoaders(SqlReader):
@@ -36,6 +45,20 @@ class ResultLoaders(SqlReader):
             if BlockRef(receipt.conclusion.outcome.height, receipt.conclusion.outcome.block_hash) in wanted
         ]
         return sorted(there, key=_log_order)
+
+    async def load_conclusion_blocks(self, chain: str) -> Sequence[tuple[RequestId, BlockRef]]:
+        """Blocks of this destination chain with a receipt, or at which a concluded QUERY was read, highest first."""
+        receipts = select(RECEIPTS.c.request_id, RECEIPTS.c.outcome).where(RECEIPTS.c.chain == chain)
+        answers = (
+            select(REQUESTS.c.request_id, CONCLUSIONS.c.outcome)
+            .join(CONCLUSIONS, CONCLUSIONS.c.request_row == REQUESTS.c.row)
+            .where(IS_QUERY, REQUESTS.c.destination_chain == chain)
+        )
+        found = []
+        for row in (*await self._load(receipts), *await self._load(answers)):
+            outcome = to_outcome(row["outcome"])
+            found.append((RequestId(row["request_id"]), BlockRef(outcome.height, outcome.block_hash)))
+        return sorted(found, key=lambda place: (place[1], place[0]), reverse=True)
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
         """Answers read on `chain` whose pin's child is at or below this height, lowest first."""

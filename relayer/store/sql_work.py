@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from attestation.request import RequestId
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor
 from relayer.ports.store import (
     AcceptedSet,
@@ -29,6 +30,7 @@ from relayer.store.mapping import (
     to_epoch,
     to_evidence,
     to_foreign,
+    to_halt,
     to_outbox_row,
     to_transaction,
 )
@@ -42,12 +44,14 @@ from relayer.store.tables import (
     EVIDENCE,
     FOREIGN_MENTIONS,
     FOREIGN_STATEMENTS,
+    HALTS,
     IS_OPEN_TRANSACTION,
     OUTBOX,
     PEER_CURSORS,
     SEEN_BLOCKS,
     TRANSACTIONS,
 )
+from relayer.store.waiting import SETTLED_TRANSACTIONS
 
 
 class WorkLoaders(SqlReader):
@@ -65,6 +69,10 @@ class WorkLoaders(SqlReader):
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
         """What the operator accepted, by epoch."""
         return [to_accepted(row) for row in await self._load(select(ACCEPTED_SETS).order_by(ACCEPTED_SETS.c.epoch))]
+
+    async def load_halts(self) -> Sequence[Halt]:
+        """Every time that work on a chain stopped, oldest first."""
+        return [to_halt(row) for row in await self._load(select(HALTS).order_by(HALTS.c.row))]
 
     async def load_due_effects(
         self, kinds: frozenset[EffectKind], chain: str | None, now: float, limit: int
@@ -105,6 +113,19 @@ class WorkLoaders(SqlReader):
             )
         )
         return frozenset(row["nonce"] for row in rows)
+
+    async def load_settled_transactions(self, chain: str, above: int) -> Sequence[OwnTransaction]:
+        """CONFIRMED and FAILED ones mined above this height, by nonce."""
+        settled = [status.value for status in SETTLED_TRANSACTIONS]
+        return await self._transactions(
+            select(TRANSACTIONS)
+            .where(
+                TRANSACTIONS.c.chain == chain,
+                TRANSACTIONS.c.status.in_(settled),
+                TRANSACTIONS.c.mined_number > above,
+            )
+            .order_by(TRANSACTIONS.c.nonce, TRANSACTIONS.c.row)
+        )
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
         """Our own transactions that carried the request, oldest first."""

@@ -355,6 +355,23 @@ class AcceptedSetRow(StoreTable, table=True):
     at: float = _column(Double())
 
 
+class HaltRow(StoreTable, table=True):
+    """A time at which work on a chain stopped. `resumed_at` is NULL while it lasts."""
+
+    __tablename__ = "halts"
+    __table_args__ = (UniqueConstraint("chain", "at"),)
+
+    row: int = _row()
+    chain: str = _column(Text())
+    code: str = _column(Text())
+    reason: str = _column(Text())
+    held_number: int | None = _column(uint64(), nullable=True)
+    held_hash: bytes | None = _column(Blob(), nullable=True)
+    found_hash: bytes = _column(Blob())
+    at: float = _column(Double())
+    resumed_at: float | None = _column(Double(), nullable=True)
+
+
 class PeerCursorRow(StoreTable, table=True):
     """Where to go on with a peer's attestations."""
 
@@ -442,6 +459,7 @@ PEER_CURSORS: Final = _table_of(PeerCursorRow)
 FOREIGN_STATEMENTS: Final = _table_of(ForeignStatementsRow)
 FOREIGN_MENTIONS: Final = _table_of(ForeignMentionRow)
 EVIDENCE: Final = _table_of(StoredEvidenceRow)
+HALTS: Final = _table_of(HaltRow)
 GUARD_CLAIMS: Final = _table_of(GuardClaimRow)
 
 

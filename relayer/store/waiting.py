@@ -20,5 +20,11 @@ AWAITING_EXECUTE: Final = (*EXPIRABLE, Status.FINAL, Status.LANDED)
 AWAITING_OUTCOME: Final = (Status.CONCLUDED, Status.ATTESTED, Status.CALLBACK_HELD, Status.SUBMITTED)
 """A request whose Outcome statement has not been used on its source in a final block."""
 
+ENDED_ON_SOURCE: Final = (Status.DELIVERED, Status.HANDLER_FAILED, Status.CANCELLED)
+"""What a final block of the source chain says has become of a request."""
+
+SETTLED_TRANSACTIONS: Final = (TransactionStatus.CONFIRMED, TransactionStatus.FAILED)
+"""One of our own transactions that stands in a final block."""
+
 OPEN_TRANSACTIONS: Final = (TransactionStatus.SIGNED, TransactionStatus.MINED)
 """One of our own transactions that may still change."""

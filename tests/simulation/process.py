@@ -30,6 +30,7 @@ from relayer.stages.desk import Bell, Bells, Desk, Tip
 from relayer.stages.epochs import EpochBook
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
+from relayer.stages.halts import restore_halts
 from relayer.stages.inbox import Inbox
 from relayer.stages.rotate import RotateStage
 from relayer.stages.runner import Runner
@@ -89,6 +90,7 @@ class Process:
     ) -> None:
         self._interruptions = interruptions
         self.is_alive = True
+        self.is_restored = False
         self.commits = 0
         self.views = {
             chain.caip2: ChainView(chain, self, calls, keccak256(key.key + chain.address)[:20]) for chain in chains
@@ -128,6 +130,12 @@ class Process:
                 RotateStage(self.desk, view),
             ]
         self.runner = Runner(self.desk, self.stages, random.Random(0))
+
+    async def restore(self) -> None:
+        """What the runner does before its stages run."""
+        if not self.is_restored:
+            self.is_restored = True
+            await restore_halts(self.desk)
 
     def require_life(self) -> None:
         """Raise `ProcessDied` if the process is gone."""

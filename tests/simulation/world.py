@@ -488,13 +488,16 @@ class World:
             self._begin(process, f"{stage.name} {stage.chain}", self._run(process, stage))
 
     async def _run(self, process: Process, stage: Stage) -> None:
+        await process.restore()
+        if stage.chain in process.desk.halted:
+            return
         commits = process.commits
         try:
             is_more = await process.runner._step(stage)
         except TransientError:
             return
         except ConsistencyError as error:
-            process.runner._halt(stage, error)
+            await process.runner._halt(stage, error)
             return
         if isinstance(stage, SubmitStage) and not self.is_gated and not is_more and process.commits == commits:
             assert not self.left_undone(process, stage), self.left_undone(process, stage)

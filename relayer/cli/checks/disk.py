@@ -63,7 +63,28 @@ async def examine_databases(settings: Settings, key: SigningKey | None) -> list[
         # SECURITY: the libraries' texts may hold the URL, and so a password.
         advice = "see whether its server runs and takes this user"
         return [fault("disk", "databases", f"no connection ({type(error).__name__})", advice)]
-    return [_store_finding(settings, is_store_current), _guard_finding(settings, is_guard_current, has_signed)]
+    findings = [_store_finding(settings, is_store_current), _guard_finding(settings, is_guard_current, has_signed)]
+    return [*findings, *(await _halt_findings(settings) if is_store_current else ())]
+
+
+async def _halt_findings(settings: Settings) -> list[Finding]:
+    """Chains on which the node does nothing until its operator has looked."""
+    names = {chain.caip2: chain.name for chain in settings.chains}
+    engine = open_engine(settings.store_url)
+    try:
+        halts = await SqlStore(engine).load_halts()
+    finally:
+        await engine.dispose()
+    return [
+        fault(
+            names[halt.chain],
+            "halted",
+            f"{halt.code}: {halt.reason}",
+            f"compare explorers; then stop the relayer and `xvm chain resume {names[halt.chain]} --dry-run`",
+        )
+        for halt in halts
+        if halt.resumed_at is None and halt.chain in names
+    ]
 
 
 def _store_finding(settings: Settings, is_store_current: bool) -> Finding:

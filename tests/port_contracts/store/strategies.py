@@ -13,6 +13,7 @@ from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor, SeenBlock
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -216,6 +217,19 @@ rests = st.builds(
     ),
     accepted=some(
         st.builds(lambda e, at: AcceptedSet(NumberedSet(e, make_signer_set()), at), st.integers(1, 3), times)
+    ),
+    dropped_epochs=some(st.tuples(st.sampled_from(GATEWAYS), st.integers(1, 3))),
+    halts=some(
+        st.builds(
+            Halt,
+            chains,
+            st.just("reorg_below_finality"),
+            st.sampled_from(("", "block 7")),
+            st.sampled_from((None, *BLOCKS)),
+            blobs,
+            times,
+            st.none() | times,
+        )
     ),
     foreign=some(foreign),
     evidence=some(

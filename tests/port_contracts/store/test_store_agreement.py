@@ -88,6 +88,11 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     "foreign": lambda s: s.load_foreign_statements(SIGNERS[0], IDS[:3]),
     "accepted": lambda s: s.load_accepted_sets(),
     "evidence": lambda s: s.list_evidence(),
+    "halts": lambda s: s.load_halts(),
+    "request blocks": lambda s: s.load_request_blocks(SOURCE_GATEWAY),
+    **{f"conclusion blocks on {c}": lambda s, c=c: s.load_conclusion_blocks(c) for c in CHAINS},
+    "ended since": lambda s: s.load_ended_since(SOURCE_GATEWAY, NOW + 2),
+    "settled transactions": lambda s: s.load_settled_transactions(DESTINATION_CHAIN, 10),
 }
 """Everything that can be asked and has an order; the rest is compared in `compare`."""
 

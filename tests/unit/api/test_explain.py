@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from attestation.statement import OutcomeKind
 from relayer.api.explain import Facts, explain
 from relayer.domain.blocks import BlockRef
+from relayer.domain.halt import Halt
 from relayer.domain.route import Route
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -146,9 +147,10 @@ def test_a_query_is_explained_as_a_question() -> None:
 
 
 def test_a_halted_chain_of_the_route_is_told_of() -> None:
-    halted = replace(SOURCE, halt_reason="reorg_below_finality: block 7")
+    halted = replace(SOURCE, halt=Halt(SOURCE.caip2, "reorg_below_finality", "block 7", None, b"", 1.0))
     text = explain(_facts(track(), source=halted))
     assert "halted eip155:31337 (reorg_below_finality: block 7)" in text
+    assert "`xvm chain resume one`" in text
     assert "halted" not in explain(_facts(_at(Status.DELIVERED), source=halted))
 
 

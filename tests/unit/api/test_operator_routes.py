@@ -19,6 +19,7 @@ from relayer.api.app import create_app
 from relayer.api.operator_routes import MAX_CONCURRENT_READS
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.halt import Halt
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.errors import StoreConflict, StoreUnavailable, TransientError
@@ -60,6 +61,9 @@ class StillClock:
         raise AssertionError(f"nobody who looks waits {seconds} s")
 
 
+HALT = Halt(SOURCE_CHAIN, "reorg_below_finality", "block 7 is another", BlockRef(7, b"\x11" * 32), b"\x22" * 32, NOW)
+
+
 @dataclass
 class KnownStatus:
     """A node with three peers, of which two are up, on two chains."""
@@ -69,7 +73,7 @@ class KnownStatus:
     started_at: float = NOW - 60
     last_beat_at: float = NOW - 1
     store_fault: str = ""
-    halt_reason: str = ""
+    halt: Halt | None = None
     up: frozenset[bytes] = frozenset(PEER_KEYS[:2])
     lag: int = 0
     heads: tuple[PeerHead, ...] = field(default=(PeerHead(SOURCE_CHAIN, 12, 10),))
@@ -77,7 +81,7 @@ class KnownStatus:
     def chains(self) -> Sequence[ChainStatus]:
         tip = BlockRef(20, word("tip"))
         return (
-            ChainStatus(SOURCE_CHAIN, "one", SOURCE_GATEWAY, tip, 18, 18 - self.lag, self.halt_reason),
+            ChainStatus(SOURCE_CHAIN, "one", SOURCE_GATEWAY, tip, 18, 18 - self.lag, self.halt),
             ChainStatus(DESTINATION_CHAIN, "two", DESTINATION_GATEWAY, tip, 18, 18),
         )
 
@@ -296,6 +300,20 @@ async def test_the_status_tells_of_chains_peers_queues_and_epochs(client: Client
     assert told["requests"] == [{"source_chain": SOURCE_CHAIN, "status": "OBSERVED", "count": 1}]
 
 
+async def test_a_halt_is_told_with_both_blocks(client: Client, status: KnownStatus) -> None:
+    status.halt = HALT
+    [chain, _] = (await _get(client, "/v1/status"))["chains"]
+    assert chain["halt_reason"] == "reorg_below_finality: block 7 is another"
+    assert chain["halt"] == {
+        "code": "reorg_below_finality",
+        "reason": "block 7 is another",
+        "held": {"number": 7, "hash": "0x" + "11" * 32},
+        "found_hash": "0x" + "22" * 32,
+        "at": NOW,
+        "resumed_at": None,
+    }
+
+
 async def test_evidence_is_shown_byte_for_byte(client: Client, store: BusyStore) -> None:
     document = '{"b": 18446744073709551616, "a":1.50}'
     row = EvidenceRow("EQUIVOCATION", b"\x01" * 20, b"\x02" * 33, document, NOW)
@@ -337,7 +355,7 @@ async def test_a_node_is_ready_when_caught_up_with_a_store_and_a_quorum(
     assert (await _get(client, "/readyz"))["is_ok"]
     changes: list[dict[str, object]] = [
         {"lag": 17},
-        {"halt_reason": "reorg_below_finality"},
+        {"halt": HALT},
         {"store_fault": "disk full"},
         {"up": frozenset()},
     ]

@@ -26,6 +26,8 @@ from relayer.domain.events import (
     CallbackLost,
     CallbackSubmitted,
     CancelFinal,
+    ConclusionForkedOff,
+    EndForkedOff,
     Event,
     ExecuteCertified,
     ExecutionDispatched,
@@ -38,6 +40,7 @@ from relayer.domain.events import (
     ReceiptOrphaned,
     ReceiptSeen,
     RequestFinal,
+    RequestForkedOff,
     RequestOrphaned,
     RequestRejected,
     RequestReobserved,
@@ -96,6 +99,9 @@ CallbackLost          .     .     .     .     .     .     .     .     .     ATT+
 CallbackFinal         DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   .     DEL   .     DEL   .
 CallbackFinal/failed  HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   .     .     .     HDF   .
 CancelFinal           CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
+RequestForkedOff      ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   .     .
+EndForkedOff          .     .     .     .     .     .     .     .     .     .     CON   CON   CON   .     .
+ConclusionForkedOff   .     .     .     .     .     CER+X CER+X CER+X CER+X CER+X .     .     .     .     .
 """,
     Mode.QUERY: """
                       OBS   FIN   CER   EXH   DIS   LAN   CON   ATT   CBH   SUB   DEL   HDF   CAN   ORP   REJ
@@ -121,6 +127,9 @@ CallbackLost          .     .     .     .     .     .     .     .     .     ATT+
 CallbackFinal         DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   .     DEL   .     DEL   .
 CallbackFinal/failed  HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   .     .     .     HDF   .
 CancelFinal           CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
+RequestForkedOff      ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   .     .
+EndForkedOff          .     .     .     .     .     .     .     .     .     .     CON   CON   CON   .     .
+ConclusionForkedOff   .     .     .     .     .     FIN+R FIN+R FIN+R FIN+R FIN+R .     .     .     .     .
 """,
 }
 
@@ -153,6 +162,9 @@ def events_for(mode: Mode) -> dict[str, Event]:
         "CallbackFinal": CallbackFinal(is_handler_failed=False),
         "CallbackFinal/failed": CallbackFinal(is_handler_failed=True),
         "CancelFinal": CancelFinal(),
+        "RequestForkedOff": RequestForkedOff(),
+        "EndForkedOff": EndForkedOff(),
+        "ConclusionForkedOff": ConclusionForkedOff(),
     }
 
 
@@ -201,10 +213,10 @@ def pairs() -> list[tuple[Mode, str, str, str]]:
     ]
 
 
-def test_the_table_names_all_15_statuses_and_all_20_events_in_both_modes() -> None:
+def test_the_table_names_all_15_statuses_and_all_23_events_in_both_modes() -> None:
     assert list(COLUMNS.values()) == list(Status)
     assert len(Status) == 15
-    assert len(get_args(Event)) == 20
+    assert len(get_args(Event)) == 23
     for mode in Mode:
         examples = events_for(mode)
         assert list(rows_of(mode)) == list(examples)
@@ -231,9 +243,11 @@ def test_a_request_is_where_the_table_says(mode: Mode, name: str, column: str, c
 
 @pytest.mark.parametrize("mode", Mode)
 @pytest.mark.parametrize("end", sorted(ENDS))
-def test_nothing_moves_an_end(mode: Mode, end: Status) -> None:
+def test_nothing_moves_an_end_but_a_chain_that_was_rewritten_below_finality(mode: Mode, end: Status) -> None:
     before = request_in(end, mode)
     for event in events_for(mode).values():
+        if isinstance(event, RequestForkedOff | EndForkedOff):
+            continue
         decision = decide(before, event)
         assert decision.request.status is end
         assert decision.effects == ()
@@ -246,3 +260,54 @@ def test_a_first_certificate_only_moves_a_final_request(status: Status) -> None:
     assert decision.request.is_execute_certified
     assert decision.request.status is (Status.CERTIFIED if status is Status.FINAL else status)
     assert len(decision.effects) == (status is Status.FINAL)
+
+
+def test_a_request_of_a_dead_fork_keeps_nothing_that_was_said_about_its_old_place() -> None:
+    before = replace(
+        request_in(Status.SUBMITTED, Mode.CALL), execute_tx_hash=b"\x08" * 32, callback_tx_hash=b"\x09" * 32
+    )
+    after = decide(before, RequestForkedOff()).request
+    assert after == replace(observed_anew(before), status=Status.ORPHANED)
+
+
+def observed_anew(request: TrackedRequest) -> TrackedRequest:
+    """The request as it was when it was first seen."""
+    return TrackedRequest(
+        request.request_id,
+        request.request,
+        request.route,
+        request.location,
+        request.source_timestamp,
+        request.fee,
+        request.deadline,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_certified", "status", "effects"),
+    [
+        (Mode.CALL, True, Status.CERTIFIED, [EffectKind.SUBMIT_EXECUTE]),
+        (Mode.CALL, False, Status.FINAL, []),
+        (Mode.QUERY, False, Status.FINAL, [EffectKind.READ_ANSWER]),
+    ],
+)
+def test_an_end_that_outran_its_outcome_leads_back_to_before_it(
+    mode: Mode, *, is_certified: bool, status: Status, effects: list[EffectKind]
+) -> None:
+    before = replace(
+        request_in(Status.DELIVERED, mode), conclusion=None, outcome_root=b"", is_execute_certified=is_certified
+    )
+    decision = decide(before, EndForkedOff())
+    assert decision.request.status is status
+    assert [effect.kind for effect in decision.effects] == effects
+
+
+def test_a_receipt_of_a_dead_fork_leaves_an_uncertified_request_final() -> None:
+    before = replace(request_in(Status.CONCLUDED, Mode.CALL), is_execute_certified=False)
+    decision = decide(before, ConclusionForkedOff())
+    assert (decision.request.status, decision.request.conclusion, decision.request.outcome_root) == (
+        Status.FINAL,
+        None,
+        b"",
+    )
+    assert decision.effects == ()

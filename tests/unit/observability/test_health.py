@@ -6,6 +6,7 @@ import pytest
 
 from attestation.signer_set import Signer, SignerSet
 from relayer.domain.blocks import BlockRef
+from relayer.domain.halt import Halt
 from relayer.observability.health import (
     check_beat,
     check_chain,
@@ -23,7 +24,7 @@ SIGNERS = SignerSet(1, 3, 2_000_000_000, 60, tuple(Signer(key, 1, key.ljust(32, 
 TIP = BlockRef(110, b"\x01" * 32)
 
 
-def _chain(taken_in: int, halt: str = "", tip: BlockRef | None = TIP) -> ChainStatus:
+def _chain(taken_in: int, halt: Halt | None = None, tip: BlockRef | None = TIP) -> ChainStatus:
     return ChainStatus("eip155:1", "one", b"\x00", tip, 100, taken_in, halt)
 
 
@@ -33,9 +34,10 @@ def test_a_chain_may_lag_by_the_blocks_allowed(taken_in: int, *, is_ok: bool) ->
 
 
 def test_a_halted_chain_is_not_ready_and_says_why() -> None:
-    check = check_chain(_chain(100, "reorg_below_finality: block 7"))
+    check = check_chain(_chain(100, Halt("eip155:1", "reorg_below_finality", "block 7", None, b"", 1.0)))
     assert not check.is_ok
-    assert "reorg_below_finality" in check.reason
+    assert "reorg_below_finality: block 7" in check.reason
+    assert "xvm chain halts" in check.reason
 
 
 def test_a_chain_whose_head_was_never_read_is_not_ready() -> None:

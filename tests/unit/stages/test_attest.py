@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from relayer.errors import ReorgBelowFinality
 from relayer.stages.attest import AttestStage
+from relayer.stages.halts import halt_chain
 from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.simulation.world import Node, World
@@ -72,7 +74,8 @@ async def test_a_halted_chain_keeps_no_other_from_being_signed_about() -> None:
         mine(world, halted)
     mine(world, halted, 4)
     await step(world, node, WatchStage, halted)
-    node.running.desk.halted[halted.caip2] = "it broke finality"
+    error = ReorgBelowFinality("three", 1, b"\x01" * 32, b"\x02" * 32)
+    await halt_chain(node.running.desk, halted.caip2, error)
     world.ask(sound, world.b)
     mine(world, sound, 4)
     await step(world, node, WatchStage, sound)
@@ -82,7 +85,7 @@ async def test_a_halted_chain_keeps_no_other_from_being_signed_about() -> None:
 
 
 async def test_security_a_restart_does_not_sign_what_the_halt_before_it_kept_unsigned() -> None:
-    """SECURITY: a halt is kept in memory only; a new process has to look at the chain itself before it signs."""
+    """SECURITY: a process that died before it saw the fork has recorded none; the next looks before it signs."""
     world = new_world()
     node = world.nodes[0]
     await step(world, node, WatchStage, world.b)

@@ -5,18 +5,25 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import pytest
 
+from relayer.domain.blocks import BlockRef
+from relayer.domain.halt import Halt
 from relayer.errors import CallReverted, ConflictingAttestation, ReorgBelowFinality, RpcUnavailable, StoreUnavailable
+from relayer.ports.store import Commit
 from relayer.stages.desk import Desk
 from relayer.stages.runner import Runner
+from relayer.store.memory import MemoryStore
 from tests.unit.stages.steps import new_world
 
 MORE: Final = True
 IDLE: Final = False
 """What a step says: whether there is more to do at once."""
+
+HALT: Final = Halt("eip155:1", "reorg_below_finality", "block 7", BlockRef(7, b"\x01" * 32), b"\x02" * 32, 1.0)
 
 
 class Ended(Exception):  # noqa: N818 -- the script is over
@@ -119,11 +126,17 @@ async def test_a_stage_with_more_to_do_does_not_wait() -> None:
 
 async def test_a_contradiction_halts_its_chain_and_no_other() -> None:
     desk, _ = new_desk()
-    broken = ScriptedStage("eip155:1", ReorgBelowFinality("block 7"), MORE, MORE)
+    broken = ScriptedStage("eip155:1", ReorgBelowFinality("alpha", 7, b"\x01" * 32, b"\x02" * 32), MORE, MORE)
     beside = ScriptedStage("eip155:1", IDLE, IDLE, IDLE)
     sound = ScriptedStage("eip155:2", IDLE, IDLE, IDLE)
     assert isinstance(await run(desk, [broken, beside, sound]), Ended)
-    assert desk.halted == {"eip155:1": "block 7"}
+    [halt] = await desk.store.load_halts()
+    assert desk.halted == {"eip155:1": halt}
+    assert (halt.code, halt.held, halt.found_hash) == (
+        "reorg_below_finality",
+        BlockRef(7, b"\x01" * 32),
+        b"\x02" * 32,
+    )
     assert len(broken._script) == 2
     assert len(beside._script) == 3
     assert sound._script == []
@@ -137,10 +150,50 @@ async def test_a_contradiction_of_no_chain_halts_none() -> None:
 
 async def test_a_stage_of_a_halted_chain_is_not_started() -> None:
     desk, _ = new_desk()
-    desk.halted["eip155:1"] = "by an operator"
+    desk.halted["eip155:1"] = HALT
     stage = ScriptedStage("eip155:1", MORE)
     assert await run(desk, [stage]) is None
     assert len(stage._script) == 1
+
+
+async def test_security_a_halt_outlives_the_process_until_it_is_resumed() -> None:
+    """SECURITY: a restart is no look at what happened."""
+    desk, _ = new_desk()
+    await desk.commit(Commit(halts=(HALT,)))
+    stage = ScriptedStage("eip155:1", MORE)
+    assert await run(desk, [stage]) is None
+    assert len(stage._script) == 1
+    assert desk.halted == {"eip155:1": HALT}
+    assert 'xvm_chain_halted{chain="eip155:1"} 1.0' in desk.metrics.render().decode()
+
+    desk.halted.clear()
+    await desk.commit(Commit(halts=(replace(HALT, resumed_at=2.0),)))
+    assert isinstance(await run(desk, [stage]), Ended)
+
+
+async def test_a_halt_of_a_chain_that_is_no_longer_configured_is_none_of_ours() -> None:
+    desk, _ = new_desk()
+    await desk.commit(Commit(halts=(replace(HALT, chain="eip155:9"),)))
+    assert await run(desk, []) is None
+    assert desk.halted == {}
+
+
+async def test_a_halt_counts_at_once_and_is_recorded_when_the_store_takes_it() -> None:
+    desk, clock = new_desk()
+    refusals = [StoreUnavailable("the disk is full")] * 3
+
+    class FullDisk(MemoryStore):
+        async def commit(self, commit: Commit) -> None:
+            if refusals:
+                assert "eip155:1" in desk.halted
+                raise refusals.pop()
+            await super().commit(commit)
+
+    desk.store = FullDisk()
+    broken = ScriptedStage("eip155:1", ReorgBelowFinality("alpha", 7, b"\x01" * 32, b"\x02" * 32))
+    assert await run(desk, [broken]) is None
+    assert clock.sleeps == [0.5, 1.0, 2.0]
+    assert len(await desk.store.load_halts()) == 1
 
 
 async def test_what_nobody_planned_for_ends_the_process() -> None:
@@ -162,7 +215,10 @@ async def test_a_store_that_is_away_is_said_until_it_is_back() -> None:
     assert faults == ["", "the disk is full", "", ""]
 
 
-@pytest.mark.parametrize("error", [RpcUnavailable("down"), CallReverted("Paused"), ReorgBelowFinality("block 7")])
+@pytest.mark.parametrize(
+    "error",
+    [RpcUnavailable("down"), CallReverted("Paused"), ReorgBelowFinality("alpha", 7, b"\x01" * 32, b"\x02" * 32)],
+)
 async def test_every_planned_error_is_counted_under_its_code(error: Exception) -> None:
     desk, _ = new_desk()
     await run(desk, [ScriptedStage("eip155:1", error), ScriptedStage("eip155:2", IDLE)])
