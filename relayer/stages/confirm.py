@@ -24,7 +24,7 @@ from relayer.ports.store import (
     TransactionStatus,
 )
 from relayer.ports.vm import OpenChain
-from relayer.ports.wallet import FeeBid, PreparedCall, TransactionReceipt
+from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, TransactionReceipt
 from relayer.stages.desk import Desk
 from relayer.stages.draft import Draft
 
@@ -46,6 +46,7 @@ class ConfirmStage:
         self._chain = chain
         self._started_at = desk.clock.now()
         self._handed_over_at: dict[int, float] = {}
+        self._unpayable: set[int] = set()
 
     @property
     def chain(self) -> str:
@@ -62,11 +63,13 @@ class ConfirmStage:
         open_transactions = await desk.store.load_open_transactions(self.chain)
         if not open_transactions:
             self._handed_over_at.clear()
+            self._unpayable.clear()
             return False
         wallet = self._chain.wallet
         hashes = [attempt.hash for transaction in open_transactions for attempt in transaction.attempts]
-        receipts = {receipt.hash: receipt for receipt in await wallet.fetch_receipts(hashes) if receipt is not None}
+        # In this order: a nonce used up between the two would look as if somebody else had used it.
         next_nonce = await wallet.fetch_next_nonce()
+        receipts = {receipt.hash: receipt for receipt in await wallet.fetch_receipts(hashes) if receipt is not None}
         now = desk.clock.now()
         final_number = desk.tips[self.chain].final_number
         moved = [self._move(transaction, receipts, next_nonce, final_number, now) for transaction in open_transactions]
@@ -129,7 +132,7 @@ class ConfirmStage:
     async def _hand_over(self, signed: Iterable[OwnTransaction]) -> None:
         """Send again what pools may have forgotten, at a higher price where it has waited long."""
         settings, now = self._desk.settings, self._desk.clock.now()
-        raws: list[bytes] = []
+        raws: dict[int, bytes] = {}
         for transaction in signed:
             sent_at = transaction.attempts[-1].sent_at
             # What an earlier process signed may never have left it: it is handed over at once, and waits from now on.
@@ -137,19 +140,29 @@ class ConfirmStage:
             handed_over_at = max(first_handed_over_at, self._handed_over_at.get(transaction.nonce, 0.0))
             if now - handed_over_at <= settings.resend_seconds:
                 continue
-            if now - max(sent_at, self._started_at) > settings.replace_seconds:
+            is_overdue = now - max(sent_at, self._started_at) > settings.replace_seconds
+            # What the account cannot pay for is not made dearer: it waits for funds.
+            if is_overdue and transaction.nonce not in self._unpayable:
                 transaction = await self._outbid(transaction, now)  # noqa: PLW2901 - the same one, outbid
-            raws.append(transaction.attempts[-1].raw)
+            raws[transaction.nonce] = transaction.attempts[-1].raw
             self._handed_over_at[transaction.nonce] = now
-        if raws:
-            await self._chain.wallet.send(raws)
+        results = await self._chain.wallet.send([*raws.values()]) if raws else ()
+        for nonce, result in zip(raws, results, strict=True):
+            self._unpayable.discard(nonce)
+            if result is SendResult.INSUFFICIENT_FUNDS:
+                self._unpayable.add(nonce)
+                _log.error("transaction_unpayable", chain=self.chain, nonce=nonce)
 
     async def _outbid(self, transaction: OwnTransaction, now: float) -> OwnTransaction:
-        """Sign and record a replacement; the transaction as it was if the most attempts or the price cap is reached."""
+        """Sign and record a replacement; the transaction as it was if the price cap or the most attempts are reached.
+
+        The latter bound what we pay above the market; a market that rose beyond our bid is always followed.
+        """
         settings, last = self._desk.settings, transaction.attempts[-1]
         market = await self._chain.wallet.fetch_fee_bid()
         bid = _raised(last, market, settings.replacement_percent)
-        if len(transaction.attempts) >= settings.max_attempts or bid.max_fee > self._chain.wallet.max_fee_cap:
+        is_vain = len(transaction.attempts) >= settings.max_attempts and market.max_fee < bid.max_fee
+        if is_vain or bid.max_fee > self._chain.wallet.max_fee_cap:
             _log.error(
                 "transaction_stuck", chain=self.chain, nonce=transaction.nonce, attempts=len(transaction.attempts)
             )

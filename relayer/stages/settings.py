@@ -50,7 +50,7 @@ class StageSettings:
     """Of the last bid. Nodes want at least 110; the rest is room for rounding."""
 
     max_attempts: int = 12
-    """Replacements of one transaction; 1.13^12 is 4.3 times the first bid, past which an operator must look."""
+    """Replacements of one transaction above the market; 1.13^12 is 4.3 times that, past which an operator must look."""
 
     catch_up_seconds: float = 5.0
     """How often peers are asked for what a lost push would have told."""

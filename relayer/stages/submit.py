@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 
@@ -30,6 +31,7 @@ from relayer.ports.store import (
     OutboxRow,
     OwnTransaction,
     TransactionPurpose,
+    TransactionStatus,
 )
 from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall
@@ -47,6 +49,9 @@ _WANTED = {
     EffectKind.SUBMIT_EXPIRE: frozenset({Status.CERTIFIED, Status.EXECUTION_HELD}),
     EffectKind.SUBMIT_CALLBACK: frozenset({Status.ATTESTED, Status.CALLBACK_HELD}),
 }
+
+UNFUNDED: Final = "wallet_balance_too_low"
+"""The hold reason while the paying account cannot bear the most that a transaction may cost."""
 
 _log = structlog.get_logger(__name__)
 
@@ -69,17 +74,22 @@ class SubmitStage:
         self._desk = desk
         self._chain = chain
         self._policy = policy
-        self._is_full = False
+        self._room = 1
 
     @property
     def chain(self) -> str:
         """CAIP-2 of the chain that is written to."""
         return self._chain.source.caip2
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many transactions are in flight as may be."""
+        return self._room < 1
+
     async def wait(self) -> None:
         """Until an effect is due; with too many transactions in flight, until one is mined."""
         bell = self._desk.bells.submit[self.chain]
-        if self._is_full:
+        if self.is_full:
             await bell.wait(_IDLE_SECONDS)
             return
         due = await self._desk.store.load_next_due(_KINDS, self.chain)
@@ -91,14 +101,16 @@ class SubmitStage:
         desk, now = self._desk, self._desk.clock.now()
         rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
         open_count = len(await desk.store.load_open_transactions(self.chain)) if rows else 0
-        self._is_full = open_count >= desk.settings.open_transactions_limit
-        if not rows or self._is_full:
+        self._room = desk.settings.open_transactions_limit - open_count
+        if not rows or self._room < 1:
             return False
         requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
         wanted = [row for row in rows if _is_wanted(row, requests.get(RequestId(row.subject)))]
         await self._clear([row for row in rows if row not in wanted])
         jobs = await self._jobs(wanted, requests)
         for job in jobs:
+            if self._room < 1:
+                return False  # what is left stays due
             try:
                 await self._submit(job, wanted)
             except RpcUnavailable as error:
@@ -175,6 +187,7 @@ class SubmitStage:
         preparation = await self._prepare(job)
         bid = await self._chain.wallet.fetch_fee_bid()
         first_free = await self._chain.wallet.fetch_next_nonce() if preparation.calls else 0
+        funds = await self._fetch_funds() if preparation.calls else 0
         ids = [request.request_id for batch in job.batches for request in batch.requests]
         # A request that is held and late has two wishes, to execute and to let expire; they have one fate.
         mine: dict[bytes, list[OutboxRow]] = defaultdict(list)
@@ -190,7 +203,10 @@ class SubmitStage:
                 deferred += [self._after_refusal(row, now) for row in mine[identifier]]
             transactions: list[OwnTransaction] = []
             for call in preparation.calls:
-                reason = self._hold_reason(job, call, bid, draft)
+                if len(transactions) == self._room:
+                    break  # the rest stays due
+                most = call.gas_limit * bid.max_fee + call.value
+                reason = self._hold_reason(job, call, bid, draft) or ("" if most <= funds else UNFUNDED)
                 if reason:
                     recheck = now + desk.settings.hold_recheck_seconds
                     for identifier in call.request_ids:
@@ -201,6 +217,7 @@ class SubmitStage:
                     desk, self._chain, job.purpose, call, bid, first_free, len(transactions), now
                 )
                 transactions.append(transaction)
+                funds -= most
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
             if not preparation.calls:
@@ -213,7 +230,18 @@ class SubmitStage:
                 transactions=tuple(transactions),
             )
             await desk.commit(draft.commit(rest))
+        self._room -= len(transactions)
         await send_recorded(desk, self._chain, transactions)
+
+    async def _fetch_funds(self) -> int:
+        """What the account has beyond what its open transactions may still cost, in the chain's smallest unit."""
+        balance = await self._chain.wallet.fetch_balance()
+        waiting = await self._desk.store.load_open_transactions(self.chain)
+        return balance - sum(
+            transaction.gas_limit * transaction.attempts[-1].max_fee + transaction.value
+            for transaction in waiting
+            if transaction.status is TransactionStatus.SIGNED
+        )
 
     def _hold_reason(self, job: _Job, call: PreparedCall, bid: FeeBid, draft: Draft) -> str:
         requests = [request for i in call.request_ids if (request := draft.get(i)) is not None]

@@ -452,7 +452,7 @@ class World:
 
     def left_undone(self, process: Process, stage: SubmitStage) -> list[str]:
         """What a submitter does not wait for and has not done either: it would spin."""
-        if stage._is_full:
+        if stage.is_full:
             return []
         store = next(node.store for node in self.nodes if node.process is process)
         return [

@@ -1,0 +1,108 @@
+"""The stages that follow a chain, over a real node: a desk with a store in memory and time that only the test moves."""
+
+from __future__ import annotations
+
+from attestation.schemes import SECP256K1
+from relayer.domain.route import RouteTable
+from relayer.keys.local_signer import LocalSigner
+from relayer.observability.metrics import Metrics
+from relayer.ports.store import Attempt, Commit, OwnTransaction, TransactionPurpose, TransactionStatus
+from relayer.ports.wallet import PreparedCall
+from relayer.stages.confirm import ConfirmStage
+from relayer.stages.desk import Bell, Bells, Desk, Tip
+from relayer.stages.epochs import EpochBook
+from relayer.stages.settings import StageSettings
+from relayer.stages.watch import WatchStage
+from relayer.store.memory import MemoryGuard, MemoryStore
+from relayer.vms.evm.connect import EvmOpenChain
+from tests.factories import NOW
+from tests.simulation.peers import Network as Peers
+from tests.simulation.peers import SimPeers
+
+OWN_KEY = SECP256K1.signing_key(b"\x51" * 32)
+
+
+class MovedClock:
+    """Time that only the test moves."""
+
+    def __init__(self) -> None:
+        self.seconds = NOW
+
+    def now(self) -> float:
+        """Seconds since the Unix epoch."""
+        return self.seconds
+
+    async def sleep(self, seconds: float) -> None:
+        """Passes at once."""
+        self.seconds += seconds
+
+
+class Follower:
+    """One node's stages for one chain; `watch` and `confirm` take one step each."""
+
+    def __init__(self, chain: EvmOpenChain, routes: RouteTable, start_block: int) -> None:
+        self.chain = chain
+        self.clock = MovedClock()
+        self.store = MemoryStore()
+        name = chain.source.caip2
+        signer = LocalSigner(OWN_KEY, MemoryGuard())
+        self.desk = Desk(
+            store=self.store,
+            clock=self.clock,
+            routes=routes,
+            chains={name: chain},
+            signer=signer,
+            peers=SimPeers(Peers(), signer.key, None),  # type: ignore[arg-type] - it is asked by nobody here
+            epochs=EpochBook(),
+            metrics=Metrics(),
+            settings=StageSettings(),
+            bells=Bells(submit={name: Bell()}, answer={name: Bell()}, confirm={name: Bell()}),
+            tips={name: Tip()},
+        )
+        self._start_block = start_block
+        self.start()
+
+    def start(self) -> None:
+        """A new process on the same store."""
+        self._watch = WatchStage(self.desk, self.chain.source, self._start_block)
+        self._confirm = ConfirmStage(self.desk, self.chain)
+
+    async def watch(self) -> None:
+        """Take in all that is new."""
+        while await self._watch.run_once():
+            pass
+
+    async def confirm(self, seconds: float = 0.0) -> list[TransactionStatus]:
+        """Look at the own transactions after so many seconds; where each of them is, by nonce."""
+        self.clock.seconds += seconds
+        await self._confirm.run_once()
+        return [transaction.status for transaction in self.transactions]
+
+    @property
+    def transactions(self) -> list[OwnTransaction]:
+        """All of them, by nonce."""
+        return sorted(self.store._transactions.values(), key=lambda transaction: transaction.nonce)
+
+    async def record(self, call: PreparedCall, nonce: int, *, is_sent: bool = True) -> OwnTransaction:
+        """Sign, write down, and hand over if said."""
+        wallet = self.chain.wallet
+        bid = await wallet.fetch_fee_bid()
+        signed = wallet.sign(call, nonce, bid)
+        transaction = OwnTransaction(
+            chain=self.chain.source.caip2,
+            sender=wallet.address,
+            nonce=nonce,
+            purpose=TransactionPurpose.DELIVER,
+            status=TransactionStatus.SIGNED,
+            to=call.to,
+            data=call.data,
+            gas_limit=call.gas_limit,
+            value=call.value,
+            request_ids=(),
+            attempts=(Attempt(signed.hash, signed.raw, bid.max_fee, bid.priority_fee, self.clock.now()),),
+            created_at=self.clock.now(),
+        )
+        await self.store.commit(Commit(transactions=(transaction,)))
+        if is_sent:
+            await wallet.send([signed.raw])
+        return transaction
