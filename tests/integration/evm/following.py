@@ -45,6 +45,7 @@ class Follower:
         self.clock = MovedClock()
         self.store = MemoryStore()
         name = chain.source.caip2
+        served = {route.destination_chain for route in routes} | {name}
         signer = LocalSigner(OWN_KEY, MemoryGuard())
         self.desk = Desk(
             store=self.store,
@@ -56,7 +57,11 @@ class Follower:
             epochs=EpochBook(),
             metrics=Metrics(),
             settings=StageSettings(),
-            bells=Bells(submit={name: Bell()}, answer={name: Bell()}, confirm={name: Bell()}),
+            bells=Bells(
+                submit={each: Bell() for each in served},
+                answer={each: Bell() for each in served},
+                confirm={each: Bell() for each in served},
+            ),
             tips={name: Tip()},
         )
         self._start_block = start_block

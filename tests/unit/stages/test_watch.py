@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from attestation.request import RequestId
 from relayer.domain.status import Status
+from relayer.errors import RpcUnavailable
 from relayer.stages.watch import WatchStage
 from tests.simulation.world import Node
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import mine, new_world, stage_of, step
 
 
 def status_of(node: Node, identifier: RequestId) -> Status:
@@ -49,3 +52,26 @@ async def test_a_request_moves_with_its_transaction_to_another_block() -> None:
     await step(world, node, WatchStage, chain)
     moved = node.store._requests[identifier]
     assert (moved.status, moved.location) == (Status.OBSERVED, chain.requests()[identifier].location)
+
+
+async def test_endpoints_that_fell_behind_during_a_reorg_prove_no_broken_finality() -> None:
+    """A missing block is no other block: only that halts a chain for good."""
+    world = new_world()
+    node = world.nodes[0]
+    mine(world, world.a, 8)
+    await step(world, node, WatchStage, world.a)
+    assert world.a.reorganise(2, 3, int(world.clock.now()))
+    view = node.running.views[world.a.caip2]
+
+    async def behind(number: int) -> None:
+        """As a load balancer's slowest server answers."""
+
+    stage = stage_of(node, WatchStage, world.a)
+    honest, view.fetch_block_ref = view.fetch_block_ref, behind  # type: ignore[method-assign, assignment]
+    with pytest.raises(RpcUnavailable, match="not served"):
+        await stage.run_once()
+    view.fetch_block_ref = honest  # type: ignore[method-assign]
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, WatchStage, world.a)
+    assert node.running.desk.halted == {}
+    assert node.running.desk.tips[world.a.caip2].tip_number == world.a.tip.ref.number
