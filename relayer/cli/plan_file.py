@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Final
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from attestation.address import Namespace, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
@@ -124,6 +124,8 @@ class ChainSection(_Section):
     treasury: Address | None = None
     max_pause_blocks: PositiveInt = 7_200
     quote_validity_blocks: PositiveInt = 25
+    sender_window_blocks: NonNegativeInt = 100
+    sender_max_requests: NonNegativeInt = 1_000
     max_fee_per_gas_gwei: Decimal = Field(Decimal(500), gt=0)
     grants: tuple[GrantEntry, ...] = ()
 
@@ -223,6 +225,8 @@ def _chain_plan(chain: ChainSection) -> ChainPlan:
         treasury=None if chain.treasury is None else _bytes(chain.treasury),
         max_pause_blocks=chain.max_pause_blocks,
         quote_validity_blocks=chain.quote_validity_blocks,
+        sender_window_blocks=chain.sender_window_blocks,
+        sender_max_requests=chain.sender_max_requests,
         max_fee_per_gas=int(chain.max_fee_per_gas_gwei * _WEI_PER_GWEI),
         grants=tuple(Grant(_bytes(grant.account), grant.wei) for grant in chain.grants),
     )

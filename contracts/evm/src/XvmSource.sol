@@ -37,9 +37,18 @@ abstract contract XvmSource is XvmCredits {
         uint256 fees;
     }
 
-    /// @dev One word a sender. Room is left for a window's number and count.
+    /// @dev One word a sender: what keeps its nonce keeps its limit as well, and a delivery writes nothing for either.
     struct Sender {
         uint64 nonce;
+        /// The window of blocks in which it asked last, and how often it did in there.
+        uint64 window;
+        uint64 windowCount;
+    }
+
+    /// @dev How often a sender may ask in a window of blocks. A zero in either: no limit.
+    struct Limit {
+        uint32 windowBlocks;
+        uint32 maxRequests;
     }
 
     /// @dev What a delivery owes, written once for a run of outcomes with one payee, and once for a run of batches with one epoch.
@@ -74,6 +83,7 @@ abstract contract XvmSource is XvmCredits {
 
     mapping(uint256 requestId => Pending) private _requests;
     mapping(address account => Sender) private _senders;
+    Limit private _limit;
     mapping(address sender => mapping(bytes32 routeHash => Ordered)) private _ordered;
 
     /// @inheritdoc IXvmSource
@@ -217,6 +227,17 @@ abstract contract XvmSource is XvmCredits {
     }
 
     /// @inheritdoc IXvmSource
+    function setSenderLimit(uint32 windowBlocks, uint32 maxRequests) external onlyOwner {
+        _limit = Limit(windowBlocks, maxRequests);
+        emit XVMSenderLimitSet(windowBlocks, maxRequests);
+    }
+
+    /// @inheritdoc IXvmSource
+    function senderLimit() external view returns (uint32 windowBlocks, uint32 maxRequests) {
+        return (_limit.windowBlocks, _limit.maxRequests);
+    }
+
+    /// @inheritdoc IXvmSource
     function quote(bytes calldata target, uint256 payloadLength, Options calldata options)
         external
         view
@@ -278,7 +299,7 @@ abstract contract XvmSource is XvmCredits {
         request.sender = _accountAddress(msg.sender);
         request.destinationGateway = planned.destinationGateway;
         request.target = target;
-        request.nonce = _senders[msg.sender].nonce++;
+        request.nonce = _takeNonce();
         request.mode = options.mode;
         request.ownAccount = options.ownAccount;
         request.payload = payload;
@@ -313,6 +334,26 @@ abstract contract XvmSource is XvmCredits {
         emit XVMCallRequested(requestId, msg.sender, routeHash, request, fee, uint64(deadline));
 
         _giveBack(msg.sender, msg.value - fee);
+    }
+
+    /// @dev The nonce of the caller's next request, which counts in its window.
+    function _takeNonce() private returns (uint64 nonce) {
+        Sender memory sender = _senders[msg.sender];
+        Limit memory limit = _limit;
+        if (limit.windowBlocks != 0 && limit.maxRequests != 0) {
+            uint64 window = uint64(block.number / limit.windowBlocks);
+            if (window != sender.window) {
+                sender.window = window;
+                sender.windowCount = 0;
+            }
+            // SECURITY: signers must look at all that is asked, or one sender could keep them from everybody else's
+            if (sender.windowCount >= limit.maxRequests) {
+                revert SenderLimit((uint256(window) + 1) * limit.windowBlocks);
+            }
+            ++sender.windowCount;
+        }
+        nonce = sender.nonce++;
+        _senders[msg.sender] = sender;
     }
 
     /// @dev Gives a pending request up.

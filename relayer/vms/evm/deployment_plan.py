@@ -77,7 +77,8 @@ class ChainPlan:
     """One chain.
 
     `price_per_gigagas` is what 10^9 gas there cost a relayer, in wei of that chain; `native_price` the worth of its
-    coin in any unit common to all chains of the plan. `owner` owns the contracts in the end (None: the deployer).
+    coin in any unit common to all chains of the plan. `owner` owns the contracts in the end (None: the deployer). A
+    sender makes at most `sender_max_requests` in `sender_window_blocks`; 0: as many as it likes.
     """
 
     name: str
@@ -92,6 +93,8 @@ class ChainPlan:
     treasury: bytes | None = None
     max_pause_blocks: int = 7_200
     quote_validity_blocks: int = 25
+    sender_window_blocks: int = 100
+    sender_max_requests: int = 1_000
     max_fee_per_gas: int = 500 * 10**9
     transaction_gas_cap: int = 16_777_216
     grants: tuple[Grant, ...] = ()

@@ -33,7 +33,7 @@ _CALLDATA_GAS_PER_BYTE: Final = 18
 """EIP-2028's 16 for a byte that is not zero, EIP-3860's 2 for a word of creation code, rounded up."""
 _CODE_GAS_PER_BYTE: Final = 200
 _CONSTRUCTOR_GAS: Final = 2_500_000
-"""What a constructor may use: the gateway's creates the executor. Unused gas is not paid."""
+"""What a constructor may use: the gateway's creates the executor and the accounts. Unused gas is not paid."""
 
 _BATCH_WINDOW_BLOCKS: Final = 1
 """Each block its own batch."""
@@ -82,9 +82,10 @@ def creation_steps(plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Ite
 
 
 def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[int, Deployed]) -> Iterator[Step]:
-    """Steps 5 to 12, and the plan's grants. They do not depend on one another."""
+    """Steps 5 to 13, and the plan's grants. They do not depend on one another."""
     own = deployed[chain.chain_id]
     yield _call(own.gateway, "XvmGateway", "setVerifier", own.verifier)
+    yield _call(own.gateway, "XvmGateway", "setSenderLimit", chain.sender_window_blocks, chain.sender_max_requests)
     signer_set = plan.signer_set
     signers = [(signer.key, signer.weight, signer.operator) for signer in signer_set.signers]
     yield _call(
@@ -111,7 +112,7 @@ def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[i
 
 
 def handover_steps(chain: ChainPlan, deployer: bytes, own: Deployed) -> Iterator[Step]:
-    """Step 13: nothing if the deployer stays the owner. The new owner calls `acceptOwnership` on each."""
+    """Step 14: nothing if the deployer stays the owner. The new owner calls `acceptOwnership` on each."""
     if chain.owner in {None, deployer}:
         return
     for address, name in (

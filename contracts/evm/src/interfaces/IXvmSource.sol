@@ -47,6 +47,12 @@ interface IXvmSource {
     /// @notice No outcome of a cancelled request arrived in time: what was left of its fee went back.
     event XVMReclaimed(uint256 indexed requestId, uint256 returned);
 
+    /// @notice How often a sender may ask changed.
+    event XVMSenderLimitSet(uint32 windowBlocks, uint32 maxRequests);
+
+    /// @notice The sender asked as often as it may in this window of blocks; the next begins at `nextWindowBlock`.
+    error SenderLimit(uint256 nextWindowBlock);
+
     /// @notice Only the account that asked may do this.
     error NotRequester(address caller);
 
@@ -162,6 +168,13 @@ interface IXvmSource {
 
     /// @notice Returns what is left of a cancelled request's fee, if no outcome arrived for 7 days. Anyone may call.
     function reclaim(uint256 requestId) external;
+
+    /// @notice Limits each sender to so many requests, retries included, in each window of so many blocks (those whose height divided
+    /// by it gives the same number); owner only. A zero in either: no limit, which is where a gateway starts.
+    function setSenderLimit(uint32 windowBlocks, uint32 maxRequests) external;
+
+    /// @notice See `setSenderLimit`.
+    function senderLimit() external view returns (uint32 windowBlocks, uint32 maxRequests);
 
     /// @notice The last ordered request of a sender on a route (keccak256 of both gateways' addresses), and its expiry; 0 before
     /// the first.
