@@ -145,14 +145,13 @@ abstract contract XvmDestination is XvmControl {
             emit XVMCallSkipped(requestId, reason);
             return;
         }
-        uint256 origin = request.origin;
         Conclusion memory conclusion;
         if (block.timestamp > request.expiry) {
             conclusion.kind = Kind.EXPIRED;
             _slots[requestId] = _slotWord(Kind.EXPIRED, requestId);
         } else {
-            bytes32 earlier = origin == 0 ? bytes32(0) : _slots[origin];
-            if (earlier != 0 && uint8(earlier[0]) != Kind.EXPIRED) {
+            bytes32 earlier = _earlier(request.origin);
+            if (_isTaken(earlier)) {
                 conclusion.kind = Kind.DUPLICATE;
                 conclusion.returnData = bytes.concat(earlier);
                 _slots[requestId] = _slotWord(Kind.DUPLICATE, requestId);
@@ -215,18 +214,27 @@ abstract contract XvmDestination is XvmControl {
         if (run.inbound == IXvmRoutes.Inbound.PAUSED && !run.expiring) return InboundPaused.selector;
         // SECURITY: at most once, whichever attempt consumed it
         if (_slots[requestId] != 0) return AlreadyConsumed.selector;
-        uint256 origin = request.origin;
-        if (origin != 0) {
-            bytes32 earlier = _slots[origin];
-            if (earlier != 0 && uint256(earlier) & ID_MASK == requestId & ID_MASK) return AlreadyConsumed.selector;
-        }
+        bytes32 earlier = _earlier(request.origin);
+        if (earlier != 0 && uint256(earlier) & ID_MASK == requestId & ID_MASK) return AlreadyConsumed.selector;
         if (block.timestamp > request.expiry) return 0;
         if (run.expiring) return NotExpired.selector;
+        // a duplicate runs nothing and waits for nobody
+        if (_isTaken(earlier)) return 0;
         uint256 predecessor = request.orderedAfter;
         if (predecessor > FIRST_ORDERED && _slots[predecessor] == 0 && !_lapsed[predecessor]) {
             return PredecessorOpen.selector;
         }
         return 0;
+    }
+
+    /// @dev The slot word of the attempts before this one; 0 if there were none, or none was consumed.
+    function _earlier(uint256 origin) private view returns (bytes32) {
+        return origin == 0 ? bytes32(0) : _slots[origin];
+    }
+
+    /// @dev Whether an earlier attempt's slot word leaves a later one nothing to do.
+    function _isTaken(bytes32 earlier) private pure returns (bool) {
+        return earlier != 0 && uint8(earlier[0]) != Kind.EXPIRED;
     }
 
     /// @dev SECURITY: our own contracts are nobody's targets, whatever they would make of it. Precompiles have no code.

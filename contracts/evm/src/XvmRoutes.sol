@@ -260,11 +260,13 @@ contract XvmRoutes is XvmPausable, IXvmRoutes {
     function _applyPrice(Plan memory planned, Price memory price_, uint256 payloadLength, uint8 mode) private pure {
         planned.executionShare = 0;
         planned.expiredBps = 0;
-        if (mode == Mode.CALL) {
-            planned.executionShare = _wei(
-                planned.executionGasLimit + price_.executionOverheadGas + payloadLength * price_.executionGasPerByte,
-                price_.executionWeiPerGigagas
-            );
+        uint256 queryWei = 0;
+        uint256 work = planned.executionGasLimit + payloadLength * price_.executionGasPerByte;
+        if (mode == Mode.QUERY) {
+            // SECURITY: each signer runs it: were it free, an asker could burn all of theirs for a callback's price
+            queryWei = (_wei(work, price_.executionWeiPerGigagas) * price_.queryBps + BPS - 1) / BPS;
+        } else {
+            planned.executionShare = _wei(work + price_.executionOverheadGas, price_.executionWeiPerGigagas);
             if (planned.executionShare != 0) {
                 uint256 expired = _wei(price_.expireGas, price_.executionWeiPerGigagas);
                 uint256 bps = (expired * BPS + planned.executionShare - 1) / planned.executionShare;
@@ -277,7 +279,7 @@ contract XvmRoutes is XvmPausable, IXvmRoutes {
             price_.callbackWeiPerGigagas
         );
         planned.signersShare =
-            price_.signersWei + (planned.executionShare + planned.callbackShare) * price_.marginBps / BPS;
+            price_.signersWei + queryWei + (planned.executionShare + planned.callbackShare) * price_.marginBps / BPS;
     }
 
     function _wei(uint256 gasUnits, uint256 weiPerGigagas) private pure returns (uint256) {

@@ -136,7 +136,8 @@ abstract contract GatewayTest is Assertions {
             expireGas: 80_000,
             executionGasPerByte: 40,
             callbackGasPerByte: 24,
-            marginBps: 500
+            marginBps: 500,
+            queryBps: 200
         });
     }
 

@@ -92,6 +92,30 @@ contract RequestsTest is GatewayTest {
         assertTrue(source.quote(account(address(counter)), 2, options) < callFee, "no execution share");
     }
 
+    /// @notice SECURITY: what every signer must compute is paid for by its gas limit.
+    function test_SECURITY_AQueryPaysTheSignersForItsGas(uint32 length, uint64 gasLimit, uint16 bps) public {
+        IXvmRoutes.Price memory priced = price();
+        priced.queryBps = bps;
+        sourceRoutes.setPrice(chain(), priced);
+        vm.roll(HEIGHT + QUOTE_BLOCKS);
+        length = uint32(bound(length, 0, 4096));
+        Options memory options;
+        options.mode = Mode.QUERY;
+        options.executionGasLimit = uint64(bound(gasLimit, 1, 2_000_000));
+        bytes memory target = account(address(counter));
+        uint256 callback_ = (300_000 + 40_000 + 1024 * 24) * 20e9;
+        uint256 work = (uint256(options.executionGasLimit) + uint256(length) * 40) * 3e9 * bps;
+        IXvmRoutes.Plan memory planned = sourceRoutes.plan(target, length, options);
+        assertEq(planned.executionShare, 0, "nobody executes");
+        assertEq(planned.callbackShare, callback_, "as a call's");
+        assertEq(planned.signersShare, 1e13 + callback_ * 5 / 100 + (work + 9999) / 10_000, "the formula");
+        uint256 fee = planned.callbackShare + planned.signersShare;
+        assertEq(source.quote(target, length, options), fee, "the quote");
+        vm.prank(alice, alice);
+        vm.expectRevert(abi.encodeWithSelector(IXvmSource.InsufficientFee.selector, fee, fee - 1));
+        source.xvmExecute{value: fee - 1}(target, new bytes(length), options);
+    }
+
     function test_NoncesCountPerSenderWithoutGaps() public {
         for (uint64 i = 0; i < 3; ++i) {
             (, Request memory byContract) = ask(increment(1));

@@ -53,6 +53,8 @@ class GasTerms:
     execution_per_byte: int = 48
     callback_per_byte: int = 48
     margin_bps: int = 1_000
+    query_bps: int = 200
+    """Of a call's price, for the same gas: a query's is burnt by every signer's node, and by no chain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -154,6 +154,7 @@ def _route_steps(
         gas.execution_per_byte,
         gas.callback_per_byte,
         gas.margin_bps,
+        gas.query_bps,
     )
     destination = other.chain.to_bytes()
     yield _call(own.routes, "XvmRoutes", "setOutbound", destination, outbound)

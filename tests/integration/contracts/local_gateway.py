@@ -55,6 +55,7 @@ PRICE: Final = {
     "executionGasPerByte": 40,
     "callbackGasPerByte": 24,
     "marginBps": 500,
+    "queryBps": 200,
 }
 CAPS: Final = {
     "queries": True,

@@ -56,6 +56,8 @@ interface IXvmRoutes is IXvmPausable {
         uint16 callbackGasPerByte;
         /// On top of the gas shares, in 1/10,000, for the signers.
         uint16 marginBps;
+        /// What a `QUERY`'s gas costs, in 1/10,000 of `executionWeiPerGigagas`: each signer computes it, nobody pays gas for it.
+        uint16 queryBps;
     }
 
     /// @notice A request's options with defaults filled in, and its price.
