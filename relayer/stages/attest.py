@@ -49,23 +49,32 @@ class AttestStage:
             return False
         batches = await desk.store.load_batches([row.subject for row in rows])
         signable = [batch for batch in batches.values() if self._is_signable(batch)]
+        epochs = {batch.root: self._newest_epoch(batch) for batch in signable}
         signed = [attestation for batch in signable if (attestation := await self._sign(batch)) is not None]
-        roots = {batch.root for batch in signable}
         # What waits must not stand before others: a claim takes the oldest due first.
         later = now + desk.settings.unsignable_recheck_seconds
-        rest = Commit(
-            attestations=tuple(signed),
-            done=tuple((row.kind, row.subject) for row in rows if row.subject in roots),
-            deferred=tuple(
-                Deferral(row.kind, row.subject, later, row.attempts) for row in rows if row.subject not in roots
-            ),
-        )
         async with desk.writing:
+            # An epoch that was applied meanwhile has asked for these batches anew, in the very rows that were claimed.
+            overtaken = {batch.root for batch in signable if self._newest_epoch(batch) != epochs[batch.root]}
+            rest = Commit(
+                attestations=tuple(signed),
+                done=tuple(
+                    (row.kind, row.subject) for row in rows if row.subject in epochs and row.subject not in overtaken
+                ),
+                deferred=tuple(
+                    Deferral(row.kind, row.subject, later, row.attempts) for row in rows if row.subject not in epochs
+                ),
+            )
             await commit_quorums(desk, [attestation.root for attestation in signed], rest)
         if signed:
             await desk.peers.push(signed)
         await self._inbox.settle_early()
-        return len(rows) == desk.settings.claim_limit
+        return bool(overtaken) or len(rows) == desk.settings.claim_limit
+
+    def _newest_epoch(self, batch: Batch) -> int:
+        """The number of the epoch that is signed under; 0 before the first is known."""
+        newest = self._desk.epochs.newest(batch.verifying_gateway)
+        return 0 if newest is None else newest.epoch
 
     def _is_signable(self, batch: Batch) -> bool:
         """Whether it can be decided now who signs: the gateway's epochs are known, and both chains stand as taken in.

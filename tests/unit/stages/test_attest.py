@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 
+from attestation.statement import Statement
 from relayer.errors import ReorgBelowFinality
+from relayer.ports.signer import GuardConflict
 from relayer.stages.attest import AttestStage
 from relayer.stages.halts import halt_chain
 from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
+from relayer.store.memory import MemoryGuard
+from tests.factories import SIGNING_KEYS, make_signer_set
+from tests.simulation.gateway import Apply
 from tests.simulation.world import Node, World
 from tests.unit.stages.steps import mine, new_world, step
 
@@ -103,3 +109,39 @@ async def test_security_a_restart_does_not_sign_what_the_halt_before_it_kept_uns
     world.clock.seconds += 60
     await step(world, node, AttestStage)
     assert signed_by(world, node) == 0
+
+
+class SlowGuard(MemoryGuard):
+    """A guard during whose first claim something else happens."""
+
+    def __init__(self, meanwhile: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._meanwhile: Callable[[], Awaitable[None]] | None = meanwhile
+
+    async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
+        """As ever, after what happens meanwhile."""
+        if self._meanwhile is not None:
+            meanwhile, self._meanwhile = self._meanwhile, None
+            await meanwhile()
+        return await super().claim(entries)
+
+
+async def test_an_epoch_that_is_applied_while_a_batch_is_signed_has_it_signed_again() -> None:
+    world = new_world()
+    node = world.nodes[0]
+
+    async def rotate() -> None:
+        world.transact(world.b, Apply(make_signer_set(SIGNING_KEYS[::-1])))
+        mine(world, world.b, 5)
+        await step(world, node, WatchStage, world.b)
+
+    world.kill(node)
+    node.guard = SlowGuard(rotate)
+    world.start(node)
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    for _ in range(2):
+        await step(world, node, AttestStage)
+    assert {attestation.epoch for attestation in node.store._attestations.values()} == {1, 2}
