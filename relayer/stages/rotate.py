@@ -36,10 +36,7 @@ class RotateStage:
         self._desk = desk
         self._chain = chain
         self._bell = Bell()
-        self._told_at = 0.0
-        self._certified_at: float | None = None
-        self._not_before = 0.0
-        self._refused: bytes = b""
+        self._begin(b"")
 
     @property
     def chain(self) -> str:
@@ -58,9 +55,10 @@ class RotateStage:
         # SECURITY: nothing is signed for a chain before this process has found what it knows of it to stand.
         if newest is None or accepted is None or not desk.tips[self.chain].is_verified:
             desk.rotations.pop(gateway, None)
-            self._certified_at = None
             return False
         batch = rotate_batch(gateway, self.chain, accepted.numbered)
+        if batch.root != self._root:
+            self._begin(batch.root)
         desk.rotations[gateway] = batch
         attestations = [
             attestation
@@ -76,6 +74,14 @@ class RotateStage:
             await self._carry(accepted, batch, certificate)
         return False
 
+    def _begin(self, root: bytes) -> None:
+        """Another rotation than before: nothing of it was done yet."""
+        self._root = root
+        self._told_at = 0.0
+        self._certified_at: float | None = None
+        self._not_before = 0.0
+        self._is_refused = False
+
     async def _accepted_after(self, newest: StoredEpoch) -> AcceptedSet | None:
         """What the operator accepted for the epoch whose turn it is."""
         accepted = await self._desk.store.load_accepted_sets()
@@ -83,12 +89,12 @@ class RotateStage:
 
     async def _sign(self, batch: Batch, newest: StoredEpoch) -> Attestation | None:
         desk = self._desk
-        if newest.signer_set.index_of(desk.signer.key) is None or self._refused == batch.root:
+        if newest.signer_set.index_of(desk.signer.key) is None or self._is_refused:
             return None
         try:
             attestation = await desk.signer.sign_batch(batch, newest.epoch)
         except ConflictingAttestation as conflict:
-            self._refused = batch.root
+            self._is_refused = True
             _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(conflict))
             desk.metrics.guard_conflicts.inc()
             return None

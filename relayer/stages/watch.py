@@ -274,8 +274,16 @@ class _Step:
                     self._epochs.append(stored)
 
     def sign_again(self, roots: Iterable[bytes]) -> None:
-        """A new epoch counts here: what has not landed is signed under it as well, for the old one will lapse."""
-        self._resigned = tuple(OutboxRow(EffectKind.SIGN_BATCH, root, self._chain, self._now) for root in roots)
+        """A new epoch counts here: what has not landed is signed under it as well, for the old one will lapse.
+
+        And cut again if it finds no quorum there: parts that were signed before count under the old epoch only.
+        """
+        cut_at = self._now + self._desk.settings.split_seconds
+        self._resigned = tuple(
+            OutboxRow(kind, root, self._chain, due_at)
+            for root in roots
+            for kind, due_at in ((EffectKind.SIGN_BATCH, self._now), (EffectKind.SPLIT_BATCH, cut_at))
+        )
 
     def commit(self, cursor: ChainCursor) -> Commit:
         """All of it."""

@@ -7,7 +7,8 @@ from relayer.stages.attest import AttestStage
 from relayer.stages.settings import StageSettings
 from relayer.stages.split import SplitStage
 from relayer.stages.watch import WatchStage
-from tests.factories import SIGNING_KEYS, attest
+from tests.factories import SIGNING_KEYS, attest, make_signer_set
+from tests.simulation.gateway import Apply
 from tests.simulation.world import Node, World
 from tests.unit.stages.steps import mine, new_world, step
 
@@ -87,3 +88,19 @@ async def test_a_part_certifies_its_own_requests_and_the_whole_may_still_certify
     assert requests[first].execute_root == part.root
     assert {r.execute_root for i, r in requests.items() if i != first} == {whole.root}
     assert all(r.is_execute_certified for r in requests.values())
+
+
+async def test_a_batch_that_finds_no_quorum_under_a_new_epoch_either_is_cut_again() -> None:
+    world = new_world()
+    node = await born(world, 4)
+    for _ in range(2):
+        world.clock.seconds += WAIT
+        await step(world, node, SplitStage)
+        await step(world, node, AttestStage)
+        world.transact(world.b, Apply(make_signer_set(SIGNING_KEYS[::-1])))
+        mine(world, world.b, 4)
+        await step(world, node, WatchStage, world.b)
+        await step(world, node, AttestStage)
+    signed = {(attestation.root, attestation.epoch) for attestation in node.store._attestations.values()}
+    assert {epoch for _, epoch in signed} == {1, 2, 3}
+    assert len([epoch for _, epoch in signed if epoch == 2]) == 7
