@@ -85,5 +85,5 @@ def _what_to_try(folder: DevnetFolder, places: Sequence[Place]) -> Iterator[str]
     yield "to try next:"
     yield f"  {typed('call')} {there.counter} --fn 'increment(uint256)' --args 5 --returns uint256 {way}"
     yield f"  {typed('query')} {there.counter} --fn 'count()' --returns uint256 {way}"
-    yield f"  {typed('request', 'by-sender')} {here.loan} --devnet {folder.root}"
+    yield f"  {typed('request', 'by-sender')} {here.caip2}:{here.loan} --devnet {folder.root}"
     yield f'  eval "$({typed("devnet", "env")} --state {folder.root})"   # for forge, cast and Hardhat'

@@ -41,6 +41,7 @@ class Place:
     """The demonstration's contracts on one chain."""
 
     chain: str
+    caip2: str
     counter: str
     asker: str
     token: str
@@ -94,7 +95,14 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
     for fault in faults:
         console.print(f"[red]{fault}[/]")
     places = tuple(
-        Place(chain.name, chain.counter.address, chain.echo.address, chain.token.address, chain.loan.address)
+        Place(
+            chain.name,
+            chain.caip2,
+            counter=chain.counter.address,
+            asker=chain.echo.address,
+            token=chain.token.address,
+            loan=chain.loan.address,
+        )
         for chain in (first, second)
     )
     return Verdict(sum(not wrong for wrong in verdicts.values()), len(journeys), faults, places)

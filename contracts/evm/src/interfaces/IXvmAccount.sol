@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title A sender's own account on a destination chain
 /// @notice Calls targets as the one account that belongs to a sender of another chain. It takes ether, so that targets can

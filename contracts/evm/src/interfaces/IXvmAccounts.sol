@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title The callers of targets for requests with `ownAccount`
 /// @notice Creates one account a sender, by that sender's first such request, and has it call. SECURITY: holds nothing and

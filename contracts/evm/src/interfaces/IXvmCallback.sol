@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Callback of a contract that asks
 /// @notice Implemented by a contract that calls `xvmExecute` and wants to hear what became of it.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title The common caller of targets
 /// @notice Calls targets for its gateway. SECURITY: it holds nothing and nothing trusts it; targets that care who asks read

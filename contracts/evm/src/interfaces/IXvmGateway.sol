@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 import {IXvmDestination} from "./IXvmDestination.sol";
 import {IXvmPausable} from "./IXvmPausable.sol";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Time-limited pauses
 /// @notice The guardian may stop something for a limited number of blocks, and not again at once; the owner may lift any

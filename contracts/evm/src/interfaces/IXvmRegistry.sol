@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Registry
 /// @notice What integrators and relayers point at: the gateway of each chain, how each chain is observed, the windows of each

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 // The values that cross the contracts' borders. Words and meanings are the protocol's; accounts are ERC-7930
 // (version 1) byte strings unless a field says otherwise.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Data kept as a contract's code
 /// @notice One account access reads it all. The code is STOP ‖ data: it can be neither run nor destroyed.

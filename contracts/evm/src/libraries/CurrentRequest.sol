@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title The request that is being executed
 /// @notice Id and sender, in transient storage: gone with the transaction, never left behind by a revert.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Strict reading of ERC-7930 (version 1) addresses
 /// @notice version(2) = 1 ‖ chain type(2) ‖ length(1) ‖ chain reference ‖ length(1) ‖ address, nothing after it. It does not

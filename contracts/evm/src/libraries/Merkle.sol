@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title Root of a batch
 /// @notice OpenZeppelin's merkle-tree layout over leaves in batch order: 2n − 1 nodes, leaf i at 2n − 2 − i, node k the hash of
