@@ -25,7 +25,7 @@ import orjson
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from attestation.address import parse_account_text
+from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import MalformedRequest
 from attestation.request import RequestId, parse_request_id
 from relayer.api import views
@@ -273,11 +273,11 @@ def _parse_filter(request: web.Request) -> tuple[RequestFilter, int]:
     """Raises `ValueError` (`MalformedAddress` is one), whose text is for whoever asked."""
     query = request.query
     _require_known(request, {"status", "sender", "chain", "limit", "before"})
-    sender, before = query.get("sender"), query.get("before")
+    sender, chain, before = query.get("sender"), query.get("chain"), query.get("before")
     where = RequestFilter(
         statuses=frozenset(_parse_status(name) for name in query.getall("status", [])),
         sender=None if sender is None else parse_account_text(sender).to_bytes(),
-        source_chain=query.get("chain"),
+        source_chain=None if chain is None else str(parse_chain_text(chain)),
         before_row=None if before is None else _parse_number("before", before, 1, MAX_ROW),
     )
     return where, _parse_number("limit", query.get("limit", str(DEFAULT_PAGE)), 1, MAX_PAGE)

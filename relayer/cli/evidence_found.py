@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from relayer.api.operator_routes import MAX_PAGE
 from relayer.cli.relayer_api import RelayerUnavailable, ask_first, relayers_of
 from relayer.config import load_config
@@ -34,12 +36,15 @@ class FoundEvidence:
 def find_evidence(config: Path | None, api: str | None, devnet: Path) -> list[FoundEvidence]:
     """All that the node has, newest first: from the database of the configuration, else from an API.
 
-    Raises `ConfigError`, `RelayerUnavailable`, `RelayerRefused`, `StoreUnavailable`.
+    Raises `typer.BadParameter` if both are named, else `ConfigError`, `RelayerUnavailable`, `RelayerRefused` or
+    `StoreUnavailable`.
     """
     if config is None:
         return _from_api(api, devnet)
     if api is not None:
-        raise ConfigError(["--config reads the node's database, --api asks a node; name one of them"])
+        raise typer.BadParameter(
+            "reads the node's database, --api asks a node; name one of them", param_hint="--config"
+        )
     return asyncio.run(_from_database(config))
 
 

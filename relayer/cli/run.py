@@ -29,5 +29,6 @@ def run(
     It logs to stderr. Exit code 0 after a signal, 1 if it cannot start. `xvm doctor` says beforehand what is amiss.
     """
     settings = load_config(config)
+    settings.require_loadable_keys()
     configure_logging(settings.node.log_level, is_json=True if as_json else _IS_JSON[settings.node.log_format])
     asyncio.run(service.run(settings))

@@ -220,7 +220,7 @@ def _parse_signer(text: str) -> Signer:
     key, separator, operator = text.partition("=")
     name = operator.encode("utf-8")
     if not separator or not 0 < len(name) <= _OPERATOR_LENGTH:
-        raise ConfigError([f"--add {text}: write KEY=OPERATOR, the operator's name of at most 32 bytes"])
+        raise typer.BadParameter(f"{text}: write KEY=OPERATOR, a name of at most 32 bytes", param_hint="--add")
     return Signer(_parse_key("--add", key), 1, name.ljust(_OPERATOR_LENGTH, b"\0"))
 
 
@@ -228,7 +228,7 @@ def _parse_key(option: str, text: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise ConfigError([f"{option}: {text} is no key; `xvm keys show FILE` prints one"]) from None
+        raise typer.BadParameter(f"{text} is no key; `xvm keys show FILE` prints one", param_hint=option) from None
 
 
 def _load_file(file: Path) -> NumberedSet:

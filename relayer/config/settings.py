@@ -20,7 +20,7 @@ from relayer.config.sections import ChainSection, NodeSection, PeerSection, Poli
 from relayer.config.values import SecretUrl, is_in_the_clear
 from relayer.domain.policy import SpendPolicy
 from relayer.errors import ConfigError
-from relayer.keys.keystore import Secret, load_password, load_secret
+from relayer.keys.keystore import PasswordMissing, Secret, load_password, load_secret
 from relayer.ports.vm import ChainSettings
 
 MAX_CONFIG_BYTES: Final = 1 << 20
@@ -99,24 +99,54 @@ class Settings(BaseSettings):
 
     def load_signer_secret(self) -> Secret:
         """The signer's key. Raises `ConfigError`."""
-        return load_secret(self.signer.key_file, self._password())
+        return self._load_key("signer.key_file", self.signer.key_file)
 
     def load_chain_settings(self) -> tuple[ChainSettings, ...]:
         """Each chain as its adapter is told, wallet keys included. Raises `ConfigError` with the faults of all."""
-        password = self._password()
         loaded: list[ChainSettings] = []
         faults: list[str] = []
-        for chain in self.chains:
+        for index, chain in enumerate(self.chains):
             try:
-                loaded.append(_chain_settings(chain, load_secret(chain.wallet_key_file, password)))
+                secret = self._load_key(f"chains[{index}].wallet_key_file", chain.wallet_key_file)
+                loaded.append(_chain_settings(chain, secret))
             except ConfigError as error:
                 faults.extend(error.faults)
         if faults:
             raise ConfigError(faults)
         return tuple(loaded)
 
-    def _password(self) -> str | None:
-        return load_password(self.signer.password_env, self.signer.password_file)
+    def require_loadable_keys(self) -> None:
+        """Return if every key loads and none both signs and pays. Raises `ConfigError` with the faults of all."""
+        faults: list[str] = []
+        signer: Secret | None = None
+        chains: tuple[ChainSettings, ...] = ()
+        try:
+            signer = self.load_signer_secret()
+        except ConfigError as error:
+            faults += error.faults
+        try:
+            chains = self.load_chain_settings()
+        except ConfigError as error:
+            faults += error.faults
+        # SECURITY: the wallet's key is used for each transaction, the signer's speaks for the network: whoever gets
+        # hold of the one must not have the other.
+        faults += [
+            f"chains[{index}].wallet_key_file: holds the signer's key; make another one: xvm keys new"
+            for index, chain in enumerate(chains)
+            if signer is not None and chain.wallet_key == signer.reveal()
+        ]
+        if faults:
+            raise ConfigError(list(dict.fromkeys(faults)))
+
+    def _load_key(self, key: str, path: Path) -> Secret:
+        """A key file; its faults name the configuration's key, and where its password is looked for."""
+        try:
+            return load_secret(path, load_password(self.signer.password_env, self.signer.password_file))
+        except PasswordMissing:
+            fault = f"{key}: {path} needs a password: set {self.signer.password_env}, or signer.password_file"
+            raise ConfigError([fault]) from None
+        except ConfigError as error:
+            raise ConfigError([f"{key}: {item}" for item in error.faults]) from None
 
 
 def load_config(path: Path) -> Settings:

@@ -34,6 +34,10 @@ _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _BARE_HEX: Final = re.compile(r"(?:0x)?([0-9a-fA-F]{64})\s*")
 
 
+class PasswordMissing(ConfigError):  # noqa: N818 - named as relayer.errors names its own
+    """An encrypted key file, and no password for it."""
+
+
 class Secret:
     """32 secret bytes that show in no repr, no text form and no pickle. `reveal` hands them out."""
 
@@ -59,8 +63,9 @@ def load_secret(path: Path, password: str | None) -> Secret:
     """The secret in a key file: a version 3 keystore (JSON), for which `password` is needed, or bare hex.
 
     Raises:
-        ConfigError: the file cannot be read, is neither form, is bare and readable by others, or the password is wrong
-            or missing. Its text names the file and never what is in it.
+        PasswordMissing: there is none, and it is needed.
+        ConfigError: the file cannot be read, is neither form, is bare and readable by others, or the password is wrong.
+            Its text names the file and never what is in it.
     """
     content, mode = _read(path, MAX_KEY_FILE_BYTES)
     bare = _BARE_HEX.fullmatch(content)
@@ -70,7 +75,7 @@ def load_secret(path: Path, password: str | None) -> Secret:
             raise ConfigError([f"{path}: a bare key must be readable by its owner only; run: chmod 600 {path}"])
         return Secret(bytes.fromhex(bare[1]))
     if password is None:
-        raise ConfigError([f"{path}: a password is needed; name a password file or set the environment variable"])
+        raise PasswordMissing([f"{path}: a password is needed; name a password file or set the environment variable"])
     return _decrypt(path, content, password)
 
 

@@ -193,6 +193,7 @@ async def test_filters_hold_together(client: Client, store: BusyStore) -> None:
         "before=99999999999999999999",
         "status=DONE",
         "sender=0x1234",
+        "chain=alpha",
         "colour=red",
     ],
 )

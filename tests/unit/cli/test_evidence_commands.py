@@ -215,7 +215,7 @@ def test_evidence_that_is_not_there_and_a_database_that_is_not_there_are_faults(
     (tmp_path / "data" / "relayer.sqlite3").unlink()
     assert xvm("list", "--config", config)[0] == 1
     assert not (tmp_path / "data" / "relayer.sqlite3").exists()
-    assert xvm("list", "--config", config, "--api", "http://127.0.0.1:1")[0] == 1
+    assert xvm("list", "--config", config, "--api", "http://127.0.0.1:1")[0] == 2
 
 
 def api_that_tells(*rows: dict[str, Any]) -> web.Application:
