@@ -23,6 +23,8 @@ const CONTRACTS = {
   XvmPing: 'src/examples/XvmPing.sol',
   XvmToken: 'src/examples/XvmToken.sol',
   CollateralLoan: 'src/examples/CollateralLoan.sol',
+  XvmErc7786Source: 'src/adapters/XvmErc7786Source.sol',
+  XvmErc7786Inbound: 'src/adapters/XvmErc7786Inbound.sol',
 };
 const EIP170_BYTES = 24576;
 
