@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from attestation.request import MAXIMUM_METADATA_LENGTH, Mode
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, PayloadCodec, tools_for
+from relayer.cli.asking import Ask, Cancelled, PayloadCodec, tools_for
 from relayer.cli.journey import Journey
 from relayer.cli.keys import PasswordFileOption
 from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, JsonOption, examples
@@ -32,6 +32,9 @@ EXIT_CODES: Final = {
 
 EXIT_WITHOUT_CALLBACK: Final = 7
 """With --wait: nothing came back in time."""
+
+EXIT_CANCELLED: Final = 8
+"""With --wait: somebody with the asking account's key cancelled it meanwhile."""
 
 _WORD: Final = 32
 
@@ -130,7 +133,7 @@ TimeoutOption = Annotated[
 
 _EXITS: Final = (
     "Exit code without --wait: 0 once the request is in a block. With --wait: 0 EXECUTED, 3 REVERTED, 4 UNREACHED, "
-    "5 EXPIRED, 6 DUPLICATE, 7 no callback in time. 1 is an error, 2 wrong usage."
+    "5 EXPIRED, 6 DUPLICATE, 7 no callback in time, 8 cancelled. 1 is an error, 2 wrong usage."
 )
 
 call_app = typer.Typer(add_completion=False)
@@ -260,9 +263,15 @@ def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: floa
     if patience is None:
         journey.tell()
         return
-    kind = journey.wait(asked, patience)
+    end = journey.wait(asked, patience)
     journey.tell()
-    raise typer.Exit(EXIT_WITHOUT_CALLBACK if kind is None else EXIT_CODES[kind])
+    match end:
+        case None:
+            raise typer.Exit(EXIT_WITHOUT_CALLBACK)
+        case Cancelled():
+            raise typer.Exit(EXIT_CANCELLED)
+        case _:
+            raise typer.Exit(EXIT_CODES[end])
 
 
 def _payload(codec: PayloadCodec, function: str | None, arguments: list[str], data: str | None) -> bytes:

@@ -88,6 +88,14 @@ class Ending:
     place: Place
 
 
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Its requester gave it up; no callback follows. `returned` went back, in the source chain's smallest unit."""
+
+    returned: int
+    place: Place
+
+
 class PayloadCodec(Protocol):
     """The target VM's own encoding of calls. What is malformed raises `ConfigError`, in words for who typed it."""
 
@@ -119,8 +127,8 @@ class SourceSession(Protocol):
         """Ask, pay `fee`, and wait until it is in a block."""
         ...
 
-    def fetch_ending(self, asked: Asked) -> Ending | None:
-        """What the gateway told of the outcome, None as long as it did not."""
+    def fetch_ending(self, asked: Asked) -> Ending | Cancelled | None:
+        """What the gateway told of the outcome, or that there is to be none; None as long as it told neither."""
         ...
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 from attestation.address import Chain
 from attestation.request import Mode, format_request_id
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, DestinationSession, Ending, PayloadCodec, Place, SourceSession
+from relayer.cli.asking import Ask, Asked, Cancelled, DestinationSession, Ending, PayloadCodec, Place, SourceSession
 from relayer.cli.output import print_json, print_lines, print_note
 from relayer.errors import ConfigError, RpcUnavailable
 
@@ -56,8 +56,8 @@ class Journey:
         self._say_place("requested", self.home, asked.place)
         return asked
 
-    def wait(self, asked: Asked, patience_seconds: float) -> OutcomeKind | None:
-        """Follow it until its callback; its kind, or None if nothing came back in time."""
+    def wait(self, asked: Asked, patience_seconds: float) -> OutcomeKind | Cancelled | None:
+        """Follow it until its callback or its cancel; its kind, or None if nothing came back in time."""
         deadline = self._started_at + patience_seconds
         awaits_receipt = self.ask.mode is Mode.CALL and self.destination is not None
         fault = ""
@@ -70,6 +70,9 @@ class Journey:
             except RpcUnavailable as error:
                 # It may be back before the time is over.
                 ending, fault = None, str(error)
+            if isinstance(ending, Cancelled):
+                self._tell_cancelled(ending)
+                return ending
             if ending is not None:
                 self._end(ending)
                 return ending.kind
@@ -119,6 +122,12 @@ class Journey:
                 self._say(f"returned    0x{ending.return_data.hex()}{cut}")
             case OutcomeKind.UNREACHED | OutcomeKind.EXPIRED:
                 pass
+
+    def _tell_cancelled(self, cancelled: Cancelled) -> None:
+        self._say_place("cancelled", self.home, cancelled.place, f"{cancelled.returned} returned")
+        self._document["cancelled"] = {**_place_view(self.home, cancelled.place), "returned": str(cancelled.returned)}
+        if self.ask.mode is Mode.CALL and "executed" not in self._document:
+            print_note("xvm: it may have been executed all the same, or may yet be; look there before you ask again")
 
     def _decode(self, ending: Ending, types: str) -> None:
         try:

@@ -27,7 +27,7 @@ from attestation.keccak import keccak256
 from attestation.request import RequestId
 from attestation.schemes import SECP256K1
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Ending, Endpoint, Place, Receipt
+from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Endpoint, Place, Receipt
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.errors import CallReverted, ConfigError, RejectedError, RpcUnavailable
 from relayer.keys.keystore import Secret
@@ -147,11 +147,13 @@ class EvmSourceSession(EvmGatewaySession):
         identifier = RequestId(int(logs[0]["args"]["requestId"]).to_bytes(32, "big"))
         return Asked(identifier, self._sender, int(logs[0]["args"]["fee"]), _place(logs[0]))
 
-    def fetch_ending(self, asked: Asked) -> Ending | None:
+    def fetch_ending(self, asked: Asked) -> Ending | Cancelled | None:
         """The gateway's event, and from the transaction that delivered it the outcome with its data."""
-        names = ("XVMCallbackDelivered", "XVMHandlerFailed")
+        names = ("XVMCallbackDelivered", "XVMHandlerFailed", "XVMCancelled")
         for log in self._fetch_logs(names, asked.request_id, asked.place.block):
             fields = log["args"]
+            if log["event"] == "XVMCancelled":
+                return Cancelled(int(fields["returned"]), _place(log))
             ending = Ending(
                 kind=OutcomeKind(fields["kind"]),
                 success=bool(fields["success"]),

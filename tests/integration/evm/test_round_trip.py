@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from attestation.address import evm_account
+from attestation.address import evm_account, parse_account, parse_chain_text
 from attestation.statement import OutcomeKind
+from relayer.cli.asking import Asked, Cancelled, Endpoint, Place, tools_for
 from relayer.domain.observations import (
     CallbackDelivered,
     CallConcluded,
@@ -14,10 +15,11 @@ from relayer.domain.observations import (
     ObservedBlock,
     RequestCancelled,
 )
+from relayer.keys.keystore import Secret
 from relayer.vms.evm.connect import EvmOpenChain
 from tests.factories import make_signer_set
 from tests.integration.evm.acting import fetch_tip, mine_and_fetch, send_and_mine
-from tests.integration.evm.network import OPTIONS, Network, calldata, requests_of, track_all
+from tests.integration.evm.network import OPTIONS, RELAYER_SECRET, Network, calldata, requests_of, track_all
 from tests.unit.evm.gateway_logs import request_tuple
 
 pytestmark = pytest.mark.anvil
@@ -209,6 +211,13 @@ async def test_a_cancelled_request_is_observed_and_its_executor_can_still_be_pai
     here.gateway.functions.cancel(request_tuple(request.request)).transact({"from": account, "gas": 600_000})
     cancelled = await mine_and_fetch(here, source)
     assert cancelled.observations == (RequestCancelled(request.request_id, cancelled.observations[0].location),)
+    # and by who waits for it at the command line
+    endpoint = Endpoint(parse_chain_text(f"eip155:{here.chain_id}"), here.url, here.gateway.address)
+    session = tools_for("eip155").open_source(endpoint, Secret(RELAYER_SECRET))
+    place = Place(asked.ref.number, "")
+    ending = session.fetch_ending(Asked(request.request_id, parse_account(request.request.sender), 0, place))
+    assert isinstance(ending, Cancelled)
+    assert (ending.place.block, ending.returned > 0) == (cancelled.ref.number, True)
     prepared = await source.source.prepare_deliver(network.deliveries(concluded, [request]))
     assert (len(prepared.calls), prepared.settled, prepared.refused) == (1, (), ())
     (receipt,) = await send_and_mine(here, source, prepared.calls)

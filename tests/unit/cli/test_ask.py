@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from attestation.statement import OutcomeKind
 from relayer.cli.app import app
-from relayer.cli.ask import EXIT_CODES, EXIT_WITHOUT_CALLBACK
+from relayer.cli.ask import EXIT_CANCELLED, EXIT_CODES, EXIT_WITHOUT_CALLBACK
 
 RUNNER = CliRunner()
 TARGET = "0x" + "7a" * 20
@@ -88,5 +88,5 @@ def test_a_query_never_expires(devnet: str) -> None:
 
 
 def test_exit_codes_tell_the_ends_apart_from_each_other_and_from_errors() -> None:
-    codes = [*(EXIT_CODES[kind] for kind in OutcomeKind), EXIT_WITHOUT_CALLBACK]
-    assert codes == [0, 3, 4, 5, 6, 7]
+    codes = [*(EXIT_CODES[kind] for kind in OutcomeKind), EXIT_WITHOUT_CALLBACK, EXIT_CANCELLED]
+    assert codes == [0, 3, 4, 5, 6, 7, 8]

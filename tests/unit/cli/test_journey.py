@@ -12,7 +12,7 @@ from eth_abi.abi import encode
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Ending, Place, Receipt
+from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Place, Receipt
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.cli.journey import Journey
 from relayer.errors import RpcUnavailable
@@ -32,7 +32,7 @@ def ending(kind: OutcomeKind = OutcomeKind.EXECUTED, data: bytes = FIVE, *, fail
 class Script:
     """Both sides of a request. Each look at the source takes the next of `looks`; the last one stays."""
 
-    looks: list[Ending | RpcUnavailable | None]
+    looks: list[Ending | Cancelled | RpcUnavailable | None]
     receipts: list[Receipt | None] = field(
         default_factory=lambda: [None, Receipt(OutcomeKind.EXECUTED, Place(33, "0xe8"))]
     )
@@ -45,7 +45,7 @@ class Script:
         self.asked.append((ask, fee))
         return Asked(IDENTIFIER, SENDER, fee, Place(12, "0xa5"))
 
-    def fetch_ending(self, asked: Asked) -> Ending | None:
+    def fetch_ending(self, asked: Asked) -> Ending | Cancelled | None:
         assert asked.request_id == IDENTIFIER
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         if isinstance(look, RpcUnavailable):
@@ -153,6 +153,33 @@ def test_a_failed_handler_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_endpoint_that_is_away_for_a_while_ends_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(Script([RpcUnavailable("away"), ending()]), capsys)[-1].startswith("returned")
+
+
+def test_a_cancelled_request_ends_without_a_callback_and_may_have_been_executed(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    cancelled = Cancelled(70, Place(900, "0xca"))
+    travelled = journey(Script([cancelled], [None]))
+    assert travelled.wait(travelled.send(), 60) is cancelled
+    printed = capsys.readouterr()
+    assert printed.out.splitlines()[-1].startswith("cancelled   eip155:31337 block 900, 0xca, ")
+    assert printed.out.endswith(" s 70 returned\n")
+    assert "it may have been executed" in printed.err
+
+
+def test_a_cancelled_request_whose_execution_was_seen_needs_no_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    travelled = journey(Script([Cancelled(70, Place(900, "0xca"))], [Receipt(OutcomeKind.EXECUTED, Place(33, "0xe8"))]))
+    travelled.wait(travelled.send(), 60)
+    assert not capsys.readouterr().err
+
+
+def test_a_program_reads_that_it_was_cancelled(capsys: pytest.CaptureFixture[str]) -> None:
+    travelled = journey(Script([Cancelled(70, Place(900, "0xca"))]), mode=Mode.QUERY, as_json=True)
+    travelled.wait(travelled.send(), 60)
+    travelled.tell()
+    document = json.loads(capsys.readouterr().out)
+    assert document["cancelled"] == {"chain": "eip155:31337", "block": 900, "tx_hash": "0xca", "returned": "70"}
+    assert "kind" not in document
 
 
 def test_without_a_callback_in_time_there_is_no_kind_and_a_hint(capsys: pytest.CaptureFixture[str]) -> None:
