@@ -54,6 +54,9 @@ def up(
     threshold: int = typer.Option(3, "--threshold", metavar="K", help="How many of them make a quorum."),
     block_time: float = typer.Option(1.0, "--block-time", metavar="S", help="Seconds between blocks."),
     finality_depth: int = typer.Option(2, "--finality-depth", metavar="D", help="Blocks until a block is final."),
+    rpc_endpoints: int = typer.Option(
+        1, "--rpc-endpoints", metavar="N", help="RPC endpoints of each chain in a relayer's configuration."
+    ),
     state: StateOption = DEFAULT_STATE,
     detach: bool = typer.Option(False, "--detach", help="Return when it is ready; it runs until `xvm devnet down`."),
     as_json: JsonOption = False,
@@ -63,7 +66,7 @@ def up(
     When all relayers are ready, DIR/devnet.json says all that an outside program needs: endpoints, contracts, accounts
     with money, relayers.
     """
-    spec = DevnetSpec(relayers, threshold, block_time, finality_depth)
+    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, rpc_endpoints)
     folder = DevnetFolder(state.resolve())
     if detach:
         description = start_detached(spec, folder, print_note)
@@ -147,6 +150,7 @@ def start_detached(spec: DevnetSpec, folder: DevnetFolder, report: Callable[[str
         *("devnet", "up", "--state", str(folder.root)),
         *("--relayers", str(spec.relayers), "--threshold", str(spec.threshold)),
         *("--block-time", f"{spec.block_time_seconds:g}", "--finality-depth", str(spec.finality_depth)),
+        *("--rpc-endpoints", str(spec.rpc_endpoints)),
     ]
     with log.open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603 - our own command line

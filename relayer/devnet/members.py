@@ -153,7 +153,7 @@ def config_text(
             "[[chains]]",
             f"name = {_quoted(chain.name)}",
             f"caip2 = {_quoted(chain.caip2)}",
-            f"rpc_urls = [{_quoted(chain.rpc_url)}]",
+            f"rpc_urls = [{', '.join(map(_quoted, rpc_urls(chain, spec.rpc_endpoints)))}]",
             f"ws_urls = [{_quoted(chain.ws_url)}]",
             f"gateway = {_quoted(deployed['gateway'])}",
             f"verifier = {_quoted(deployed['verifier'])}",
@@ -172,6 +172,11 @@ def config_text(
             f"signer = {_quoted(f'0x{peer.signer.hex()}')}",
         ]
     return "\n".join(lines) + "\n"
+
+
+def rpc_urls(chain: DevChain, count: int) -> list[str]:
+    """So many endpoints of the chain: different in name, one process in truth. The first is the chain's own URL."""
+    return [chain.rpc_url, *(f"{chain.rpc_url}/?endpoint={number}" for number in range(2, count + 1))]
 
 
 def _quoted(text: str) -> str:

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
@@ -69,6 +70,9 @@ class Devnet:
         self._report = report
         self._book = ProcessBook(folder.processes)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._accounts: list[DevAccount] = []
+        self._members: list[Member] = []
+        self._described: list[tuple[DevChain, dict[str, Any]]] = []
 
     def __enter__(self) -> Self:
         prepare_folder(self._folder)
@@ -94,25 +98,48 @@ class Devnet:
             DevnetFailed: a part did not start or did not get ready in time.
             ConfigError: anvil is not installed, or no ports are free.
         """
+        self.prepare()
+        return self.launch()
+
+    def prepare(self) -> None:
+        """All but the relayers: chains and contracts are up, each relayer's files are written. Raises as `start`.
+
+        Until `launch` the files may be changed.
+        """
         ports = free_ports(len(CHAINS) + self._spec.relayers)
-        accounts = list(dev_accounts())
+        self._accounts = list(dev_accounts())
         chains = self._start_chains(ports[: len(CHAINS)])
-        members = [
+        self._members = [
             make_member(self._folder, f"relayer-{number}", port)
             for number, port in enumerate(ports[len(CHAINS) :], start=1)
         ]
-        deployed = self._deploy(chains, members, accounts[0])
-        described = list(zip(chains, deployed, strict=True))
-        for member in members:
-            peers = (peer for peer in members if peer is not member)
+        deployed = self._deploy(chains, self._members, self._accounts[0])
+        self._described = list(zip(chains, deployed, strict=True))
+        for member in self._members:
+            peers = (peer for peer in self._members if peer is not member)
             config = self._folder.relayer(member.name) / CONFIG_FILE
-            config.write_text(config_text(self._spec, member, peers, described), "utf-8")
-            self._start(member.name, [*xvm_command(), "run", "--config", str(config)])
-        self._report(f"{len(members)} relayers started")
-        self._await_ready(members)
-        description = self._describe(described, members, accounts[1:])
+            config.write_text(config_text(self._spec, member, peers, self._described), "utf-8")
+
+    def launch(self, programs: Mapping[str, Sequence[str]] = MappingProxyType({})) -> dict[str, Any]:
+        """Start the relayers that `prepare` made; the description when all are ready. Raises as `start`.
+
+        `programs` names, by relayer, another build of the program `xvm` that is to run as this one.
+        """
+        for member in self._members:
+            self.start_relayer(member.name, programs.get(member.name))
+        self._report(f"{len(self._members)} relayers started")
+        self._await_ready(self._members)
+        description = self._describe(self._described, self._members, self._accounts[1:])
         _write_whole(self._folder.description, description)
         return description
+
+    def start_relayer(self, name: str, program: Sequence[str] | None = None) -> None:
+        """Start one relayer, for the first time or again after its end; `program` as in `launch`."""
+        ended = self._children.pop(name, None)
+        if ended is not None:
+            ended.wait()
+        config = self._folder.relayer(name) / CONFIG_FILE
+        self._start(name, [*(program or xvm_command()), "run", "--config", str(config)])
 
     def find_dead(self) -> Mapping[str, int]:
         """Names and exit codes of those that ended since the last call."""

@@ -11,6 +11,9 @@ from relayer.errors import ConfigError
 MAX_RELAYERS: Final = 32
 """Each is a process of some 100 MB."""
 
+MAX_RPC_ENDPOINTS: Final = 8
+"""More voices than any operator asks."""
+
 CHAINS: Final = (("alpha", 31337), ("beta", 31338))
 """Names and EIP-155 ids."""
 
@@ -18,6 +21,9 @@ CHAINS: Final = (("alpha", 31337), ("beta", 31338))
 @dataclass(frozen=True, slots=True)
 class DevnetSpec:
     """How large and how fast. `threshold` is the weight of a quorum, one a relayer.
+
+    `rpc_endpoints` is how many endpoints each relayer asks of each chain. They lead to the same process, and are there
+    to be replaced in a configuration file by something that lies: a majority of them must agree.
 
     Raises:
         ConfigError: the numbers contradict each other; all faults at once.
@@ -27,6 +33,7 @@ class DevnetSpec:
     threshold: int = 3
     block_time_seconds: float = 1.0
     finality_depth: int = 2
+    rpc_endpoints: int = 1
 
     def __post_init__(self) -> None:
         faults = []
@@ -40,6 +47,8 @@ class DevnetSpec:
             faults.append(f"--block-time {self.block_time_seconds:g}: from 0.1 to 60 seconds")
         if not 0 <= self.finality_depth <= 64:  # noqa: PLR2004
             faults.append(f"--finality-depth {self.finality_depth}: from 0 to 64 blocks")
+        if not 1 <= self.rpc_endpoints <= MAX_RPC_ENDPOINTS:
+            faults.append(f"--rpc-endpoints {self.rpc_endpoints}: from 1 to {MAX_RPC_ENDPOINTS}")
         if faults:
             raise ConfigError(faults)
 
