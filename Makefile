@@ -24,7 +24,7 @@ FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
-.PHONY: help setup demo test test-contracts test-python check coverage-contracts slither mutants lock clean
+.PHONY: help setup demo test test-contracts test-python check coverage-contracts slither storm mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,7 +35,7 @@ demo: setup ## two chains, four relayers, requests both ways; KEEP=1 leaves it r
 	@$(BIN)/xvm demo $(if $(KEEP),--keep)
 
 test: test-contracts test-python ## what a newcomer and CI run: contracts, then Python
-	@echo "test: left out, because they take hours: make mutants, FOUNDRY_FUZZ_RUNS=100000 make test-contracts"
+	@echo "test: left out, because they take long: make storm, make mutants, FOUNDRY_FUZZ_RUNS=100000 make test-contracts"
 
 test-contracts: setup
 	@$(FORGE) test
@@ -62,6 +62,10 @@ slither: setup $(SLITHER_READY) ## Slither over the contracts; fails on a findin
 	@contracts/evm/script/slither.sh "$(CURDIR)/.cache/slither/bin/slither" "$(CURDIR)/.cache/slither/report.json"
 	@$(VENV_PYTHON) scripts/check_slither.py .cache/slither/report.json
 
+storm: setup ## a devnet under kill -9, reorgs, lying endpoints and a byzantine node; SEED= REQUESTS= SECONDS= (ten minutes)
+	@$(VENV_PYTHON) -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(REQUESTS),--requests $(REQUESTS)) \
+	  $(if $(SECONDS),--seconds $(SECONDS))
+
 mutants: setup ## change the pure core in every small way and see a test fail (an hour)
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
@@ -75,7 +79,7 @@ lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, 
 	$(VENV_PYTHON) scripts/complete_lock.py
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv node_modules $(FRESH)/node_modules .cache .devnet .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf .venv node_modules $(FRESH)/node_modules .cache .devnet .storm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 	  .coverage dist contracts/evm/out contracts/evm/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

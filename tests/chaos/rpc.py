@@ -1,0 +1,86 @@
+"""A chain as the storm itself sees it: past all proxies, by its own connection.
+
+Its job: batched JSON-RPC that waits while a chain is frozen, and the few calls that are needed. It believes the chain.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+import orjson
+
+CALLS_AT_ONCE = 100
+_ATTEMPT_SECONDS = 15.0
+_PAUSE_SECONDS = 0.5
+_ATTEMPTS = 12
+
+
+class RpcFault(Exception):  # noqa: N818 - as the relayer names it
+    """The chain's own error to a call."""
+
+
+class ChainRpc:
+    """One chain. Results are JSON values, a `RpcFault` in the place of a call that failed."""
+
+    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+        self._session = session
+        self._url = url
+        self._ids = itertools.count(1)
+
+    async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        """The results of all calls, in order."""
+        results: list[Any] = []
+        for start in range(0, len(calls), CALLS_AT_ONCE):
+            results += await self._exchange(calls[start : start + CALLS_AT_ONCE])
+        return results
+
+    async def call(self, method: str, *params: Any) -> Any:
+        """One call's result. Raises `RpcFault`."""
+        (result,) = await self._exchange([(method, list(params))])
+        if isinstance(result, RpcFault):
+            raise result
+        return result
+
+    async def block(self, tag: str, *, is_whole: bool = False) -> dict[str, Any]:
+        """The block under a tag, with its transactions' hashes or (`is_whole`) the transactions."""
+        block: dict[str, Any] = await self.call("eth_getBlockByNumber", tag, is_whole)
+        return block
+
+    async def await_blocks(self, count: int) -> None:
+        """Until so many more are there."""
+        target = await self.number() + count
+        while await self.number() < target:  # noqa: ASYNC110 - a chain rings no bell
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def number(self) -> int:
+        """The tip's height."""
+        return int(await self.call("eth_blockNumber"), 16)
+
+    async def _exchange(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        ids = [next(self._ids) for _ in calls]
+        body = orjson.dumps(
+            [
+                {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+                for number, (method, params) in zip(ids, calls, strict=True)
+            ]
+        )
+        for attempt in itertools.count(1):
+            try:
+                timeout = aiohttp.ClientTimeout(total=_ATTEMPT_SECONDS)
+                headers = {"Content-Type": "application/json"}
+                async with self._session.post(self._url, data=body, headers=headers, timeout=timeout) as response:
+                    answers = orjson.loads(await response.read())
+                break
+            except (aiohttp.ClientError, TimeoutError):
+                if attempt == _ATTEMPTS:
+                    raise
+                await asyncio.sleep(_PAUSE_SECONDS)
+        by_id = {answer["id"]: answer for answer in answers}
+        return [
+            RpcFault(by_id[number]["error"]["message"]) if "error" in by_id[number] else by_id[number]["result"]
+            for number in ids
+        ]
