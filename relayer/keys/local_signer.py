@@ -6,6 +6,8 @@ statements on a final block. It keeps no memory of its own; the guard's is durab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from attestation.domain import batch_digest, peer_message_digest
 from attestation.merkle import merkle_root
 from attestation.schemes import SigningKey
@@ -35,30 +37,58 @@ class LocalSigner:
                 was signed.
             ValueError: the root is not that of the statements, which is a bug of whoever built the batch.
         """
-        leaves = [statement.leaf for statement in batch.statements]
-        # SECURITY: the guard is told the statements, the signature covers the root. If they did not belong together,
-        # any root could be signed past the guard.
-        if merkle_root(leaves) != batch.root:
-            raise ValueError("the batch's root is not that of its statements")
-        digest = batch_digest(batch.verifying_gateway, batch.root, batch.count, epoch)
-        keys = [guard_key(statement, batch.verifying_gateway) for statement in batch.statements]
+        await self._claim([batch])
+        return self._sign(batch, epoch)
+
+    async def sign_batches(
+        self, batches: Sequence[tuple[Batch, int]]
+    ) -> Sequence[Attestation | ConflictingAttestation]:
+        """As `sign_batch` for each (batch, epoch), in order; the refusal stands in the place of what is not signed.
+
+        Raises `ValueError` as `sign_batch` does.
+        """
+        try:
+            await self._claim([batch for batch, _ in batches])
+        except ConflictingAttestation:
+            return [await self._sign_or_refuse(batch, epoch) for batch, epoch in batches]
+        return [self._sign(batch, epoch) for batch, epoch in batches]
+
+    async def _claim(self, batches: Sequence[Batch]) -> None:
+        """Guard every leaf of all batches with one write, or none of them. Raises as `sign_batch`."""
         entries: dict[bytes, tuple[bytes, bytes, Statement]] = {}
-        for key, leaf, statement in zip(keys, leaves, batch.statements, strict=True):
-            held = entries.setdefault(key, (key, leaf, statement))
-            # SECURITY: one batch can contradict itself, and a guard that writes all its rows at once would not see it.
-            if held[1] != leaf:
-                raise _conflict((GuardConflict(key, held[1], leaf),))
+        for batch in batches:
+            leaves = [statement.leaf for statement in batch.statements]
+            # SECURITY: the guard is told the statements, the signature covers the root. If they did not belong
+            # together, any root could be signed past the guard.
+            if merkle_root(leaves) != batch.root:
+                raise ValueError("the batch's root is not that of its statements")
+            for leaf, statement in zip(leaves, batch.statements, strict=True):
+                key = guard_key(statement, batch.verifying_gateway)
+                held = entries.setdefault(key, (key, leaf, statement))
+                # SECURITY: what is claimed together can contradict itself, and a guard that writes all its rows at
+                # once would not see it.
+                if held[1] != leaf:
+                    raise _conflict((GuardConflict(key, held[1], leaf),))
         # SECURITY: durable before the signature exists. Whatever the guard raises goes up, and nothing is signed.
         conflicts = tuple(await self._guard.claim(tuple(entries.values())))
         if conflicts:
             raise _conflict(conflicts)
+
+    async def _sign_or_refuse(self, batch: Batch, epoch: int) -> Attestation | ConflictingAttestation:
+        try:
+            return await self.sign_batch(batch, epoch)
+        except ConflictingAttestation as conflict:
+            return conflict
+
+    def _sign(self, batch: Batch, epoch: int) -> Attestation:
+        """The signature over what is claimed."""
         return Attestation(
             gateway=batch.verifying_gateway,
             root=batch.root,
             count=batch.count,
             epoch=epoch,
             signer=self.key,
-            signature=self._signing_key.sign(digest),
+            signature=self._signing_key.sign(batch_digest(batch.verifying_gateway, batch.root, batch.count, epoch)),
         )
 
     def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:

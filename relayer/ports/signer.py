@@ -12,6 +12,7 @@ from typing import Protocol
 
 from attestation.statement import Statement
 from relayer.domain.batch import Batch
+from relayer.errors import ConflictingAttestation
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,15 @@ class Signer(Protocol):
 
         Raises:
             ConflictingAttestation: a guard key of the batch already has another leaf; nothing was signed.
+        """
+        ...
+
+    async def sign_batches(
+        self, batches: Sequence[tuple[Batch, int]]
+    ) -> Sequence[Attestation | ConflictingAttestation]:
+        """As `sign_batch` for each (batch, epoch), in order; the refusal stands in the place of what is not signed.
+
+        Many batches cost the guard one write, as long as none contradicts anything.
         """
         ...
 

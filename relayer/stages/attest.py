@@ -6,6 +6,8 @@ negotiate or wait for anybody. A batch that contradicts something signed before 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from relayer.domain.batch import Batch
@@ -50,7 +52,7 @@ class AttestStage:
         batches = await desk.store.load_batches([row.subject for row in rows])
         signable = [batch for batch in batches.values() if self._is_signable(batch)]
         epochs = {batch.root: self._newest_epoch(batch) for batch in signable}
-        signed = [attestation for batch in signable if (attestation := await self._sign(batch)) is not None]
+        signed = await self._sign(signable)
         # What waits must not stand before others: a claim takes the oldest due first.
         later = now + desk.settings.unsignable_recheck_seconds
         async with desk.writing:
@@ -89,19 +91,24 @@ class AttestStage:
         chains = {route.source_chain, route.destination_chain}
         return not desk.is_halted(route) and all(desk.tips[chain].is_verified for chain in chains)
 
-    async def _sign(self, batch: Batch) -> Attestation | None:
+    async def _sign(self, batches: Sequence[Batch]) -> list[Attestation]:
+        """This node's word on those that it may sign and that contradict nothing signed before."""
         desk = self._desk
-        newest = desk.epochs.newest(batch.verifying_gateway)
-        if newest is None or newest.signer_set.index_of(desk.signer.key) is None:
-            return None  # an observer: it follows, certifies from others' attestations, and signs nothing
-        try:
-            attestation = await desk.signer.sign_batch(batch, newest.epoch)
-        except ConflictingAttestation as conflict:
-            _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(conflict))
-            desk.metrics.guard_conflicts.inc()
-            return None
-        if len(desk.signed_at) < SIGNED_REMEMBERED:
-            desk.signed_at[batch.root] = desk.clock.now()
-        desk.metrics.attestations_signed.labels(batch.verifying_chain, batch.kind).inc()
-        desk.metrics.batch_leaves.labels(batch.kind).observe(batch.count)
-        return attestation
+        due: list[tuple[Batch, int]] = []
+        for batch in batches:
+            newest = desk.epochs.newest(batch.verifying_gateway)
+            # An observer follows, certifies from others' attestations, and signs nothing.
+            if newest is not None and newest.signer_set.index_of(desk.signer.key) is not None:
+                due.append((batch, newest.epoch))
+        signed: list[Attestation] = []
+        for (batch, _), attestation in zip(due, await desk.signer.sign_batches(due) if due else (), strict=True):
+            if isinstance(attestation, ConflictingAttestation):
+                _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(attestation))
+                desk.metrics.guard_conflicts.inc()
+                continue
+            if len(desk.signed_at) < SIGNED_REMEMBERED:
+                desk.signed_at[batch.root] = desk.clock.now()
+            desk.metrics.attestations_signed.labels(batch.verifying_chain, batch.kind).inc()
+            desk.metrics.batch_leaves.labels(batch.kind).observe(batch.count)
+            signed.append(attestation)
+        return signed

@@ -30,7 +30,7 @@ from relayer.devnet.network import Devnet, unready_reason
 from relayer.devnet.ports import free_ports
 from relayer.devnet.processes import ProcessBook
 from relayer.devnet.spec import CHAINS, DevnetFolder, DevnetSpec
-from tests.chaos.byzantine.__main__ import SEED_VARIABLE
+from tests.chaos.byzantine.lies import SEED_VARIABLE
 from tests.chaos.crew import Crew
 from tests.chaos.databases import disagreements, read_record
 from tests.chaos.ledger import Ledger

@@ -15,7 +15,7 @@ from attestation.schemes import SigningKey
 from relayer.domain.batch import Batch
 from relayer.domain.policy import SpendPolicy
 from relayer.domain.route import RouteTable
-from relayer.errors import PeerUnavailable
+from relayer.errors import ConflictingAttestation, PeerUnavailable
 from relayer.keys.local_signer import LocalSigner
 from relayer.observability.metrics import Metrics
 from relayer.ports.clock import Clock
@@ -219,6 +219,17 @@ class WitnessedSigner:
         attestation = await self._inner.sign_batch(batch, epoch)
         self._witness(batch, epoch)
         return attestation
+
+    async def sign_batches(
+        self, batches: Sequence[tuple[Batch, int]]
+    ) -> Sequence[Attestation | ConflictingAttestation]:
+        """The same for many."""
+        await self._process.load()
+        signed = await self._inner.sign_batches(batches)
+        for (batch, epoch), attestation in zip(batches, signed, strict=True):
+            if isinstance(attestation, Attestation):
+                self._witness(batch, epoch)
+        return signed
 
     def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:
         """Not used here: the network between the nodes knows who speaks."""

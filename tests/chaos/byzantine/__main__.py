@@ -16,11 +16,8 @@ from relayer.domain.policy import SpendPolicy
 from relayer.stages.desk import Desk
 from relayer.stages.inbox import Inbox
 from relayer.stages.stage import Stage
-from tests.chaos.byzantine.lies import Lies
+from tests.chaos.byzantine.lies import SEED_VARIABLE, Lies
 from tests.chaos.byzantine.parts import LyingInbox, LyingPeers, LyingSigner, RepeatStage
-
-SEED_VARIABLE = "XVM_STORM_SEED"
-"""What the lies are drawn from."""
 
 
 def main() -> None:

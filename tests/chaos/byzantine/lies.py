@@ -17,6 +17,9 @@ from attestation.statement import Execute, Outcome, OutcomeKind, Statement
 from relayer.domain.batch import MAX_BATCH_LEAVES, Batch
 from relayer.ports.signer import Attestation
 
+SEED_VARIABLE = "XVM_STORM_SEED"
+"""Environment variable with what the lies are drawn from."""
+
 REMEMBERED = 1024
 """Lies that are told again and again: honest nodes that were down shall hear them too."""
 

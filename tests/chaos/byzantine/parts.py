@@ -62,6 +62,12 @@ class LyingSigner(LocalSigner):
             raise ConflictingAttestation("withheld")
         return await super().sign_batch(batch, epoch)
 
+    async def sign_batches(
+        self, batches: Sequence[tuple[Batch, int]]
+    ) -> Sequence[Attestation | ConflictingAttestation]:
+        """One by one."""
+        return [await self._sign_or_refuse(batch, epoch) for batch, epoch in batches]
+
 
 class LyingPeers(HttpPeers):
     """Tells every peer the truth and the lies, and pesters it."""

@@ -17,7 +17,7 @@ from attestation.statement import Execute, Outcome, OutcomeKind, Statement, guar
 from relayer.domain.batch import Batch, BatchKind
 from relayer.errors import ConflictingAttestation, StoreConflict
 from relayer.keys.local_signer import LocalSigner
-from relayer.ports.signer import GuardConflict
+from relayer.ports.signer import Attestation, GuardConflict
 
 KEY = SECP256K1.signing_key(b"\x07" * 32)
 GATEWAY = evm_account(31337, b"\x11" * 20).to_bytes()
@@ -189,3 +189,36 @@ def test_security_the_signer_shows_its_public_key_only() -> None:
     text = repr(LocalSigner(KEY, BrokenGuard()))
     assert text == f"LocalSigner(key=0x{KEY.key.hex()})"
     assert "07" * 32 not in repr(vars(LocalSigner(KEY, BrokenGuard())))
+
+
+async def test_many_batches_are_claimed_with_one_write(signer: LocalSigner, key: CountingKey, guard: DictGuard) -> None:
+    """A batch that finds no quorum is split into twice as many parts as it has leaves, all at once."""
+    batches = [(_batch(_execute(1), _execute(2)), 1), (_batch(_execute(1)), 1), (_batch(_execute(2)), 1)]
+    signed = await signer.sign_batches(batches)
+    assert [attestation.root for attestation in signed if isinstance(attestation, Attestation)] == [
+        batch.root for batch, _ in batches
+    ]
+    assert guard.signed_at_claim == [0]
+    assert len(key.signed) == 3
+
+
+async def test_security_of_many_batches_those_that_contradict_are_refused_and_no_others(
+    signer: LocalSigner, key: CountingKey
+) -> None:
+    """SECURITY: claiming many batches at once must refuse what claiming each would."""
+    await signer.sign_batch(_batch(_execute(1, height=5)), 1)
+    contradicting = [_batch(_execute(1, height=6)), _batch(_execute(3, height=7))]
+    sound = [_batch(_execute(2)), _batch(_execute(3, height=6))]
+    signed = await signer.sign_batches(
+        [(batch, 1) for batch in (sound[0], contradicting[0], sound[1], contradicting[1])]
+    )
+    assert [isinstance(attestation, Attestation) for attestation in signed] == [True, False, True, False]
+    assert [type(refused) for refused in signed[1::2]] == [ConflictingAttestation] * 2
+    assert len(key.signed) == 3
+
+
+async def test_security_of_many_batches_none_is_signed_if_the_guard_cannot_write(key: CountingKey) -> None:
+    """SECURITY: no claim, no signature."""
+    with pytest.raises(StoreConflict):
+        await LocalSigner(key, BrokenGuard()).sign_batches([(_batch(_execute(1)), 1), (_batch(_execute(2)), 1)])
+    assert key.signed == []
