@@ -163,7 +163,7 @@ class OperatorRoutes:
         certificate = (await self._store.load_certificates([root])).get(root)
         epochs = await self._store.load_epochs(batch.verifying_gateway)
         certified = [epoch for epoch in epochs if certificate is not None and epoch.epoch == certificate.epoch]
-        attestations = await self._store.load_attestations(root)
+        attestations = (await self._store.load_attestations([root])).get(root, ())
         return _Signed(batch, attestations, next(iter(certified or epochs[-1:]), None), certificate)
 
     async def _show_status(self, _request: web.Request) -> web.Response:
@@ -212,7 +212,9 @@ class OperatorRoutes:
         numbered = accepted.numbered
         return {
             attestation.signer
-            for attestation in await self._store.load_attestations(numbered.rotate.leaf)
+            for attestation in (await self._store.load_attestations([numbered.rotate.leaf])).get(
+                numbered.rotate.leaf, ()
+            )
             if (attestation.gateway, attestation.epoch) == (gateway, numbered.epoch - 1)
         }
 

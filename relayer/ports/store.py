@@ -397,8 +397,8 @@ class Store(Protocol):
         """Batches by root."""
         ...
 
-    async def load_attestations(self, root: bytes) -> Sequence[Attestation]:
-        """All attestations over a root, every epoch and signer, oldest first."""
+    async def load_attestations(self, roots: Sequence[bytes]) -> dict[bytes, Sequence[Attestation]]:
+        """All attestations over these roots, by root, every epoch and signer, oldest first; none of a root without."""
         ...
 
     async def load_own_attestations(

@@ -173,10 +173,11 @@ class EvidenceStage:
                 statements_by_root[other.root] = other.statements
         if (rotation := self._desk.rotations.get(foreign.attestation.gateway)) is not None:
             statements_by_root[rotation.root] = rotation.statements
+        attestations = await store.load_attestations([*statements_by_root])
         return [
             (attestation, statements)
             for root, statements in statements_by_root.items()
-            for attestation in await store.load_attestations(root)
+            for attestation in attestations.get(root, ())
             if attestation.signer == signer
         ]
 

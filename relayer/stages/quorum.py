@@ -33,14 +33,17 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     store, now = desk.store, desk.clock.now()
     batches = await store.load_batches(list(roots))
     held = await store.load_certificates(list(batches))
+    known = await store.load_attestations(list(batches))
+    fresh: dict[bytes, list[Attestation]] = {}
+    for attestation in rest.attestations:
+        fresh.setdefault(attestation.root, []).append(attestation)
     certificates: list[Certificate] = []
     certified: list[Batch] = []
     for root, batch in batches.items():
         newest = desk.epochs.newest(batch.verifying_gateway)
         if newest is None or (root in held and held[root].epoch >= newest.epoch):
             continue
-        fresh = [attestation for attestation in rest.attestations if attestation.root == root]
-        certificate = certify(batch, newest, [*await store.load_attestations(root), *fresh], now)
+        certificate = certify(batch, newest, [*known.get(root, ()), *fresh.get(root, ())], now)
         if certificate is not None:
             certificates.append(certificate)
             certified.append(batch)

@@ -256,10 +256,8 @@ async def _signed_about(
     roots = {identifier: {known[identifier].execute_root, known[identifier].outcome_root} for identifier in known}
     for identifier, receipt in (await store.load_receipts([*lost])).items():
         roots.setdefault(identifier, set()).add(receipt.outcome_root)
-    signed = set()
-    for root in {root for identifier in lost for root in roots.get(identifier, ()) if root}:
-        if any(attestation.signer == signer for attestation in await store.load_attestations(root)):
-            signed.add(root)
+    attestations = await store.load_attestations([*{root for i in lost for root in roots.get(i, ()) if root}])
+    signed = {root for root, found in attestations.items() if any(it.signer == signer for it in found)}
     return frozenset(identifier for identifier in lost if not signed.isdisjoint(roots.get(identifier, ())))
 
 

@@ -62,7 +62,7 @@ class RotateStage:
         desk.rotations[gateway] = batch
         attestations = [
             attestation
-            for attestation in await desk.store.load_attestations(batch.root)
+            for attestation in (await desk.store.load_attestations([batch.root])).get(batch.root, ())
             if (attestation.gateway, attestation.epoch) == (gateway, newest.epoch)
         ]
         own = next((a for a in attestations if a.signer == desk.signer.key), None) or await self._sign(batch, newest)

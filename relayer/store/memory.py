@@ -240,9 +240,13 @@ class MemoryStore:
         """Batches by root."""
         return _those_known(self._batches, roots)
 
-    async def load_attestations(self, root: bytes) -> Sequence[Attestation]:
-        """All attestations over a root, oldest first."""
-        return [attestation for attestation in self._attestations.values() if attestation.root == root]
+    async def load_attestations(self, roots: Sequence[bytes]) -> dict[bytes, Sequence[Attestation]]:
+        """All attestations over these roots, by root, oldest first."""
+        by_root: dict[bytes, list[Attestation]] = {root: [] for root in roots}
+        for attestation in self._attestations.values():
+            if attestation.root in by_root:
+                by_root[attestation.root].append(attestation)
+        return {root: found for root, found in by_root.items() if found}
 
     async def load_own_attestations(
         self, signer: bytes, after_row: int, limit: int

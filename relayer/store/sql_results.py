@@ -80,10 +80,15 @@ class ResultLoaders(SqlReader):
         rows = await self._load_in(select(BATCHES), BATCHES.c.root, dict.fromkeys(roots))
         return in_order(roots, {row["root"]: to_batch(row) for row in rows})
 
-    async def load_attestations(self, root: bytes) -> Sequence[Attestation]:
-        """All attestations over a root, oldest first."""
-        rows = await self._load(select(ATTESTATIONS).where(ATTESTATIONS.c.root == root).order_by(ATTESTATIONS.c.row))
-        return [to_attestation(row) for row in rows]
+    async def load_attestations(self, roots: Sequence[bytes]) -> dict[bytes, Sequence[Attestation]]:
+        """All attestations over these roots, by root, oldest first."""
+        rows = await self._load_in(
+            select(ATTESTATIONS).order_by(ATTESTATIONS.c.row), ATTESTATIONS.c.root, dict.fromkeys(roots)
+        )
+        by_root: dict[bytes, list[Attestation]] = {}
+        for row in rows:
+            by_root.setdefault(row["root"], []).append(to_attestation(row))
+        return in_order(roots, by_root)
 
     async def load_own_attestations(
         self, signer: bytes, after_row: int, limit: int

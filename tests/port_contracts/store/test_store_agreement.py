@@ -71,7 +71,7 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     "answers up to": lambda s: s.load_answers(DESTINATION_CHAIN, 51, 2),
     "answers above": lambda s: s.load_answers_above(DESTINATION_CHAIN, 51),
     "batches": lambda s: s.load_batches([batch.root for batch in BATCHES]),
-    **{f"attestations of {n}": lambda s, b=b: s.load_attestations(b.root) for n, b in enumerate(BATCHES)},
+    "attestations": lambda s: s.load_attestations([batch.root for batch in BATCHES]),
     "certificates": lambda s: s.load_certificates([batch.root for batch in BATCHES]),
     **{
         f"unlanded {k}": lambda s, k=k, g=g: s.load_unlanded_roots(k, g, 5)

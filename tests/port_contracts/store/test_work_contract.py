@@ -161,8 +161,10 @@ async def test_attestations_are_one_per_root_gateway_epoch_and_signer(store: Sto
     others = [attest(batch, SIGNING_KEYS[1]), attest(batch, epoch=2), replace(first, gateway=b"another")]
     await store.commit(Commit(attestations=(first, *others)))
     await store.commit(Commit(attestations=(replace(first, signature=b"again"), others[0])))
-    assert list(await store.load_attestations(batch.root)) == [first, *others]
-    assert not await store.load_attestations(word("unknown"))
+    another = attest(execute_batch(track(make_request(7))))
+    await store.commit(Commit(attestations=(another,)))
+    found = await store.load_attestations([another.root, word("unknown"), batch.root])
+    assert list(found.items()) == [(another.root, [another]), (batch.root, [first, *others])]
 
 
 async def test_a_signer_s_own_attestations_page_on_by_row_and_rows_never_change(store: Store) -> None:

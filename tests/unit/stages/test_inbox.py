@@ -58,7 +58,7 @@ async def test_an_attestation_over_a_batch_of_ours_is_stored() -> None:
     node, batch = await born(world)
     attestation = attest(batch, PEER)
     assert await node.running.inbox.take_in(PEER.key, [attestation]) == []
-    assert list(await node.store.load_attestations(batch.root)) == [attestation]
+    assert await node.store.load_attestations([batch.root]) == {batch.root: [attestation]}
 
 
 async def test_an_early_attestation_counts_once_its_batch_is_born() -> None:
@@ -72,10 +72,10 @@ async def test_an_early_attestation_counts_once_its_batch_is_born() -> None:
     [batch] = other.store._batches.values()
     early = attest(batch, PEER)
     assert await node.running.inbox.take_in(PEER.key, [early]) == [early]
-    assert list(await node.store.load_attestations(batch.root)) == []
+    assert await node.store.load_attestations([batch.root]) == {}
     await step(world, node, WatchStage, world.a)
     await step(world, node, AttestStage)
-    assert early in await node.store.load_attestations(batch.root)
+    assert early in (await node.store.load_attestations([batch.root]))[batch.root]
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ async def test_security_what_does_not_verify_is_neither_stored_nor_counted(
     bad = replace(attest(batch, PEER), **change)  # type: ignore[arg-type]
     good = attest(batch, PEER)
     await node.running.inbox.take_in(PEER.key, [bad, good])
-    assert list(await node.store.load_attestations(batch.root)) == [good]
+    assert await node.store.load_attestations([batch.root]) == {batch.root: [good]}
     assert rejected(node) == {code: 1.0}
 
 
@@ -109,7 +109,7 @@ async def test_security_a_stranger_counts_for_nothing() -> None:
     world = new_world()
     node, batch = await born(world)
     await node.running.inbox.take_in(OBSERVER_KEY.key, [attest(batch, OBSERVER_KEY)])
-    assert list(await node.store.load_attestations(batch.root)) == []
+    assert await node.store.load_attestations([batch.root]) == {}
 
 
 async def test_security_one_peer_cannot_fill_the_memory_nor_push_out_another() -> None:

@@ -99,7 +99,7 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
         ("ix_answers_chain_child_number (chain=? AND child_number>?)",),
     ),
     "load_batches": (lambda s: s.load_batches([word(1)]), ("batches (root=?)",)),
-    "load_attestations": (lambda s: s.load_attestations(word(1)), ("attestations (root=?)",)),
+    "load_attestations": (lambda s: s.load_attestations([word(1)]), ("attestations (root=?)",)),
     "load_own_attestations": (
         lambda s: s.load_own_attestations(b"", 9, 9),
         ("ix_attestations_signer_row (signer=? AND row>?)",),

@@ -53,7 +53,7 @@ async def test_a_reopened_file_gives_the_same_answers(url: str) -> None:
             await store.list_requests(RequestFilter(), 100),
             await store.load_cursor(SOURCE_CHAIN),
             await store.load_batches([batch.root]),
-            await store.load_attestations(batch.root),
+            await store.load_attestations([batch.root]),
             await store.count_by_status(),
             await store.count_effects(),
             await store.load_peer_cursor(b"peer"),

@@ -39,7 +39,9 @@ async def assert_whole(store: SqlStore, number: int) -> None:
     assert await store.load_requests([*requests]) == requests
     assert await store.load_receipts([*requests]) == {receipt.request_id: receipt for receipt in commit.receipts}
     assert await store.load_batches([commit.batches[0].root]) == {commit.batches[0].root: commit.batches[0]}
-    assert await store.load_attestations(commit.batches[0].root) == [attest(commit.batches[0])]
+    assert await store.load_attestations([commit.batches[0].root]) == {
+        commit.batches[0].root: [attest(commit.batches[0])]
+    }
     for entry in commit.fees:
         assert await store.load_fees(entry.request_id) == [entry]
         assert len(await store.load_transitions(entry.request_id)) == 2
