@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title ERC-7786 destination gateway over XVM
 /// @notice What recipients trust as their gateway: it calls `receiveMessage` for messages of the adapters that its owner named.
