@@ -139,11 +139,7 @@ class WatchStage:
 
     async def _fetch_ancestor(self, cursor: ChainCursor) -> BlockRef:
         for ref in (*(block.ref for block in reversed(cursor.seen)), cursor.final):
-            there = await self._chain.fetch_block_ref(ref.number)
-            if there is None:
-                # The head is as high or higher: too few endpoints tell what they know. That is no other chain.
-                raise RpcUnavailable(f"{self._chain.name}: too few endpoints tell block {ref.number}")
-            if there == ref:
+            if await self._chain.fetch_block_ref(ref.number) == ref:
                 return ref
         found = await self._chain.fetch_block_ref(cursor.final.number)
         if found is None or found == cursor.final:

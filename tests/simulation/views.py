@@ -56,8 +56,6 @@ class ChainView:
         """A fork that its endpoints are stuck on."""
         self.is_lossy = False
         self.is_unreadable = False
-        self.untold_heights: range = range(0)
-        """Blocks that too few of its endpoints tell, though their tip is above."""
         self.unreadable_payloads: set[bytes] = set()
         """What its endpoints have no state for: of all queries, or of these."""
 
@@ -116,7 +114,7 @@ class ChainView:
         """The block at this height now."""
         await self._gate.rpc()
         seen = self._seen()
-        return seen[number].ref if number < len(seen) and number not in self.untold_heights else None
+        return seen[number].ref if number < len(seen) else None
 
     async def fetch_epochs(self, block: BlockRef) -> Sequence[EpochApplied]:
         """What the verifier knows at this block."""

@@ -40,23 +40,6 @@ async def test_a_request_comes_back_with_the_very_block_that_a_fork_had_taken_aw
     assert status_of(node, identifier) is Status.FINAL
 
 
-async def test_a_fork_is_not_judged_by_blocks_that_too_few_endpoints_tell() -> None:
-    """One endpoint of three fails while another is behind: the last final block looks gone, and is not."""
-    world = new_world()
-    node, chain = world.nodes[0], world.a
-    mine(world, chain, 6)
-    await step(world, node, WatchStage, chain)
-    assert chain.reorganise(1, 1, int(world.clock.now()))
-    view = node.running.views[chain.caip2]
-    view.untold_heights = range(len(chain.blocks))
-    with pytest.raises(RpcUnavailable):
-        await stage_of(node, WatchStage, chain).run_once()
-    view.untold_heights = range(0)
-    await step(world, node, WatchStage, chain)
-    await step(world, node, WatchStage, chain)
-    assert node.running.desk.tips[chain.caip2].tip_number == chain.blocks[-1].ref.number
-
-
 async def test_a_request_moves_with_its_transaction_to_another_block() -> None:
     world = new_world()
     node, chain = world.nodes[0], world.a
