@@ -236,6 +236,8 @@ class OperatorRoutes:
             self._metrics.chain_final.labels(chain.caip2).set(chain.final_number)
             self._metrics.chain_lag.labels(chain.caip2).set(chain.lag_blocks)
             self._metrics.chain_halted.labels(chain.caip2).set(bool(chain.halt_reason))
+            for newest in (await self._store.load_epochs(chain.gateway))[-1:]:
+                self._metrics.signer_set_valid_until.labels(chain.caip2).set(newest.valid_until)
         depths = await self._store.count_effects()
         # A queue that is empty has no row to say so.
         self._metrics.outbox_depth.clear()

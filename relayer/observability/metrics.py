@@ -118,6 +118,12 @@ class Metrics:
             ("chain",),
             registry=self.registry,
         )
+        self.signer_set_valid_until = Gauge(
+            "xvm_signer_set_valid_until_seconds",
+            "Last second, since the Unix epoch, at which the gateway accepts its newest signer set.",
+            ("chain",),
+            registry=self.registry,
+        )
         self.rpc_calls = Counter(
             "xvm_rpc_calls_total", "Calls sent to an endpoint.", ("chain", "endpoint"), registry=self.registry
         )

@@ -315,6 +315,13 @@ async def test_a_halt_is_told_with_both_blocks(client: Client, status: KnownStat
     }
 
 
+async def test_the_metrics_tell_when_the_newest_signer_set_lapses(client: Client, store: BusyStore) -> None:
+    epochs = tuple(replace(make_epoch(SOURCE_GATEWAY, number), valid_until=number * 10**9) for number in (1, 2))
+    await store.commit(Commit(epochs=epochs))
+    text = await (await client.get("/metrics")).text()
+    assert f'xvm_signer_set_valid_until_seconds{{chain="{SOURCE_CHAIN}"}} 2e+09' in text
+
+
 async def test_evidence_is_shown_byte_for_byte(client: Client, store: BusyStore) -> None:
     document = '{"b": 18446744073709551616, "a":1.50}'
     row = EvidenceRow("EQUIVOCATION", b"\x01" * 20, b"\x02" * 33, document, NOW)
