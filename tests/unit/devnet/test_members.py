@@ -12,7 +12,7 @@ from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from relayer.domain.finality import FinalityRule
 
 CHAINS = (DevChain("alpha", 31337, 8545), DevChain("beta", 31338, 8546))
-SPEC = DevnetSpec(relayers=2, threshold=2, block_time_seconds=0.5, finality_depth=3)
+SPEC = DevnetSpec(relayers=2, threshold=2, block_time_seconds=0.5, finality_depth=3, rpc_endpoints=3)
 
 
 def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
@@ -37,7 +37,11 @@ def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     assert [(peer.name, peer.url, peer.signer) for peer in settings.peers] == [
         ("relayer-2", "http://127.0.0.1:9002", f"0x{second.signer.hex()}")
     ]
-    assert len(settings.load_chain_settings()) == 2
+    assert [chain.quorum for chain in settings.chains] == [2, 2]
+    assert [chain.rpc_urls for chain in settings.load_chain_settings()] == [
+        (f"http://127.0.0.1:{port}", f"http://127.0.0.1:{port}/?endpoint=2", f"http://127.0.0.1:{port}/?endpoint=3")
+        for port in (8545, 8546)
+    ]
 
 
 def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:

@@ -27,12 +27,13 @@ def test_other_quorums_are_refused(relayers: int, threshold: int) -> None:
 
 def test_every_fault_of_a_specification_is_named_at_once() -> None:
     with pytest.raises(ConfigError) as caught:
-        DevnetSpec(1, 9, 0.0, -1)
+        DevnetSpec(1, 9, 0.0, -1, 0)
     assert [fault.split()[0] for fault in caught.value.faults] == [
         "--relayers",
         "--threshold",
         "--block-time",
         "--finality-depth",
+        "--rpc-endpoints",
     ]
 
 
