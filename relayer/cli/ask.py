@@ -247,9 +247,12 @@ def query(
 
 
 def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: float | None, *, as_json: bool) -> None:
+    away_tools = tools_for(ask.target.chain.namespace)
+    if returns is not None:
+        # Before anything is paid for.
+        away_tools.codec.check_result_types(returns)
     home, away = reach.home(source), reach.away(ask.target.chain)
     session = tools_for(home.chain.namespace).open_source(home, reach.secret(source))
-    away_tools = tools_for(ask.target.chain.namespace)
     journey = Journey(
         source=session,
         home=home.chain,

@@ -107,6 +107,10 @@ class PayloadCodec(Protocol):
         """A call of `function`, named as the VM names functions, with each argument as typed."""
         ...
 
+    def check_result_types(self, types: str) -> None:
+        """Whether `decode_result` can take them."""
+        ...
+
     def decode_result(self, types: str, data: bytes) -> list[Any]:
         """Return data as values of these types, as JSON has them; integers as decimal strings, bytes as hex."""
         ...

@@ -38,6 +38,13 @@ _PANICS: Final = {
     0x41: "too much memory",
 }
 
+_HINTS: Final = {
+    "Unrouted": "no route leads from this gateway to the target's chain, or not in this mode",
+    "ExpiryOutOfBounds": "these are Unix seconds; choose another --expires-in",
+    "DeadlineOutOfBounds": "choose another --deadline-blocks",
+}
+"""What to do about errors of the route table, whose fields alone do not tell it."""
+
 
 class EvmPayloadCodec:
     """Implements `PayloadCodec`."""
@@ -68,6 +75,10 @@ class EvmPayloadCodec:
         canonical = ",".join(_name(abi_type) for abi_type in types)
         selector = keccak256(f"{name}({canonical})".encode("ascii"))[:_SELECTOR_LENGTH]
         return selector + encode([_name(abi_type) for abi_type in types], values)
+
+    def check_result_types(self, types: str) -> None:
+        """Whether these can be the types of a result."""
+        _parse_types(types, "--returns")
 
     def decode_result(self, types: str, data: bytes) -> list[Any]:
         """Values of types such as `uint256,(address,bytes)[]`, with or without brackets around them all."""
@@ -217,7 +228,9 @@ def _load_named() -> dict[bytes, dict[str, Any]]:
 def _told(entry: dict[str, Any], fields: bytes) -> str:
     values = decode(list(_types_in(entry["signature"])), fields)
     told = (f"{item['name']} {_as_json(value)}" for item, value in zip(entry["inputs"], values, strict=True))
-    return f"{entry['name']} ({', '.join(told)})" if values else str(entry["name"])
+    named = f"{entry['name']} ({', '.join(told)})" if values else str(entry["name"])
+    hint = _HINTS.get(entry["name"])
+    return named if hint is None else f"{named}: {hint}"
 
 
 def _types_in(signature: str) -> Iterable[str]:

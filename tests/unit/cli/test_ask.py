@@ -65,6 +65,7 @@ def test_a_request_that_can_be_meant_gets_as_far_as_the_chain(
         (("--data", "0xzz"), "--data: '0xzz' is no hex"),
         (("--data", "0x", "--code-hash", "0x12"), "--code-hash: 1 bytes, not 32"),
         (("--data", "0x", "--metadata", "0x1"), "--metadata: '0x1' is no hex"),
+        (("--data", "0x", "--returns", "uint257"), "--returns: 'uint257' is no list of ABI types"),
         (("--data", "0x", "--account", "9"), "--account 9: the devnet has 1, counted from 0"),
     ],
 )

@@ -136,6 +136,10 @@ def test_data_that_is_not_of_these_types_is_refused() -> None:
             "InsufficientFee (required 7, paid 5)",
         ),
         (selector("EmptyBatch()"), "EmptyBatch"),
+        (
+            selector("ExpiryOutOfBounds(uint256,uint256,uint256)") + encode(["uint256"] * 3, [5, 7, 9]),
+            "ExpiryOutOfBounds (expiry 5, earliest 7, latest 9): these are Unix seconds; choose another --expires-in",
+        ),
         (selector("Error(string)") + b"\x01", f"0x{selector('Error(string)').hex()}01"),
         (b"\xde\xad\xbe\xef\x01", "0xdeadbeef01"),
         (b"\x01", "0x01"),
