@@ -7,7 +7,6 @@ answer; `relayer.api.views` documents their shapes.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from relayer.cli.devnet_file import load_devnet
 from relayer.errors import RejectedError, TransientError
@@ -118,8 +118,9 @@ async def _ask(
 
 def _parse(relayer: RelayerAddress, status: int, body: bytes) -> dict[str, Any]:
     try:
-        answer = json.loads(body)
-    except ValueError:
+        answer = orjson.loads(body)
+    # SECURITY: libraries raise the interpreter's recursion limit, and the standard parser then dies of deep nesting.
+    except orjson.JSONDecodeError:
         answer = None
     if not isinstance(answer, dict):
         raise RelayerUnavailable(f"{relayer.url} answers {status} and no JSON object; is it a relayer's API?")

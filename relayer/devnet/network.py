@@ -21,6 +21,8 @@ from typing import Any, Final, Self
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+import orjson
+
 from attestation.address import checksum_address
 from relayer.devnet.evm.anvil import DevAccount, anvil_command, dev_accounts, find_anvil
 from relayer.devnet.members import (
@@ -183,7 +185,7 @@ class Devnet:
             )
         if done.returncode != 0:
             raise DevnetFailed(f"the contracts could not be deployed:\n{_tail(folder.log('deploy'))}")
-        said = {chain["caip2"]: chain for chain in json.loads(done.stdout)["chains"]}
+        said = {chain["caip2"]: chain for chain in orjson.loads(done.stdout)["chains"]}
         deployed: list[dict[str, Any]] = [said[chain.caip2] for chain in chains]
         for chain, its in zip(chains, deployed, strict=True):
             self._report(f"contracts on {chain.name}, gateway {its['gateway']}")
@@ -322,7 +324,7 @@ def take_down(folder: DevnetFolder) -> list[str]:
 def load_description(folder: DevnetFolder) -> dict[str, Any]:
     """What `devnet.json` says of a devnet that has just come up. Raises `ConfigError` if it has gone again."""
     try:
-        description: dict[str, Any] = json.loads(folder.description.read_text("utf-8"))
+        description: dict[str, Any] = orjson.loads(folder.description.read_text("utf-8"))
     except FileNotFoundError:
         raise ConfigError([f"{folder.root}: no devnet is up there; start one: xvm devnet up"]) from None
     return description
@@ -345,7 +347,7 @@ def fetch_height(rpc_url: str) -> int | None:
     request = Request(rpc_url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - loopback
     try:
         with urlopen(request, timeout=_PROBE_SECONDS) as answer:  # noqa: S310
-            return int(json.loads(answer.read())["result"], 16)
+            return int(orjson.loads(answer.read())["result"], 16)
     except (URLError, OSError, HTTPException, ValueError, KeyError, TypeError):
         return None
 
@@ -357,7 +359,7 @@ def xvm_command() -> list[str]:
 
 def _failed_checks(body: bytes) -> Iterator[str]:
     try:
-        checks = json.loads(body)["checks"]
+        checks = orjson.loads(body)["checks"]
     except (ValueError, KeyError, TypeError):
         return
     for check in checks:

@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+import orjson
 from eth_account import Account
 
 from relayer.errors import ConfigError
@@ -112,8 +113,8 @@ def load_password(variable: str, path: Path | None) -> str | None:
 def _decrypt(path: Path, content: str, password: str) -> Secret:
     # SECURITY: no `from` here: the library's errors can carry what they choked on.
     try:
-        keystore = json.loads(content)
-    except (ValueError, RecursionError):
+        keystore = orjson.loads(content)
+    except ValueError:
         raise ConfigError([f"{path}: neither a JSON keystore nor 64 hex digits"]) from None
     try:
         return Secret(bytes(Account.decrypt(keystore, password)))

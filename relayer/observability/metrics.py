@@ -124,6 +124,12 @@ class Metrics:
             ("chain",),
             registry=self.registry,
         )
+        self.dropped_logs = Counter(
+            "xvm_chain_dropped_logs_total",
+            "Logs of our contracts that said something impossible and were left out.",
+            ("chain",),
+            registry=self.registry,
+        )
         self.rpc_calls = Counter(
             "xvm_rpc_calls_total", "Calls sent to an endpoint.", ("chain", "endpoint"), registry=self.registry
         )

@@ -31,6 +31,11 @@ class Chain(Protocol):
         """ERC-7930 address of the gateway that is watched."""
         ...
 
+    @property
+    def dropped_logs(self) -> int:
+        """How many logs of our contracts said something impossible, since the start. Each is an alarm."""
+        ...
+
     def wake_ups(self) -> AsyncIterator[None]:
         """Yields whenever there may be a new head. Hints only: never an input of a decision; ends never by itself."""
         ...

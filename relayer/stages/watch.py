@@ -70,6 +70,7 @@ class WatchStage:
         self._start_block = start_block
         self._cursor: ChainCursor | None = None
         self._unfinal: dict[bytes, ObservedBlock] = {}
+        self._dropped_logs = 0
         self._bell = Bell()
         self._wake_ups: AsyncIterator[None] = chain.wake_ups()
 
@@ -96,6 +97,7 @@ class WatchStage:
             return False  # an endpoint behind us, or a shorter fork that is not worth following before it is longer
         last = min(head.tip.number, cursor.tip.number + self._desk.settings.max_blocks_per_step)
         blocks = await self._chain.fetch_blocks(cursor.tip.number + 1, last) if last > cursor.tip.number else ()
+        self._count_dropped_logs()
         is_off_fork = not cursor.is_extended_by(blocks) if blocks else _is_rival(head.tip, cursor.tip)
         if is_off_fork:
             await self._rewind(cursor)
@@ -106,6 +108,11 @@ class WatchStage:
         if blocks or cursor.newly_final(head.final_number):
             await self._take_in(cursor, blocks, head.final_number)
         return is_behind
+
+    def _count_dropped_logs(self) -> None:
+        dropped = self._chain.dropped_logs
+        self._desk.metrics.dropped_logs.labels(self.chain).inc(dropped - self._dropped_logs)
+        self._dropped_logs = dropped
 
     async def _start(self) -> ChainCursor:
         """Go on where the last run stopped, or at the start block."""

@@ -75,6 +75,11 @@ class ChainView:
         return self._chain.gateway
 
     @property
+    def dropped_logs(self) -> int:
+        """None: what is logged here is possible."""
+        return 0
+
+    @property
     def source(self) -> ChainView:
         """All sides are this one object."""
         return self

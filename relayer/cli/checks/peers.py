@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import aiohttp
+import orjson
 
 from attestation.schemes import SigningKey
 from attestation.statement import Statement
@@ -27,6 +28,9 @@ from relayer.service import SystemClock
 
 _LOOK_SECONDS: Final = 0.05
 _STATUS_SECONDS: Final = 3.0
+
+MAX_ANSWER_BYTES: Final = 1 << 20
+"""A node's status, with its chains' signer sets, has some tens of KB."""
 
 
 class _ClosedGuard:
@@ -106,7 +110,11 @@ async def _fetch_key(url: str) -> str | None:
             aiohttp.ClientSession(timeout=timeout) as session,
             session.get(f"{url.rstrip('/')}/v1/status", allow_redirects=False) as response,
         ):
-            answer: Any = await response.json(content_type=None)
+            # SECURITY: whoever answers there may send without end.
+            body = b""
+            while len(body) < MAX_ANSWER_BYTES and (part := await response.content.read(MAX_ANSWER_BYTES - len(body))):
+                body += part
+            answer: Any = orjson.loads(body)
             return str(answer["node"]["key"])
     except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
         return None

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import orjson
+
 from relayer.errors import ConfigError
 
 _SCHEMA_VERSION: Final = 1
@@ -71,7 +73,7 @@ class DeploymentRecord:
 
 def _parse(path: Path) -> dict[str, dict[str, RecordedStep]]:
     try:
-        document = json.loads(path.read_text("utf-8"))
+        document = orjson.loads(path.read_text("utf-8"))
         if document["schema_version"] != _SCHEMA_VERSION:
             raise ConfigError([f"{path}: a record of another version; name another file with --record"])
         return {

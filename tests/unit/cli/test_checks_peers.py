@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 
 from attestation.schemes import SigningKey
 from relayer.cli.checks.finding import Finding, State
@@ -77,6 +78,24 @@ async def test_a_peer_that_does_not_know_us_or_is_of_another_network_is_told_fro
     assert stranger.detail == abroad.detail == "it is there, but does not take our messages"
     assert f"0x{STRANGER.key.hex()} in its [[peers]]" in stranger.advice
     assert "the network 'another'" in abroad.advice
+
+
+@pytest.mark.parametrize("body", [b"[" * 900_000, b" " * (3 << 20), b'{"node": []}'], ids=["deep", "endless", "other"])
+async def test_SECURITY_whatever_answers_in_a_peer_s_place_is_a_finding(tmp_path: Path, body: bytes) -> None:  # noqa: N802
+    """SECURITY: the doctor reads a bounded piece, and nesting without end does not end it."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    app = web.Application()
+    app.router.add_get("/v1/status", answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    finding = await told(tmp_path, url, THEIRS)
+    await runner.cleanup()
+    assert (finding.state, finding.detail) == (State.FAULT, f"nothing answers at {url}")
 
 
 async def test_SECURITY_the_doctor_signs_no_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: N802

@@ -241,6 +241,22 @@ def test_something_else_than_a_relayer_is_told_from_one() -> None:
     )
 
 
+def test_SECURITY_nesting_without_end_is_no_answer_and_no_traceback() -> None:  # noqa: N802
+    """SECURITY: whoever serves the API must not end the command in a way that nobody planned for."""
+
+    async def answer(_: web.Request) -> web.Response:
+        return web.Response(body=b"[" * 2_000_000)
+
+    deep = web.Application()
+    deep.router.add_get("/{path:.*}", answer)
+    with serving(deep) as url:
+        answered = RUNNER.invoke(app, ["request", "show", ID, "--api", url])
+    assert (answered.exit_code, answered.stderr) == (
+        1,
+        f"xvm: {url} answers 200 and no JSON object; is it a relayer's API?\n",
+    )
+
+
 def test_SECURITY_a_malformed_devnet_file_does_not_show_its_private_keys(tmp_path: Path) -> None:  # noqa: N802
     folder = devnet(tmp_path)
     path = folder / "devnet.json"
