@@ -309,7 +309,7 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
         AttestStage(desk, inbox),
         CatchUpStage(desk, inbox),
         SplitStage(desk),
-        EvidenceStage(desk, inbox),
+        EvidenceStage(desk, inbox, random.SystemRandom()),
     ]
     for name, chain in desk.chains.items():
         stages += [

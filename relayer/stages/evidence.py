@@ -7,6 +7,7 @@ leaves are kept as a self-contained file. It accuses nobody of anything else: a 
 
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass
 
@@ -48,14 +49,15 @@ class _Foreign:
 
 
 class EvidenceStage:
-    """One per node."""
+    """One per node. `draws` must be such that no peer can foresee them."""
 
     name = "evidence"
     chain = ""
 
-    def __init__(self, desk: Desk, inbox: Inbox) -> None:
+    def __init__(self, desk: Desk, inbox: Inbox, draws: random.Random) -> None:
         self._desk = desk
         self._inbox = inbox
+        self._draws = draws
         self._bell = Bell()
         self._foreign: dict[bytes, dict[bytes, _Foreign]] = {}
         # An alert on its rise would miss the first, were the series not there before.
@@ -69,7 +71,11 @@ class EvidenceStage:
         """Look into overdue roots, and compare all that are foreign."""
         convicted = {row.signer for row in await self._desk.store.list_evidence()}
         looks: Counter[bytes] = Counter()
-        for attestation in self._inbox.overdue():
+        overdue = self._inbox.overdue()
+        # SECURITY: in no order that a signer could choose: it would hide one lie behind thousands of idle roots, such
+        # as those of its split batches that found their quorum whole here.
+        self._draws.shuffle(overdue)
+        for attestation in overdue:
             looks[attestation.signer] += 1
             if attestation.signer in convicted:
                 self._inbox.forget(attestation)  # one conviction is enough

@@ -117,7 +117,7 @@ class Process:
         self.stages: list[Stage] = [
             AttestStage(self.desk, self.inbox),
             CatchUpStage(self.desk, self.inbox),
-            EvidenceStage(self.desk, self.inbox),
+            EvidenceStage(self.desk, self.inbox, random.Random(0)),
             SplitStage(self.desk),
         ]
         for name, view in self.views.items():

@@ -8,6 +8,7 @@ from attestation.batch import Batch as SignedBatch
 from attestation.evidence import verify_equivocation
 from attestation.evidence_file import parse_evidence
 from attestation.merkle import merkle_root
+from attestation.request import RequestId
 from attestation.statement import Execute
 from relayer.domain.batch import Batch
 from relayer.ports.signer import Attestation
@@ -65,6 +66,20 @@ async def test_two_leaves_under_one_guard_key_are_evidence_that_anyone_can_check
     [row] = node.store._evidence.values()
     assert (row.offence, row.signer) == ("EQUIVOCATION", LIAR.key)
     verify_equivocation(parse_evidence(row.document), LIAR.key)
+
+
+async def test_security_a_lie_is_not_hidden_behind_idle_roots() -> None:
+    """SECURITY: only so many roots are looked into at a time, and who signs them chooses their order."""
+    world = new_world()
+    node, batch = await signed_truly(world)
+    [statement] = batch.statements
+    idle = [replace(statement, request_id=RequestId(bytes([1, n]) + bytes(30))) for n in range(200)]
+    batches = [replace(batch, statements=(one,), root=merkle_root([one.leaf])) for one in idle]
+    lies = [replace(statement, height=statement.height + n) for n in range(1, 51)]
+    batches += [replace(batch, statements=(lie,), root=merkle_root([lie.leaf])) for lie in lies]
+    await serve(world, *batches)
+    await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR) for batch in batches])
+    assert await look(world, node) == 1
 
 
 async def test_the_contradiction_is_found_when_the_true_signature_comes_later() -> None:
