@@ -1,7 +1,8 @@
 """The program `xvm`: its commands put together, and what every failure looks like.
 
 Its job: find a command in the module that has it, and turn an error that we raise on purpose into one line a fault on
-stderr and exit code 1. It must not hide what it does not know: any other exception is a bug and keeps its traceback.
+stderr and exit code 1, or 2 for wrong usage. It must not hide what it does not know: any other exception is a bug and
+keeps its traceback.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from relayer.cli.usage import USAGE_EXIT_CODE, WrongUsage
 from relayer.errors import ConfigError, RelayerError
 
 COMMANDS: Final[Mapping[str, str]] = {
@@ -40,7 +42,7 @@ asked for: a node should not load the tools' libraries, nor `xvm version` a node
 
 
 class LazyCommands(TyperGroup):
-    """The root group: imports what is asked for; a `RelayerError` ends any command with exit code 1, no traceback."""
+    """The root group: imports what is asked for; a `RelayerError` ends any command with 1 (or 2), no traceback."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
         """Their names, in the order of the help."""
@@ -65,7 +67,7 @@ class LazyCommands(TyperGroup):
         except RelayerError as error:
             for fault in error.faults if isinstance(error, ConfigError) else (str(error) or error.code,):
                 sys.stderr.write(f"xvm: {fault}\n")
-            raise typer.Exit(1) from None
+            raise typer.Exit(USAGE_EXIT_CODE if isinstance(error, WrongUsage) else 1) from None
 
 
 app = typer.Typer(

@@ -19,7 +19,7 @@ from relayer.cli.journey import Journey
 from relayer.cli.keys import PasswordFileOption
 from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, JsonOption, examples
 from relayer.cli.reach import Reach
-from relayer.errors import ConfigError
+from relayer.cli.usage import WrongUsage
 
 EXIT_CODES: Final = {
     OutcomeKind.EXECUTED: 0,
@@ -279,7 +279,7 @@ def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: floa
 
 def _payload(codec: PayloadCodec, function: str | None, arguments: list[str], data: str | None) -> bytes:
     if (function is None) == (data is None) or (data is not None and arguments):
-        raise ConfigError(["name the call either by --fn and --args, or by --data alone"])
+        raise WrongUsage(["name the call either by --fn and --args, or by --data alone"])
     return codec.encode_call(function, arguments) if function is not None else _parse_hex(data or "", "--data")
 
 
@@ -289,7 +289,7 @@ def _code_hash(text: str | None) -> bytes:
         return bytes(_WORD)
     code_hash = _parse_hex(text, "--code-hash")
     if len(code_hash) != _WORD:
-        raise ConfigError([f"--code-hash: {len(code_hash)} bytes, not {_WORD}"])
+        raise WrongUsage([f"--code-hash: {len(code_hash)} bytes, not {_WORD}"])
     return code_hash
 
 
@@ -301,4 +301,4 @@ def _parse_hex(text: str, option: str) -> bytes:
     try:
         return bytes.fromhex(text.removeprefix("0x"))
     except ValueError:
-        raise ConfigError([f"{option}: {text!r} is no hex"]) from None
+        raise WrongUsage([f"{option}: {text!r} is no hex"]) from None

@@ -97,7 +97,7 @@ class Cancelled:
 
 
 class PayloadCodec(Protocol):
-    """The target VM's own encoding of calls. What is malformed raises `ConfigError`, in words for who typed it."""
+    """The target VM's own encoding of calls. What is malformed raises `WrongUsage`, in words for who typed it."""
 
     def parse_target(self, chain: Chain, text: str) -> InteroperableAddress:
         """An account of `chain` in the chain's own text form."""

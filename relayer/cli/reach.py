@@ -14,6 +14,7 @@ from attestation.errors import AttestationError
 from relayer.cli.asking import Endpoint, tools_for
 from relayer.cli.devnet_file import DevnetAccount, load_devnet
 from relayer.cli.keys import load_key_file
+from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError
 from relayer.keys.keystore import SECRET_LENGTH, Secret
 
@@ -37,7 +38,7 @@ class Reach:
         if self.rpc is None and self.gateway is None:
             return self._in_devnet(source)
         if self.rpc is None or self.gateway is None or self.key_file is None:
-            raise ConfigError(["--rpc, --gateway and --key-file go together; without --rpc a devnet is used"])
+            raise WrongUsage(["--rpc, --gateway and --key-file go together; without --rpc a devnet is used"])
         return Endpoint(self.chain(source), self.rpc, self.gateway)
 
     def away(self, chain: Chain) -> Endpoint | None:
@@ -53,7 +54,7 @@ class Reach:
             return load_key_file(self.key_file, self.password_file)
         accounts = load_devnet(self.devnet).chain(source).accounts
         if self.account >= len(accounts):
-            raise ConfigError([f"--account {self.account}: the devnet has {len(accounts)}, counted from 0"])
+            raise WrongUsage([f"--account {self.account}: the devnet has {len(accounts)}, counted from 0"])
         return _secret_of(accounts[self.account])
 
     def target(self, text: str, destination: str | None) -> InteroperableAddress:
@@ -63,12 +64,12 @@ class Reach:
             try:
                 target = parse_account_text(text)
             except AttestationError as error:
-                raise ConfigError([f"TARGET: {error}"]) from None
+                raise WrongUsage([f"TARGET: {error}"]) from None
             if chain is not None and target.chain != chain:
-                raise ConfigError([f"TARGET: it is on {target.chain}, but --to says {chain}; leave one out"])
+                raise WrongUsage([f"TARGET: it is on {target.chain}, but --to says {chain}; leave one out"])
             return target
         if chain is None:
-            raise ConfigError(["--to: name the target's chain, or write TARGET as CAIP-10, such as eip155:31338:0x…"])
+            raise WrongUsage(["--to: name the target's chain, or write TARGET as CAIP-10, such as eip155:31338:0x…"])
         return tools_for(chain.namespace).codec.parse_target(chain, text)
 
     def chain(self, text: str) -> Chain:
@@ -77,7 +78,7 @@ class Reach:
             return parse_chain_text(text)
         except AttestationError as error:
             if self.rpc is not None:
-                raise ConfigError([f"{text}: {error}; without a devnet, chains are written as CAIP-2"]) from None
+                raise WrongUsage([f"{text}: {error}; without a devnet, chains are written as CAIP-2"]) from None
         return parse_chain_text(load_devnet(self.devnet).chain(text).caip2)
 
     def _in_devnet(self, name: str) -> Endpoint:

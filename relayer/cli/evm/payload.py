@@ -22,6 +22,7 @@ from eth_abi.grammar import ABIType, BasicType, TupleType, normalize, parse
 from attestation.address import Chain, InteroperableAddress, parse_account_text
 from attestation.errors import AttestationError
 from attestation.keccak import keccak256
+from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError
 
 _SIGNATURE: Final = re.compile(r"([A-Za-z_$][A-Za-z0-9_$]*)(\(.*\))")
@@ -54,13 +55,13 @@ class EvmPayloadCodec:
         try:
             return parse_account_text(f"{chain}:{text}")
         except AttestationError as error:
-            raise ConfigError([f"target: {error}"]) from None
+            raise WrongUsage([f"target: {error}"]) from None
 
     def encode_call(self, function: str, arguments: Sequence[str]) -> bytes:
         """Selector and arguments of a signature such as `transfer(address,uint256)`."""
         name, types = _parse_signature(function)
         if len(arguments) != len(types):
-            raise ConfigError([f"--args: {function} takes {len(types)} arguments, not {len(arguments)}"])
+            raise WrongUsage([f"--args: {function} takes {len(types)} arguments, not {len(arguments)}"])
         values: list[Any] = []
         faults: list[str] = []
         for number, (abi_type, text) in enumerate(zip(types, arguments, strict=True), 1):
@@ -71,7 +72,7 @@ class EvmPayloadCodec:
             except (ValueError, EncodingError) as error:
                 faults.append(f"--args: number {number}, {_name(abi_type)}: {error}")
         if faults:
-            raise ConfigError(faults)
+            raise WrongUsage(faults)
         canonical = ",".join(_name(abi_type) for abi_type in types)
         selector = keccak256(f"{name}({canonical})".encode("ascii"))[:_SELECTOR_LENGTH]
         return selector + encode([_name(abi_type) for abi_type in types], values)
@@ -110,7 +111,7 @@ class EvmPayloadCodec:
 def _parse_signature(function: str) -> tuple[str, Sequence[ABIType]]:
     match = _SIGNATURE.fullmatch(function.replace(" ", ""))
     if match is None:
-        raise ConfigError([f"--fn: {function!r} is no signature; write it as 'name(type,type)'"])
+        raise WrongUsage([f"--fn: {function!r} is no signature; write it as 'name(type,type)'"])
     return match[1], _parse_types(match[2], "--fn")
 
 
@@ -119,7 +120,7 @@ def _parse_types(text: str, option: str) -> Sequence[ABIType]:
     listed = _try_types(compact) if compact.startswith("(") else None
     found = listed or _try_types(f"({compact})")
     if found is None:
-        raise ConfigError([f"{option}: {text!r} is no list of ABI types, such as uint256,(address,bytes)[]"])
+        raise WrongUsage([f"{option}: {text!r} is no list of ABI types, such as uint256,(address,bytes)[]"])
     components: Sequence[ABIType] = found.components
     return components
 

@@ -69,9 +69,9 @@ def test_a_request_that_can_be_meant_gets_as_far_as_the_chain(
         (("--data", "0x", "--account", "9"), "--account 9: the devnet has 1, counted from 0"),
     ],
 )
-def test_one_that_cannot_is_one_line(devnet: str, words: tuple[str, ...], fault: str) -> None:
+def test_one_that_cannot_is_one_line_and_wrong_usage(devnet: str, words: tuple[str, ...], fault: str) -> None:
     code, stderr = ask(devnet, *words)
-    assert code == 1
+    assert code == 2
     assert stderr.startswith(f"xvm: {fault}")
     assert stderr.count("\n") == 1
 
