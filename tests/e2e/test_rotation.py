@@ -37,7 +37,7 @@ class Load:
         self._chains = {chain["name"]: ChainSession(chain) for chain in description["chains"]}
         for chain in self._chains.values():
             chain.deploy()
-        titles = ("change state", "target reverts", "read a value")
+        titles = ("change state", "target reverts", "query reverts")
         self._cases = [case for case in cases(*self._chains) if case.title in titles]
         self._asked: list[tuple[Case, bytes]] = []
 
