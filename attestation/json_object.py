@@ -12,6 +12,11 @@ from attestation.errors import MalformedJson
 
 _HEX: Final = re.compile(r"0x(?:[0-9a-f]{2})*")
 _DECIMAL: Final = re.compile(r"0|[1-9][0-9]{0,19}")
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_BRACKET: Final = re.compile(r"[\[\]{}]")
+
+_DEEPEST: Final = 32
+"""Levels of nesting. Our files have six at most."""
 
 _T = TypeVar("_T")
 
@@ -71,6 +76,9 @@ class JsonObject:
 
 def parse_object(name: str, text: str) -> JsonObject:
     """The object that the whole text is. Raises `MalformedJson`."""
+    # SECURITY: where a library has raised the interpreter's recursion limit, the parser dies of deep nesting.
+    if _depth(text) > _DEEPEST:
+        raise MalformedJson(f"{name} is nested deeper than {_DEEPEST} levels")
     try:
         return JsonObject(name, json.loads(text, object_pairs_hook=_refuse_repeated_names))
     # RecursionError: a nesting that is too deep fits the length of a file. ValueError: JSON that does not parse, and
@@ -95,3 +103,12 @@ def _refuse_repeated_names(pairs: list[tuple[str, object]]) -> dict[str, object]
     if len(document) != len(pairs):
         raise MalformedJson("a name stands twice in one object")
     return document
+
+
+def _depth(text: str) -> int:
+    """How deep arrays and objects are nested, whether they are closed or not."""
+    depth = deepest = 0
+    for bracket in _BRACKET.findall(_STRING.sub("", text)):
+        depth += 1 if bracket in "[{" else -1
+        deepest = max(deepest, depth)
+    return deepest
