@@ -1,4 +1,7 @@
-"""kill -9 of any one relayer at any moment: the others finish, and the killed one comes back to the same end."""
+"""kill -9 of any one relayer at any moment: the others finish, and the killed one comes back to the same end.
+
+And of all of them at once: what was on disk is enough.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from typing import Any
 
+import psutil
 import pytest
 
 from relayer.devnet.demo.cases import cases
@@ -105,3 +109,36 @@ def test_the_others_finish_and_the_killed_one_ends_as_they(
 
     devnets.until(all_agree, "the restarted relayer does not end in the same state as the others", seconds=60)
     devnets.until(lambda: devnets.fetch(f"{victim['api_url']}/readyz"), "the restarted relayer is not ready")
+
+
+def processes_of(relayer: dict[str, Any]) -> list[psutil.Process]:
+    """Those that run this relayer, whoever started them."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if relayer["config_path"] in (process.info["cmdline"] or ()) and "run" in process.info["cmdline"]
+    ]
+
+
+def test_all_four_killed_at_once_lose_nothing_and_double_nothing(devnet: RunningDevnet, restarted: ExitStack) -> None:
+    relayers = devnet.description["relayers"]
+    load = Load(devnet.description)
+    load.ask()
+    load.watch_until(MOMENTS[1][1])
+    victims = [process for relayer in relayers for process in processes_of(relayer)]
+    assert len(victims) == len(relayers)
+    for process in victims:
+        process.kill()
+    psutil.wait_procs(victims, timeout=30)
+    for relayer in relayers:
+        restarted.enter_context(devnets.relayer_process(relayer, devnet.home))
+    load.watch_until(lambda journeys: all(journey.delivered for journey in journeys))
+    assert {journey.case.title: journey.judge() for journey in load.journeys if journey.judge()} == {}
+    ids = {f"0x{journey.request_id:064x}" for journey in load.journeys}
+
+    def all_agree() -> bool:
+        ended = [ends(relayer) for relayer in relayers]
+        is_done = all(ids <= own.keys() and all(own[each][0] == "DELIVERED" for each in ids) for own in ended)
+        return is_done and all(own == ended[0] for own in ended)
+
+    devnets.until(all_agree, "the restarted relayers do not end in the same state", seconds=90)
