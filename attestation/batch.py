@@ -75,8 +75,8 @@ def verify_attestation(attestation: Attestation, signer_set: SignerSet) -> Verif
 
     Raises:
         UnknownSigner: the set has no such index.
-        MalformedSignature: the signature has not the length of the scheme.
-        HighS, SignerOutOfOrder, ForgedSignature: as in a certificate.
+        MalformedSignature: the signature has not the form of the scheme.
+        HighS, SignerOutOfOrder, ForgedSignature, ForgedAggregate: as in a certificate.
     """
     index = attestation.signer_index
     if not 0 <= index < len(signer_set.signers):

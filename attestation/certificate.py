@@ -110,6 +110,7 @@ def verify_certificate(gateway: bytes, root: bytes, count: int, certificate: byt
         UnknownEpoch, ExpiredEpoch: no set counts.
         UnknownSigner: the bitmap names an index beyond the set.
         HighS, RepeatedSigner, SignerOutOfOrder, ForgedSignature: the first signature at fault.
+        ForgedAggregate: the one signature of all is at fault.
         BelowThreshold: too little weight.
     """
     parsed = _parse(certificate, scheme_of(epochs.scheme))

@@ -158,7 +158,7 @@ class ZeroKey(SignerSetError):
 
 
 class RepeatedKey(SignerSetError):
-    """Two signers have one key."""
+    """Two signers have one key, or keys that cancel each other out."""
 
     def __init__(self, index: int) -> None:
         super().__init__(f"signer {index} repeats the key of an earlier one")
@@ -214,6 +214,14 @@ class ExpiredSignerSet(SignerSetError):
         self.valid_until = valid_until
 
 
+class UnprovenKey(SignerSetError):
+    """A key does not show that its operator holds its secret, or is no point of the group at all."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"the key of signer {index} does not prove that its operator holds it")
+        self.index = index
+
+
 # Signing
 
 
@@ -226,7 +234,7 @@ class MalformedDigest(AttestationError):
 
 
 class MalformedSignature(AttestationError):
-    """A signature has not the length of its scheme."""
+    """A signature has not the form of its scheme."""
 
 
 class UnrecoverableSignature(AttestationError):
@@ -303,6 +311,10 @@ class UnknownSigner(CertificateError):
 
 
 class SignatureError(CertificateError):
+    """Signatures are wrong."""
+
+
+class SignerSignatureError(SignatureError):
     """The signature in the place of signer `index` is wrong."""
 
     def __init__(self, index: int, fault: str) -> None:
@@ -310,32 +322,39 @@ class SignatureError(CertificateError):
         self.index = index
 
 
-class HighS(SignatureError):
+class HighS(SignerSignatureError):
     """The signature's s is above half of the curve's order, which no honest signer makes (EIP-2)."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index, "has a high s")
 
 
-class RepeatedSigner(SignatureError):
+class RepeatedSigner(SignerSignatureError):
     """The signature is by a signer already counted."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index, "is by a signer already counted")
 
 
-class SignerOutOfOrder(SignatureError):
+class SignerOutOfOrder(SignerSignatureError):
     """The signature is by another member of the set."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index, "is by another member of the set")
 
 
-class ForgedSignature(SignatureError):
+class ForgedSignature(SignerSignatureError):
     """The signature is by nobody in the set, or is none."""
 
     def __init__(self, index: int) -> None:
         super().__init__(index, "is by nobody in the set")
+
+
+class ForgedAggregate(SignatureError):
+    """The aggregate is not the sum of exactly the named signers' signatures. It does not tell whose is at fault."""
+
+    def __init__(self) -> None:
+        super().__init__("the aggregate is not of the signers that it names")
 
 
 class BelowThreshold(CertificateError):

@@ -8,6 +8,7 @@ from typing import Self
 from attestation.batch import Batch, VerifiedAttestation
 from attestation.certificate import Certificate, build_certificate
 from attestation.errors import BelowThreshold, OtherBatch
+from attestation.schemes import scheme_of
 from attestation.signer_set import SignerSet
 
 
@@ -49,15 +50,17 @@ class Quorum:
         return tuple(index for index in range(len(self.signer_set.signers)) if index not in self.signatures)
 
     def certificate(self) -> Certificate:
-        """The certificate with the fewest signers that reach the threshold: heaviest first, then lowest index.
+        """The certificate that is cheapest to verify. Raises `BelowThreshold` without a quorum.
 
-        Each signature costs gas. Raises `BelowThreshold` without a quorum.
+        Where each signature costs gas, by the fewest signers that reach the threshold, heaviest first, then lowest
+        index. Where signatures are summed up, by all.
         """
         signers, threshold = self.signer_set.signers, self.signer_set.threshold
+        spare = scheme_of(self.signer_set.scheme).every_signature_costs
         chosen: dict[int, bytes] = {}
         weight = 0
         for index in sorted(self.signatures, key=lambda index: (-signers[index].weight, index)):
-            if weight >= threshold:
+            if spare and weight >= threshold:
                 break
             chosen[index] = self.signatures[index]
             weight += signers[index].weight

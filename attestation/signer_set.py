@@ -15,6 +15,7 @@ from attestation.errors import (
     ThresholdTooHigh,
     ThresholdTooLow,
     TooManySigners,
+    UnprovenKey,
     ZeroGrace,
     ZeroKey,
     ZeroWeight,
@@ -37,7 +38,7 @@ _SIGNER_SET_ENCODING: Final = struct.Struct(">32s31xB24xQ24xQ24xQ32s")
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """One member: its key in the form of the set's scheme, its uint64 weight, and the 32-byte id of who runs it."""
+    """One member: its key as sets of the scheme list it, its uint64 weight, and the 32-byte id of who runs it."""
 
     TYPE_HASH: ClassVar[bytes] = keccak256(SIGNER_TYPE.encode("ascii"))
 
@@ -79,8 +80,9 @@ class SignerSet:
 
     @property
     def keys(self) -> tuple[bytes, ...]:
-        """The keys, in order."""
-        return tuple(signer.key for signer in self.signers)
+        """The public keys, in order. Raises `UnknownScheme`."""
+        scheme = scheme_of(self.scheme)
+        return tuple(scheme.public_key(signer.key) for signer in self.signers)
 
     @property
     def total_weight(self) -> int:
@@ -88,11 +90,9 @@ class SignerSet:
         return sum(signer.weight for signer in self.signers)
 
     def index_of(self, key: bytes) -> int | None:
-        """The index of the signer with this key, or None."""
-        for index, signer in enumerate(self.signers):
-            if signer.key == key:
-                return index
-        return None
+        """The index of the signer with this public key, or None. Raises `UnknownScheme`."""
+        keys = self.keys
+        return keys.index(key) if key in keys else None
 
 
 def signer_set_hash(signer_set: SignerSet) -> bytes:
@@ -124,6 +124,7 @@ def verify_rules(signer_set: SignerSet, now: int) -> None:
         OperatorTooHeavy: SECURITY: one operator alone is a quorum. The first such in signer order.
         ZeroGrace: what is on its way at a rotation would be cut off.
         ExpiredSignerSet: `valid_until` is not after `now`.
+        UnprovenKey: SECURITY: at the lowest index at fault. A key made from the others' keys would sign for them.
     """
     signers = signer_set.signers
     scheme = scheme_of(signer_set.scheme)
@@ -137,14 +138,17 @@ def verify_rules(signer_set: SignerSet, now: int) -> None:
         raise ZeroGrace
     if signer_set.valid_until <= now:
         raise ExpiredSignerSet(signer_set.valid_until)
+    for index, signer in enumerate(signers):
+        if not scheme.is_proven_key(signer.key, signer.operator):
+            raise UnprovenKey(index)
 
 
 def rank_signers(route: bytes, first_height: int, epoch: int, signer_set: SignerSet) -> tuple[int, ...]:
     """The signers' indices in the order in which they submit: rank 0 first.
 
-    Ascending keccak256(route ‖ first height, 8 bytes ‖ epoch, 8 bytes ‖ key). `first_height` is the lowest height of
+    Ascending keccak256(route ‖ first height, 8 bytes ‖ epoch, 8 bytes ‖ public key). `first_height` is the lowest of
     the batch's blocks. `Rotate` and `Prices` are ranked with the gateway as the route and their number as the height.
-    Raises `MalformedSignerSet` if height or epoch is not a uint64.
+    Raises `UnknownScheme`, and `MalformedSignerSet` if height or epoch is not a uint64.
     """
     require_uint(MalformedSignerSet, "first_height", first_height, UINT64_BITS)
     require_uint(MalformedSignerSet, "epoch", epoch, UINT64_BITS)
@@ -154,17 +158,18 @@ def rank_signers(route: bytes, first_height: int, epoch: int, signer_set: Signer
 
 
 def _verify_signers(signers: tuple[Signer, ...], scheme: Scheme) -> None:
-    keys: set[bytes] = set()
+    seen: set[bytes] = set()
     for index, signer in enumerate(signers):
         if not scheme.is_well_formed_key(signer.key):
             raise MalformedKey(index)
-        if not any(signer.key):
+        distinct = scheme.distinct_part(signer.key)
+        if not any(distinct):
             raise ZeroKey(index)
-        if signer.key in keys:
+        if distinct in seen:
             raise RepeatedKey(index)
         if not signer.weight:
             raise ZeroWeight(index)
-        keys.add(signer.key)
+        seen.add(distinct)
 
 
 def _verify_threshold(signer_set: SignerSet) -> None:

@@ -5,12 +5,13 @@ from types import MappingProxyType
 from typing import Final
 
 from attestation.errors import UnknownScheme
+from attestation.schemes.bls12381 import BLS12381
 from attestation.schemes.interface import Scheme, SigningKey
 from attestation.schemes.secp256k1 import SECP256K1
 
-__all__ = ["SCHEMES", "SECP256K1", "Scheme", "SigningKey", "scheme_of"]
+__all__ = ["BLS12381", "SCHEMES", "SECP256K1", "Scheme", "SigningKey", "scheme_of"]
 
-SCHEMES: Final[Mapping[int, Scheme]] = MappingProxyType({scheme.number: scheme for scheme in (SECP256K1,)})
+SCHEMES: Final[Mapping[int, Scheme]] = MappingProxyType({scheme.number: scheme for scheme in (SECP256K1, BLS12381)})
 
 
 def scheme_of(number: int) -> Scheme:

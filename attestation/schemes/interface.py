@@ -13,7 +13,11 @@ class SigningKey(Protocol):
 
     @property
     def key(self) -> bytes:
-        """The public key as signer sets hold it."""
+        """The public key: by it a signer is known."""
+        ...
+
+    def listed_key(self, operator: bytes) -> bytes:
+        """The key as a signer set lists it for this operator (32 bytes): the public key, and what proves it."""
         ...
 
     def sign(self, digest: bytes) -> bytes:
@@ -30,12 +34,27 @@ class Scheme(Protocol):
     name: ClassVar[str]
     """The scheme's name in configuration and text."""
 
+    every_signature_costs: ClassVar[bool]
+    """Whether a verifier pays for each signature. If not, it pays for each that is missing."""
+
     def signing_key(self, secret: bytes) -> SigningKey:
         """The key of a 32-byte secret. Raises `MalformedSecret`."""
         ...
 
     def is_well_formed_key(self, key: bytes) -> bool:
-        """Whether a signer set of this scheme may hold `key`, zero keys aside."""
+        """Whether `key` has the length of the keys that a signer set of this scheme lists."""
+        ...
+
+    def public_key(self, key: bytes) -> bytes:
+        """The public key in a listed key."""
+        ...
+
+    def distinct_part(self, key: bytes) -> bytes:
+        """What of a listed key no two signers of a set may share, nor may it be zero."""
+        ...
+
+    def is_proven_key(self, key: bytes, operator: bytes) -> bool:
+        """Whether a listed key shows all that the scheme asks of its operator."""
         ...
 
     def payload_length(self, count: int) -> int:
@@ -51,8 +70,8 @@ class Scheme(Protocol):
         ...
 
     def verify_payload(self, payload: bytes, digest: bytes, keys: Sequence[bytes], indices: Sequence[int]) -> None:
-        """Check that exactly the signers at `indices` (ascending) of the set with `keys` signed `digest`.
+        """Check that exactly the signers at `indices` (ascending) of the set with these public keys signed `digest`.
 
-        `payload` has the length that `payload_length` says. Raises `SignatureError` naming the first index at fault.
+        `payload` has the length that `payload_length` says. Raises `SignatureError`.
         """
         ...

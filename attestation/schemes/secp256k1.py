@@ -48,6 +48,11 @@ class Secp256k1SigningKey:
         self._private_key = coincurve.PrivateKey(secret)
         self.key = address_of_public_key(self._private_key.public_key.format(compressed=False))
 
+    def listed_key(self, operator: bytes) -> bytes:
+        """The address: who recovers needs no proof."""
+        del operator
+        return self.key
+
     def sign(self, digest: bytes) -> bytes:
         """The 64-byte compact signature of a 32-byte digest, low s, deterministic. Raises `MalformedDigest`."""
         _require_digest(digest)
@@ -97,6 +102,7 @@ class Secp256k1Scheme:
 
     number: ClassVar[int] = 1
     name: ClassVar[str] = "ecdsa-secp256k1"
+    every_signature_costs: ClassVar[bool] = True
 
     def signing_key(self, secret: bytes) -> Secp256k1SigningKey:
         """The key of a 32-byte secret. Raises `MalformedSecret`."""
@@ -105,6 +111,19 @@ class Secp256k1Scheme:
     def is_well_formed_key(self, key: bytes) -> bool:
         """Whether the key is 20 bytes."""
         return len(key) == KEY_LENGTH
+
+    def public_key(self, key: bytes) -> bytes:
+        """The address itself."""
+        return key
+
+    def distinct_part(self, key: bytes) -> bytes:
+        """The address itself."""
+        return key
+
+    def is_proven_key(self, key: bytes, operator: bytes) -> bool:
+        """Always: a signature is recovered by itself, so no key can borrow from another."""
+        del key, operator
+        return True
 
     def payload_length(self, count: int) -> int:
         """64 bytes a signer."""

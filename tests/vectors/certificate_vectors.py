@@ -10,11 +10,12 @@ from attestation.batch import Batch, sign_batch
 from attestation.certificate import Certificate, build_certificate
 from attestation.domain import chain_tag
 from attestation.merkle import merkle_root
-from attestation.schemes import SECP256K1
+from attestation.schemes import BLS12381, SECP256K1, Scheme
 from attestation.schemes.secp256k1 import ORDER
 from attestation.signer_set import signer_set_hash
 from attestation.statement import Rotate
 from tests.vectors.examples import (
+    BLS_FOUR,
     DEPLOYED_AT,
     FOUR,
     GRACE_SECONDS,
@@ -22,6 +23,7 @@ from tests.vectors.examples import (
     UINT64_MAX,
     VALID_UNTIL,
     account_of,
+    bls_secrets,
     error_data,
     example_leaves,
     example_secrets,
@@ -30,6 +32,11 @@ from tests.vectors.examples import (
     set_of_secrets,
     text_of,
 )
+
+FIRST_SETS: Final = {
+    SECP256K1.number: (FOUR, example_secrets("four", 4)),
+    BLS12381.number: (BLS_FOUR, bls_secrets("four", 4)),
+}
 
 
 class Fixture:
@@ -41,11 +48,20 @@ class Fixture:
     NOW = ROTATED_AT + 1
     AFTER_GRACE = ROTATED_AT + GRACE_SECONDS + 1
 
-    def __init__(self, name: str, secrets: Sequence[bytes], weights: Sequence[int], threshold: int) -> None:
+    def __init__(
+        self,
+        name: str,
+        secrets: Sequence[bytes],
+        weights: Sequence[int],
+        threshold: int,
+        scheme: Scheme = SECP256K1,
+    ) -> None:
         self.name = name
+        self.scheme = scheme
         self.gateway = account_of(31337, f"gateway {name}")
-        self.sets = (FOUR, set_of_secrets(secrets, weights, threshold))
-        self.secrets = (example_secrets("four", 4), list(secrets))
+        first, first_secrets = FIRST_SETS[scheme.number]
+        self.sets = (first, set_of_secrets(secrets, weights, threshold, scheme))
+        self.secrets = (first_secrets, list(secrets))
         self.leaves = example_leaves(5)
         self.root = merkle_root(self.leaves)
 
@@ -54,16 +70,16 @@ class Fixture:
 
     def sign(self, batch: Batch, indices: Sequence[int]) -> dict[int, bytes]:
         secrets = self.secrets[batch.epoch - 1]
-        return {index: sign_batch(batch, index, SECP256K1.signing_key(secrets[index])).signature for index in indices}
+        return {index: sign_batch(batch, index, self.scheme.signing_key(secrets[index])).signature for index in indices}
 
     def certify(self, indices: Sequence[int], *, epoch: int = 2) -> Certificate:
         batch = self.batch(epoch)
-        return build_certificate(batch, SECP256K1.number, self.sign(batch, indices))
+        return build_certificate(batch, self.scheme.number, self.sign(batch, indices))
 
     def rotation(self) -> Certificate:
         leaf = Rotate(signer_set_hash(self.sets[1]), 2).leaf
         batch = Batch.of_leaves(self.gateway, [leaf], 1)
-        return build_certificate(batch, SECP256K1.number, self.sign(batch, range(4)))
+        return build_certificate(batch, self.scheme.number, self.sign(batch, range(4)))
 
     def verifier_json(self) -> dict[str, Any]:
         rotate = Rotate(signer_set_hash(self.sets[1]), 2)
@@ -139,7 +155,7 @@ class _Rejections:
         self, name: str, certificate: Certificate | bytes, error: str, *arguments: int | bytes, **where: Any
     ) -> None:
         encoded = certificate if isinstance(certificate, bytes) else certificate.to_bytes()
-        case = _case(f"{error}: {name}", self.fixture, encoded, **where, error=error, arguments=arguments)
+        case = certificate_case(f"{error}: {name}", self.fixture, encoded, **where, error=error, arguments=arguments)
         self.cases.append(case)
 
     def add_malformed(self) -> None:
@@ -222,7 +238,7 @@ class _Rejections:
         self.reject("nobody", self.fixture.certify([]), "BelowThreshold", 0, 3)
 
 
-def _case(
+def certificate_case(
     name: str,
     fixture: Fixture,
     certificate: bytes,
@@ -234,6 +250,7 @@ def _case(
     error: str = "",
     arguments: tuple[int | bytes, ...] = (),
 ) -> dict[str, Any]:
+    """One case, as the vector files hold it."""
     return {
         "name": name,
         "verifier": fixture.name,
@@ -254,38 +271,42 @@ def certificates() -> dict[str, Any]:
     crafted = high_s.certify([0, 1, 2])
     last_second = ROTATED_AT + GRACE_SECONDS
     cases = [
-        _case("three of four", four, four.certify([0, 1, 3]).to_bytes(), epoch=2),
-        _case("four of four", four, four.certify([0, 1, 2, 3]).to_bytes(), epoch=2),
-        _case("former epoch in grace", four, four.certify([1, 2, 3], epoch=1).to_bytes(), epoch=1),
-        _case(
+        certificate_case("three of four", four, four.certify([0, 1, 3]).to_bytes(), epoch=2),
+        certificate_case("four of four", four, four.certify([0, 1, 2, 3]).to_bytes(), epoch=2),
+        certificate_case("former epoch in grace", four, four.certify([1, 2, 3], epoch=1).to_bytes(), epoch=1),
+        certificate_case(
             "former epoch in its last second",
             four,
             four.certify([1, 2, 3], epoch=1).to_bytes(),
             epoch=1,
             now=last_second,
         ),
-        _case("epoch in its last second", four, four.certify([0, 2, 3]).to_bytes(), epoch=2, now=VALID_UNTIL),
-        _case("thirteen of nineteen", nineteen, nineteen.certify(range(3, 16)).to_bytes(), epoch=2),
-        _case("thirteen, scattered", nineteen, nineteen.certify([*range(0, 19, 2), 1, 9, 17]).to_bytes(), epoch=2),
-        _case("nineteen of nineteen", nineteen, nineteen.certify(range(19)).to_bytes(), epoch=2),
-        _case("weight 60 of 75", weighted, weighted.certify([0, 1, 2]).to_bytes(), epoch=2),
-        _case("low s, by who can sign with a high one", high_s, crafted.to_bytes(), epoch=2),
+        certificate_case(
+            "epoch in its last second", four, four.certify([0, 2, 3]).to_bytes(), epoch=2, now=VALID_UNTIL
+        ),
+        certificate_case("thirteen of nineteen", nineteen, nineteen.certify(range(3, 16)).to_bytes(), epoch=2),
+        certificate_case(
+            "thirteen, scattered", nineteen, nineteen.certify([*range(0, 19, 2), 1, 9, 17]).to_bytes(), epoch=2
+        ),
+        certificate_case("nineteen of nineteen", nineteen, nineteen.certify(range(19)).to_bytes(), epoch=2),
+        certificate_case("weight 60 of 75", weighted, weighted.certify([0, 1, 2]).to_bytes(), epoch=2),
+        certificate_case("low s, by who can sign with a high one", high_s, crafted.to_bytes(), epoch=2),
         *_Rejections(four).cases,
-        _case(
+        certificate_case(
             "HighS: valid but for that",
             high_s,
             replace(crafted, payload=high_s_signature() + crafted.payload[64:]).to_bytes(),
             error="HighS",
             arguments=(0,),
         ),
-        _case(
+        certificate_case(
             "BelowThreshold: twelve of nineteen",
             nineteen,
             nineteen.certify(range(12)).to_bytes(),
             error="BelowThreshold",
             arguments=(12, 13),
         ),
-        _case(
+        certificate_case(
             "BelowThreshold: weight 50 of 75, threshold 51",
             weighted,
             weighted.certify([1, 2]).to_bytes(),

@@ -5,7 +5,8 @@ from typing import Any, Final
 
 from attestation.address import evm_account
 from attestation.keccak import keccak256
-from attestation.schemes import SECP256K1, SigningKey
+from attestation.schemes import BLS12381, SECP256K1, Scheme, SigningKey
+from attestation.schemes.bls12381 import ORDER as BLS_ORDER
 from attestation.signer_set import Signer, SignerSet, signer_set_hash
 
 UINT32_MAX: Final = 2**32 - 1
@@ -61,6 +62,11 @@ def example_keys(name: str, count: int) -> list[SigningKey]:
     return [SECP256K1.signing_key(secret) for secret in example_secrets(name, count)]
 
 
+def bls_secrets(name: str, count: int) -> list[bytes]:
+    """`example_secrets`, below the order of scheme 2."""
+    return [(int.from_bytes(secret, "big") % BLS_ORDER).to_bytes(32, "big") for secret in example_secrets(name, count)]
+
+
 ERROR_ARGUMENTS: Final = {
     "MalformedCertificate": (),
     "WrongScheme": ("uint8",),
@@ -75,6 +81,7 @@ ERROR_ARGUMENTS: Final = {
     "RepeatedSigner": ("uint256",),
     "SignerOutOfOrder": ("uint256",),
     "ForgedSignature": ("uint256",),
+    "ForgedAggregate": (),
     "BelowThreshold": ("uint256", "uint256"),
     "EmptySignerSet": (),
     "TooManySigners": ("uint256",),
@@ -87,6 +94,7 @@ ERROR_ARGUMENTS: Final = {
     "OperatorTooHeavy": ("bytes32",),
     "ZeroGrace": (),
     "ExpiredSignerSet": ("uint64",),
+    "UnprovenKey": ("uint256",),
 }
 """The arguments of the errors that a verifier contract raises, by name."""
 
@@ -103,15 +111,21 @@ def error_data(name: str, *arguments: int | bytes) -> bytes:
     return keccak256(f"{name}({','.join(types)})".encode())[:4] + b"".join(words)
 
 
-def set_of_secrets(secrets: Sequence[bytes], weights: Sequence[int], threshold: int) -> SignerSet:
+def set_of_secrets(
+    secrets: Sequence[bytes], weights: Sequence[int], threshold: int, scheme: Scheme = SECP256K1
+) -> SignerSet:
     """The set of these secrets' keys, an operator each."""
     return SignerSet(
-        scheme=SECP256K1.number,
+        scheme=scheme.number,
         threshold=threshold,
         valid_until=VALID_UNTIL,
         grace_seconds=GRACE_SECONDS,
         signers=tuple(
-            Signer(SECP256K1.signing_key(secret).key, weight, hash_of(f"operator {index}"))
+            Signer(
+                scheme.signing_key(secret).listed_key(hash_of(f"operator {index}")),
+                weight,
+                hash_of(f"operator {index}"),
+            )
             for index, (secret, weight) in enumerate(zip(secrets, weights, strict=True))
         ),
     )
@@ -124,6 +138,7 @@ def example_set(name: str, weights: Sequence[int], threshold: int) -> SignerSet:
 
 FOUR: Final = example_set("four", [1] * 4, 3)
 NINETEEN: Final = example_set("nineteen", [1] * 19, 13)
+BLS_FOUR: Final = set_of_secrets(bls_secrets("four", 4), [1] * 4, 3, BLS12381)
 WEIGHTED: Final = example_set("weighted", [10, 20, 30, 15], 51)
 
 

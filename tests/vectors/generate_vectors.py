@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import attestation
+from tests.vectors.bls_vectors import bls12381, bls_certificates, bls_signer_sets
 from tests.vectors.certificate_vectors import certificates
 from tests.vectors.evidence_vectors import evidence
 from tests.vectors.message_vectors import addresses, merkle, requests, statements
@@ -29,6 +30,9 @@ FILES: Final = {
     "batches.json": batches,
     "peer_messages.json": peer_messages,
     "certificates.json": certificates,
+    "bls12381.json": bls12381,
+    "bls_signer_sets.json": bls_signer_sets,
+    "bls_certificates.json": bls_certificates,
     "evidence.json": evidence,
 }
 

@@ -34,7 +34,8 @@ from tests.vectors.examples import (
 from tests.vectors.message_vectors import VALID_ACCOUNTS, address_of_text
 
 
-def _with_signer(signer_set: SignerSet, index: int, **changes: Any) -> SignerSet:
+def with_signer(signer_set: SignerSet, index: int, **changes: Any) -> SignerSet:
+    """The set with one signer changed."""
     signers = list(signer_set.signers)
     signers[index] = replace(signers[index], **changes)
     return replace(signer_set, signers=tuple(signers))
@@ -52,17 +53,17 @@ def example_signer_sets() -> dict[str, SignerSet]:
         "another scheme": replace(FOUR, scheme=9),
         "nobody": replace(FOUR, threshold=1, signers=()),
         "257 signers": example_set("over", [1] * 257, 172),
-        "key of 19 bytes": _with_signer(FOUR, 1, key=FOUR.signers[1].key[1:]),
-        "key of 32 bytes": _with_signer(FOUR, 1, key=hash_of("long key")),
-        "zero key": _with_signer(FOUR, 2, key=bytes(20)),
-        "repeated key": _with_signer(FOUR, 3, key=FOUR.signers[0].key),
+        "key of 19 bytes": with_signer(FOUR, 1, key=FOUR.signers[1].key[1:]),
+        "key of 32 bytes": with_signer(FOUR, 1, key=hash_of("long key")),
+        "zero key": with_signer(FOUR, 2, key=bytes(20)),
+        "repeated key": with_signer(FOUR, 3, key=FOUR.signers[0].key),
         "zero weight": example_set("four", [1, 1, 0, 1], 3),
         "threshold of half": example_set("four", [1] * 4, 2),
         "threshold of zero": example_set("four", [1] * 4, 0),
         "threshold above the total": example_set("four", [1] * 4, 5),
         "one heavy signer": example_set("four", [1, 1, 1, 4], 4),
-        "one operator with three keys": _with_signer(
-            _with_signer(FOUR, 1, operator=FOUR.signers[0].operator), 3, operator=FOUR.signers[0].operator
+        "one operator with three keys": with_signer(
+            with_signer(FOUR, 1, operator=FOUR.signers[0].operator), 3, operator=FOUR.signers[0].operator
         ),
         "one signer": example_set("four", [1], 1),
         "no grace": replace(FOUR, grace_seconds=0),
@@ -70,22 +71,27 @@ def example_signer_sets() -> dict[str, SignerSet]:
     }
 
 
-def signer_sets() -> dict[str, Any]:
+def signer_set_cases(scheme: int, examples: dict[str, SignerSet]) -> list[dict[str, Any]]:
     """Sets, their hashes, and the error, if any, of registering them as a first epoch."""
     cases: list[dict[str, Any]] = []
-    for name, signer_set in example_signer_sets().items():
+    for name, signer_set in examples.items():
         try:
-            Epochs(SECP256K1.number).apply(1, signer_set, DEPLOYED_AT)
+            Epochs(scheme).apply(1, signer_set, DEPLOYED_AT)
         except AttestationError as error:
             fault, arguments = error.code, tuple(vars(error).values())
         else:
             fault, arguments = "", ()
         data = error_data(fault, *arguments)
         cases.append({"name": name, "error": fault, "errorData": text_of(data), **set_json(signer_set)})
+    return cases
+
+
+def signer_sets() -> dict[str, Any]:
+    """Sets of scheme 1."""
     return {
         "description": "sets as registered at `now` by a verifier of scheme 1; error is empty or names the rule",
         "now": DEPLOYED_AT,
-        "cases": cases,
+        "cases": signer_set_cases(SECP256K1.number, example_signer_sets()),
     }
 
 

@@ -27,6 +27,8 @@ from attestation.schemes import SECP256K1
 from attestation.schemes.secp256k1 import recover
 from attestation.signer_set import SIGNER_SET_TYPE, SignerSet, signer_set_hash
 from attestation.statement import EXECUTE_TYPE, OUTCOME_TYPE, PRICES_TYPE, ROTATE_TYPE, Prices, Rotate, Statement
+from tests.vectors import py_ecc_oracle
+from tests.vectors.bls_vectors import bls_fixtures
 from tests.vectors.examples import (
     DESTINATION_GATEWAY,
     ERROR_ARGUMENTS,
@@ -169,6 +171,28 @@ def test_keys_are_ethereum_addresses() -> None:
         key = SECP256K1.signing_key(secret)
         assert to_checksum_address(key.key) == Account.from_key(secret).address
         assert recover(hash_of("digest"), key.sign(hash_of("digest"))) == key.key
+
+
+@pytest.mark.parametrize("index", range(8))
+def test_bls_points_are_py_eccs(index: int) -> None:
+    document = json.loads((DIRECTORY / "bls12381.json").read_text(encoding="utf-8"))
+
+    def value(column: str) -> bytes:
+        return bytes.fromhex(document[column][index][2:])
+
+    secret, key, digest = value("secret"), value("publicKey"), value("digest")
+    assert py_ecc_oracle.public_key(secret) == key
+    assert py_ecc_oracle.message_point(digest, document["signatureTag"]) == value("messagePoint")
+    assert py_ecc_oracle.sign(secret, digest, document["signatureTag"]) == value("signature")
+    assert py_ecc_oracle.sign(secret, key + value("operator"), document["proofTag"]) == value("proof")
+
+
+def test_an_aggregate_verifies_by_py_ecc_alone() -> None:
+    fixture = bls_fixtures()["bls three of four"]
+    certificate, tag = fixture.certify([0, 1, 3]), "BLS_SIG_BLS12381G1_XMD:SHA-256_SSWU_RO_POP_"
+    secrets = [fixture.secrets[1][index] for index in (0, 1, 3)]
+    assert py_ecc_oracle.is_signed(certificate.payload, fixture.batch(2).digest(), tag, secrets)
+    assert not py_ecc_oracle.is_signed(certificate.payload, fixture.batch(2).digest(), tag, secrets[:2])
 
 
 def test_trees_are_openzeppelins() -> None:

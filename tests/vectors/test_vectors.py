@@ -14,7 +14,7 @@ from attestation.evidence import verify_equivocation
 from attestation.evidence_file import parse_evidence
 from attestation.keccak import keccak256
 from attestation.merkle import merkle_path, merkle_root, verify_path
-from attestation.schemes import SECP256K1
+from attestation.schemes import BLS12381
 from attestation.schemes.secp256k1 import recover
 from attestation.signer_set import Signer, SignerSet, signer_set_hash
 from attestation.statement import Rotate
@@ -103,17 +103,30 @@ def test_trees_have_their_roots_and_paths() -> None:
             verify_path(bytes_of(case["root"]), leaves[index], path)
 
 
-def test_signer_sets_register_or_fail_as_named() -> None:
-    document = load("signer_sets.json")
+@pytest.mark.parametrize(("name", "scheme"), [("signer_sets.json", 1), ("bls_signer_sets.json", 2)])
+def test_signer_sets_register_or_fail_as_named(name: str, scheme: int) -> None:
+    document = load(name)
     for case in document["cases"]:
         signer_set = set_of(case)
         assert signer_set_hash(signer_set) == bytes_of(case["hash"])
         if case["error"]:
             with pytest.raises(AttestationError) as caught:
-                Epochs(SECP256K1.number).apply(1, signer_set, document["now"])
+                Epochs(scheme).apply(1, signer_set, document["now"])
             assert_revert_data(caught.value, case)
         else:
-            assert Epochs(SECP256K1.number).apply(1, signer_set, document["now"]).current == 1
+            assert Epochs(scheme).apply(1, signer_set, document["now"]).current == 1
+
+
+def test_bls_signatures_and_proofs_are_those_of_their_keys() -> None:
+    document = load("bls12381.json")
+    columns = ("secret", "publicKey", "digest", "signature", "operator", "proof")
+    for texts in zip(*(document[column] for column in columns), strict=True):
+        secret, public_key, digest, signature, operator, proof = map(bytes_of, texts)
+        key = BLS12381.signing_key(secret)
+        assert (key.key, key.sign(digest)) == (public_key, signature)
+        assert key.listed_key(operator) == public_key + proof
+        BLS12381.verify_payload(signature, digest, [public_key], [0])
+        assert BLS12381.is_proven_key(public_key + proof, operator)
 
 
 def test_peer_messages_recover_to_their_sender() -> None:
@@ -122,15 +135,16 @@ def test_peer_messages_recover_to_their_sender() -> None:
         assert recover(bytes_of(digest), bytes_of(signature)) == bytes_of(document["senderKey"])
 
 
-CERTIFICATES = load("certificates.json")
-VERIFIERS = {verifier["name"]: verifier for verifier in CERTIFICATES["verifiers"]}
+CERTIFICATES = [load("certificates.json"), load("bls_certificates.json")]
+VERIFIERS = {verifier["name"]: verifier for document in CERTIFICATES for verifier in document["verifiers"]}
+CASES = [case for document in CERTIFICATES for case in document["cases"]]
 
 
 def epochs_of(verifier: dict[str, Any]) -> Epochs:
     """The verifier's view, built up by verifying the rotation as its contract does."""
     first, second = (set_of(fields) for fields in verifier["sets"])
     deployed_at, rotated_at = verifier["appliedAt"]
-    epochs = Epochs(SECP256K1.number).apply(1, first, deployed_at)
+    epochs = Epochs(first.scheme).apply(1, first, deployed_at)
     leaf = Rotate(signer_set_hash(second), 2).leaf
     assert leaf == bytes_of(verifier["rotationLeaf"])
     batch = Batch.of_leaves(bytes_of(verifier["gateway"]), [leaf], 1)
@@ -139,7 +153,7 @@ def epochs_of(verifier: dict[str, Any]) -> Epochs:
     return epochs.apply(2, second, rotated_at)
 
 
-@pytest.mark.parametrize("case", CERTIFICATES["cases"], ids=lambda case: case["name"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
 def test_a_certificate_is_taken_or_refused_as_named(case: dict[str, Any]) -> None:
     verifier = VERIFIERS[case["verifier"]]
     epochs, certificate = epochs_of(verifier), bytes_of(case["certificate"])
@@ -154,9 +168,9 @@ def test_a_certificate_is_taken_or_refused_as_named(case: dict[str, Any]) -> Non
 
 
 def test_every_error_of_a_certificate_has_a_vector() -> None:
-    abstract = {"SignatureError"}
+    abstract = {"SignatureError", "SignerSignatureError"}
     concrete = {cls.__name__ for cls in _subclasses(CertificateError)} - abstract
-    assert {case["error"] for case in CERTIFICATES["cases"] if case["error"]} == concrete | {"EmptyBatch"}
+    assert {case["error"] for case in CASES if case["error"]} == concrete | {"EmptyBatch"}
 
 
 @pytest.mark.parametrize("case", load("evidence.json")["cases"], ids=lambda case: case["name"])

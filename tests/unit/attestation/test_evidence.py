@@ -74,7 +74,7 @@ def test_a_certificate_bears_evidence() -> None:
 
 def test_evidence_is_of_a_known_scheme() -> None:
     with pytest.raises(UnknownScheme):
-        verify_equivocation(replace(GOOD, scheme=2), GOOD.signer_key)
+        verify_equivocation(replace(GOOD, scheme=9), GOOD.signer_key)
 
 
 def test_the_examples_convict_four_times() -> None:

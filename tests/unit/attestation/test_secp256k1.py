@@ -11,7 +11,7 @@ from attestation.errors import (
     UnknownScheme,
     UnrecoverableSignature,
 )
-from attestation.schemes import SCHEMES, SECP256K1, Scheme, scheme_of
+from attestation.schemes import BLS12381, SCHEMES, SECP256K1, Scheme, scheme_of
 from attestation.schemes.secp256k1 import ORDER, has_high_s, recover
 from tests.vectors.certificate_vectors import HIGH_S, fixtures, high_s_signature
 from tests.vectors.examples import example_keys, hash_of
@@ -27,10 +27,11 @@ def verify(indices: list[int], signatures: list[bytes]) -> None:
 
 def test_schemes_are_found_by_number() -> None:
     assert scheme_of(1) is SECP256K1
-    assert dict(SCHEMES) == {1: SECP256K1}
+    assert scheme_of(2) is BLS12381
+    assert dict(SCHEMES) == {1: SECP256K1, 2: BLS12381}
     scheme: Scheme = SECP256K1
     assert (scheme.number, scheme.name) == (1, "ecdsa-secp256k1")
-    for number in (0, 2, 255):
+    for number in (0, 3, 255):
         with pytest.raises(UnknownScheme) as caught:
             scheme_of(number)
         assert caught.value.scheme == number
@@ -117,6 +118,12 @@ def test_the_payload_is_64_bytes_a_signer() -> None:
 
 def test_a_key_of_the_scheme_has_20_bytes() -> None:
     assert [length for length in range(40) if SECP256K1.is_well_formed_key(bytes(length))] == [20]
+
+
+def test_a_listed_key_is_the_address_and_needs_no_proof() -> None:
+    assert KEYS[0].listed_key(hash_of("operator")) == KEYS[0].key
+    assert SECP256K1.public_key(ADDRESSES[0]) == SECP256K1.distinct_part(ADDRESSES[0]) == ADDRESSES[0]
+    assert SECP256K1.is_proven_key(ADDRESSES[0], hash_of("operator"))
 
 
 def test_signatures_in_signer_order_verify() -> None:
