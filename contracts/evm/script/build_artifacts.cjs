@@ -18,6 +18,7 @@ const CONTRACTS = {
   XvmRoutes: 'src/XvmRoutes.sol',
   XvmRegistry: 'src/XvmRegistry.sol',
   EcdsaVerifier: 'src/verifiers/EcdsaVerifier.sol',
+  BlsVerifier: 'src/verifiers/BlsVerifier.sol',
   XvmCounter: 'src/examples/XvmCounter.sol',
   XvmEcho: 'src/examples/XvmEcho.sol',
   XvmPing: 'src/examples/XvmPing.sol',

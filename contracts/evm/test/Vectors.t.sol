@@ -6,7 +6,6 @@ import {ExecuteItem, OutcomeItem, Request, RequestByHash, Signer, SignerSet} fro
 import {Merkle} from "../src/libraries/Merkle.sol";
 import {RequestHash} from "../src/libraries/RequestHash.sol";
 import {StatementHash} from "../src/libraries/StatementHash.sol";
-import {EcdsaVerifier} from "../src/verifiers/EcdsaVerifier.sol";
 import {Assertions} from "./Assertions.sol";
 
 /// @notice Hashes of values in calldata, for tests that have them in memory.
@@ -140,76 +139,112 @@ contract VectorsTest is Assertions {
                 account := mload(add(gateway, mload(gateway)))
             }
             vm.chainId(id);
-            assertEq(_verifierOf(account).domainSeparator(), separators[i], "domain separator");
+            assertEq(_verifierOf("EcdsaVerifier", account).domainSeparator(), separators[i], "domain separator");
         }
         assertTrue(evm > 0, "there are EVM gateways");
     }
 
     /// @notice Every rule of signer sets, and their hashes.
     function test_SignerSetsAreTakenAndRefusedAsInTheVectors() public {
-        string memory json = vm.readFile(string.concat(FOLDER, "signer_sets.json"));
-        vm.warp(vm.parseJsonUint(json, ".now"));
+        _judgeSets("EcdsaVerifier", "signer_sets.json");
+    }
+
+    /// @notice SECURITY: rogue, unproven, repeated, opposite and zero keys, others' proofs, points outside the subgroup or in
+    /// another form.
+    function test_SECURITY_BlsSignerSetsAreTakenAndRefusedAsInTheVectors() public {
+        _judgeSets("BlsVerifier", "bls_signer_sets.json");
+    }
+
+    function _judgeSets(string memory contractName, string memory file) private {
         uint256 i = 0;
-        for (; vm.keyExistsJson(json, _key(".cases", i, "")); ++i) {
-            EcdsaVerifier verifier = _verifierOf(address(1));
-            SignerSet memory set = _signerSet(json, _key(".cases", i, ""));
-            string memory rule = vm.parseJsonString(json, _key(".cases", i, ".error"));
-            if (bytes(rule).length == 0) {
-                assertEq(
-                    verifier.hashSignerSet(set), vm.parseJsonBytes32(json, _key(".cases", i, ".hash")), "hash of a set"
-                );
-                verifier.install(set);
-                (SignerSet memory stored, uint64 validUntil) = verifier.signerSet(1);
-                assertEq(abi.encode(stored), abi.encode(set), "the stored set");
-                assertEq(validUntil, set.validUntil, "validity");
-            } else {
-                (bool success, bytes memory reason) = address(verifier).call(abi.encodeCall(verifier.install, (set)));
-                assertTrue(!success, "a bad set is refused");
-                assertEq(reason, vm.parseJsonBytes(json, _key(".cases", i, ".errorData")), rule);
-            }
-        }
+        while (this.judgeSet(contractName, file, i)) ++i;
         assertTrue(i > 1, "there are vectors");
+    }
+
+    /// @dev A call of its own: its memory, which holds the file again for each value read, is given back.
+    function judgeSet(string calldata contractName, string calldata file, uint256 i) external returns (bool) {
+        string memory json = vm.readFile(string.concat(FOLDER, file));
+        string memory place = _key(".cases", i, "");
+        if (!vm.keyExistsJson(json, place)) return false;
+        vm.warp(vm.parseJsonUint(json, ".now"));
+        IXvmVerifier verifier = _verifierOf(contractName, address(1));
+        SignerSet memory set = _signerSet(json, place);
+        string memory rule = vm.parseJsonString(json, string.concat(place, ".error"));
+        if (bytes(rule).length == 0) {
+            assertEq(
+                verifier.hashSignerSet(set), vm.parseJsonBytes32(json, string.concat(place, ".hash")), "hash of a set"
+            );
+            verifier.install(set);
+            (SignerSet memory stored, uint64 validUntil) = verifier.signerSet(1);
+            assertEq(abi.encode(stored), abi.encode(set), "the stored set");
+            assertEq(validUntil, set.validUntil, "validity");
+        } else {
+            (bool success, bytes memory reason) = address(verifier).call(abi.encodeCall(verifier.install, (set)));
+            assertTrue(!success, "a bad set is refused");
+            assertEq(reason, vm.parseJsonBytes(json, string.concat(place, ".errorData")), rule);
+        }
+        return true;
     }
 
     /// @notice SECURITY: forged, high-s, repeated, unknown-signer, below-threshold, wrong-epoch, other-gateway and other-chain
     /// certificates, a zero root and an empty batch: each is refused with its own error, and the good ones are taken.
     function test_SECURITY_CertificatesAreJudgedAsInTheVectors() public {
-        string memory json = vm.readFile(string.concat(FOLDER, "certificates.json"));
+        _judgeCertificates("EcdsaVerifier", "certificates.json");
+    }
+
+    /// @notice SECURITY: sums of other signers' signatures, of identities, of points outside the subgroup or in another form.
+    function test_SECURITY_BlsCertificatesAreJudgedAsInTheVectors() public {
+        _judgeCertificates("BlsVerifier", "bls_certificates.json");
+    }
+
+    function _judgeCertificates(string memory contractName, string memory file) private {
         uint256 start = vm.snapshotState();
         uint256 i = 0;
-        for (; vm.keyExistsJson(json, _key(".cases", i, "")); ++i) {
-            string memory place = _key(".cases", i, "");
-            EcdsaVerifier verifier = _verifierNamed(json, vm.parseJsonString(json, string.concat(place, ".verifier")));
-            vm.warp(vm.parseJsonUint(json, string.concat(place, ".now")));
-            (bool success, bytes memory answer) = address(verifier)
-                .staticcall(
-                    abi.encodeCall(
-                        verifier.verify,
-                        (
-                            vm.parseJsonBytes32(json, string.concat(place, ".root")),
-                            uint32(vm.parseJsonUint(json, string.concat(place, ".count"))),
-                            vm.parseJsonBytes(json, string.concat(place, ".certificate"))
-                        )
-                    )
-                );
-            string memory name = vm.parseJsonString(json, string.concat(place, ".name"));
-            bytes memory expected = vm.parseJsonBytes(json, string.concat(place, ".errorData"));
-            if (expected.length == 0) {
-                expected = abi.encode(vm.parseJsonUint(json, string.concat(place, ".epoch")));
-                assertTrue(success, name);
-            }
-            assertEq(answer, expected, name);
+        while (this.judgeCertificate(contractName, file, i)) {
             vm.revertToState(start);
+            ++i;
         }
         assertTrue(i > 40, "there are vectors");
     }
 
-    function _verifierOf(address gateway) private returns (EcdsaVerifier) {
-        return EcdsaVerifier(deploy("EcdsaVerifier", abi.encode(gateway, address(this))));
+    /// @dev A call of its own, as for sets.
+    function judgeCertificate(string calldata contractName, string calldata file, uint256 i) external returns (bool) {
+        string memory json = vm.readFile(string.concat(FOLDER, file));
+        string memory place = _key(".cases", i, "");
+        if (!vm.keyExistsJson(json, place)) return false;
+        IXvmVerifier verifier =
+            _verifierNamed(contractName, json, vm.parseJsonString(json, string.concat(place, ".verifier")));
+        vm.warp(vm.parseJsonUint(json, string.concat(place, ".now")));
+        (bool success, bytes memory answer) = address(verifier)
+            .staticcall(
+                abi.encodeCall(
+                    verifier.verify,
+                    (
+                        vm.parseJsonBytes32(json, string.concat(place, ".root")),
+                        uint32(vm.parseJsonUint(json, string.concat(place, ".count"))),
+                        vm.parseJsonBytes(json, string.concat(place, ".certificate"))
+                    )
+                )
+            );
+        string memory name = vm.parseJsonString(json, string.concat(place, ".name"));
+        bytes memory expected = vm.parseJsonBytes(json, string.concat(place, ".errorData"));
+        if (expected.length == 0) {
+            expected = abi.encode(vm.parseJsonUint(json, string.concat(place, ".epoch")));
+            assertTrue(success, name);
+        }
+        assertEq(answer, expected, name);
+        return true;
+    }
+
+    function _verifierOf(string memory contractName, address gateway) private returns (IXvmVerifier) {
+        return IXvmVerifier(deploy(contractName, abi.encode(gateway, address(this))));
     }
 
     /// @dev Applies both sets of a verifier of the vectors: the first installed, the second brought by its certificate.
-    function _verifierNamed(string memory json, string memory name) private returns (EcdsaVerifier verifier) {
+    function _verifierNamed(string memory contractName, string memory json, string memory name)
+        private
+        returns (IXvmVerifier verifier)
+    {
         for (uint256 i = 0;; ++i) {
             string memory place = _key(".verifiers", i, "");
             if (keccak256(bytes(vm.parseJsonString(json, string.concat(place, ".name")))) != keccak256(bytes(name))) {
@@ -217,7 +252,7 @@ contract VectorsTest is Assertions {
             }
             vm.chainId(vm.parseJsonUint(json, string.concat(place, ".chainId")));
             uint256[] memory times = vm.parseJsonUintArray(json, string.concat(place, ".appliedAt"));
-            verifier = _verifierOf(vm.parseJsonAddress(json, string.concat(place, ".gatewayAddress")));
+            verifier = _verifierOf(contractName, vm.parseJsonAddress(json, string.concat(place, ".gatewayAddress")));
             vm.warp(times[0]);
             verifier.install(_signerSet(json, string.concat(place, ".sets[0]")));
             vm.warp(times[1]);

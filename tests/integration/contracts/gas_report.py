@@ -12,6 +12,7 @@ from typing import Final
 from web3 import Web3
 
 from attestation.keccak import keccak256
+from attestation.schemes import BLS12381, SECP256K1
 from tests.integration.contracts.local_gateway import ADDED_EXPIRY_SECONDS, ROOT, LocalGateway, anvil
 
 SNAPSHOT: Final = ROOT / "contracts" / "evm" / "gas.json"
@@ -25,18 +26,26 @@ DELIVER_ALONE_MAXIMUM: Final = 150_000
 DELIVER_OF_32_MAXIMUM: Final = 43_000
 """Gas of each of 32 deliveries in one batch by 13 of 19."""
 
+BLS_DELIVER_ALONE_MAXIMUM: Final = 260_000
+"""Gas of one delivery by 67 of 100, of scheme `bls12-381`."""
+
+BLS_DELIVER_OF_32_MAXIMUM: Final = 50_000
+"""Gas of each of 32 deliveries in one batch by 67 of 100."""
+
+SETS: Final = ((3, 4, SECP256K1), (13, 19, SECP256K1), (3, 4, BLS12381), (67, 100, BLS12381))
+
 
 def measure(web3: Web3) -> dict[str, int]:
     """Gas of each case; where there are several items, of each."""
     report: dict[str, int] = {}
-    for threshold, count in ((3, 4), (13, 19)):
-        local = LocalGateway(web3, threshold, count)
+    for threshold, count, scheme in SETS:
+        local = LocalGateway(web3, threshold, count, scheme)
         increment = bytes.fromhex(local.counter.encode_abi("increment", [1])[2:])
         # whoever is credited has a balance, whatever counts has counted
         first = local.ask(increment)
         local.send(local.executing, local.gateway.functions.execute([local.execute_batch([first])], bytes(32)))
         local.send(local.deliverer, local.gateway.functions.deliver([local.deliver_batch([first], RETURN_DATA)]))
-        label = f"{threshold} of {count}"
+        label = f"{threshold} of {count}" if scheme is SECP256K1 else f"{threshold} of {count}, {scheme.name}"
         for size in (1, 8, 32, 256):
             requests = [local.ask(increment, returnLimit=1024) for _ in range(size)]
             if size in {1, 32}:
@@ -54,7 +63,7 @@ def measure(web3: Web3) -> dict[str, int]:
             web3.provider.make_request("evm_setNextBlockTimestamp", [now + 2 * ADDED_EXPIRY_SECONDS])  # type: ignore[arg-type]
             call = local.gateway.functions.expire([local.expire_batch(requests)], bytes(31) + b"\x01")
             report[f"expire {size}, {label}"] = local.send(local.executing, call)["gasUsed"] // size
-        if threshold == 13:  # the certificate plays no part in what follows
+        if count == 19:  # the certificate plays no part in what follows
             report |= _measure_requests(local)
     return dict(sorted(report.items()))
 

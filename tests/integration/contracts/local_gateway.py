@@ -21,8 +21,7 @@ from attestation.batch import Batch
 from attestation.certificate import build_certificate
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request, request_id
-from attestation.schemes import SECP256K1
-from attestation.schemes.secp256k1 import Secp256k1SigningKey
+from attestation.schemes import BLS12381, SECP256K1, Scheme
 from attestation.statement import Execute, Outcome, OutcomeKind
 
 ROOT: Final = Path(__file__).parents[3]
@@ -71,6 +70,7 @@ CAPS: Final = {
     "maxDeadlineBlocks": 10_000,
 }
 ADDED_EXPIRY_SECONDS: Final = 50_000
+VERIFIERS: Final = {SECP256K1.number: "EcdsaVerifier", BLS12381.number: "BlsVerifier"}
 
 
 def npm_binary(name: str) -> Path:
@@ -109,8 +109,9 @@ def anvil(cache: Path) -> Iterator[Web3]:
 class LocalGateway:
     """The contracts of one chain, deployed and joined, with `count` signers of weight 1 and the given threshold."""
 
-    def __init__(self, web3: Web3, threshold: int, count: int) -> None:
+    def __init__(self, web3: Web3, threshold: int, count: int, scheme: Scheme = SECP256K1) -> None:
         self.web3 = web3
+        self.scheme = scheme
         accounts = [Account.from_key(keccak256(f"account {i}".encode())) for i in range(4)]
         for account in accounts:
             web3.provider.make_request("anvil_setBalance", [account.address, hex(10**24)])  # type: ignore[arg-type]
@@ -121,20 +122,24 @@ class LocalGateway:
         self.gateway = self.deploy(
             "XvmGateway", owner, owner, 1000, self.treasury.address, self.routes.address, self.registry.address
         )
-        self.verifier = self.deploy("EcdsaVerifier", self.gateway.address, owner)
+        self.verifier = self.deploy(VERIFIERS[scheme.number], self.gateway.address, owner)
         self.counter = self.deploy("XvmCounter", self.gateway.address)
         self.ping = self.deploy("XvmPing", self.gateway.address)
         self.own_address = self.account(self.gateway.address)
         self.chain = Chain.evm(CHAIN_ID).to_bytes()
-        self.keys = [Secp256k1SigningKey(keccak256(f"signer {i}".encode())) for i in range(count)]
+        # below the order of either scheme
+        self.keys = [scheme.signing_key(b"\x01" + keccak256(f"signer {i}".encode())[1:]) for i in range(count)]
         self.threshold = threshold
         self.install()
 
     def install(self) -> None:
         """Everything that an owner does before the first request."""
-        signers = [(key.key, 1, keccak256(key.key)) for key in self.keys]
+        signers = [(key.listed_key(keccak256(key.key)), 1, keccak256(key.key)) for key in self.keys]
         self.send(self.owner, self.gateway.functions.setVerifier(self.verifier.address))
-        self.send(self.owner, self.verifier.functions.install((1, self.threshold, FAR_SECONDS, 86_400, signers)))
+        self.send(
+            self.owner,
+            self.verifier.functions.install((self.scheme.number, self.threshold, FAR_SECONDS, 86_400, signers)),
+        )
         outbound = {"destinationGateway": self.own_address, **CAPS}
         self.send(self.owner, self.routes.functions.setOutbound(self.chain, outbound))
         self.send(self.owner, self.routes.functions.setPrice(self.chain, PRICE))
@@ -213,7 +218,7 @@ class LocalGateway:
         step = len(self.keys) / self.threshold
         signers = [int(i * step) for i in range(self.threshold)]
         signatures = {i: self.keys[i].sign(batch.digest()) for i in signers}
-        return build_certificate(batch, SECP256K1.number, signatures).to_bytes()
+        return build_certificate(batch, self.scheme.number, signatures).to_bytes()
 
     def execute_batch(self, requests: Sequence[Request]) -> dict[str, Any]:
         leaves, items = [], []

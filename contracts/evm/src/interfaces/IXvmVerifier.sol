@@ -48,6 +48,10 @@ interface IXvmVerifier {
     /// @notice The signature at signer `index` is of nobody in the set over this batch at this gateway.
     error ForgedSignature(uint256 index);
 
+    /// @notice The aggregate signature is not that of exactly the signers in the bitmap over this batch at this gateway. Whose
+    /// part is at fault it does not tell.
+    error ForgedAggregate();
+
     /// @notice The signatures are good but weigh too little.
     error BelowThreshold(uint256 weight, uint256 threshold);
 
@@ -69,7 +73,7 @@ interface IXvmVerifier {
     /// @notice Signer `index` has the zero key.
     error ZeroKey(uint256 index);
 
-    /// @notice Signer `index` has the key of a signer before it.
+    /// @notice Signer `index` has the key of a signer before it, or one that cancels it out.
     error RepeatedKey(uint256 index);
 
     /// @notice Signer `index` has no weight.
@@ -89,6 +93,9 @@ interface IXvmVerifier {
 
     /// @notice The set would already have lapsed.
     error ExpiredSignerSet(uint64 validUntil);
+
+    /// @notice The key of signer `index` does not prove that its operator holds the secret, or is no point of the group.
+    error UnprovenKey(uint256 index);
 
     /// @notice The gateway whose batches this contract verifies.
     function gateway() external view returns (address);
