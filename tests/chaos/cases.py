@@ -78,9 +78,9 @@ def payload(case: Case, number: int) -> bytes:
     return selector(case.function) + (b"" if case.function.endswith("()") else encode(["uint256"], [number]))
 
 
-def options(case: Case, now: int, block_seconds: float) -> tuple[object, ...]:
+def options(case: Case, now: int, block_seconds: int) -> tuple[object, ...]:
     """The gateway's `Options`."""
-    expiry = now + max(1, round(EXPIRES_AFTER_BLOCKS * block_seconds)) if case.expires else 0
+    expiry = now + EXPIRES_AFTER_BLOCKS * block_seconds if case.expires else 0
     callback_gas = STARVING_CALLBACK_GAS if case.is_starving else 0
     limits = (0, callback_gas, case.return_limit)
     return (int(case.mode), False, *limits, expiry, case.is_ordered, bytes(32), 0, 0, b"")

@@ -81,7 +81,7 @@ class Side:
 
     name: str
     chain_id: int
-    block_seconds: float
+    block_seconds: int
     gateway: bytes
     rpc: ChainRpc
     accounts: list[Account]
@@ -208,7 +208,7 @@ def open_side(description: Mapping[str, Any], rpc: ChainRpc) -> Side:
     return Side(
         name=description["name"],
         chain_id=int(description["caip2"].partition(":")[2]),
-        block_seconds=description["block_time_seconds"],
+        block_seconds=int(description["block_time_seconds"]),
         gateway=bytes.fromhex(description["gateway"][2:]),
         rpc=rpc,
         accounts=accounts,

@@ -88,10 +88,13 @@ class Player:
             side = self._sides[fault.subjects[0]]
             if fault.is_aimed:
                 await self._aim(side)
+            # A block that anvil mines by its interval within a reorg leaves heights without a block behind, for good.
+            await side.rpc.call("evm_setIntervalMining", 0)
             tip = await side.rpc.number()
             for block in await self._blocks(side, range(tip - fault.depth + 1, tip + 1)):
                 self._count_dropped(side, block)
             await side.rpc.call("anvil_reorg", fault.depth, [])
+            await side.rpc.call("evm_setIntervalMining", side.block_seconds)
             self.played[FaultKind.REORG] += 1
 
     async def _aim(self, side: Side) -> None:

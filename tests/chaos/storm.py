@@ -46,6 +46,9 @@ NODES = ("relayer-1", "relayer-2", "relayer-3", "relayer-4")
 BYZANTINE = NODES[-1]
 HONEST = NODES[:-1]
 ENDPOINTS = 3
+BLOCK_SECONDS = 1
+"""Whole ones: reorgs interrupt the mining, and it can be taken up again by whole seconds only."""
+
 FINALITY_DEPTH = 6
 """Reorgs are shallower, and what expires does so before it is final."""
 
@@ -75,14 +78,13 @@ class Size:
     requests: int
     seconds: float
     seed: int
-    block_seconds: float = 1.0
     needs_evidence: bool = True
 
 
 def run_storm(size: Size, folder: DevnetFolder, say: Say) -> Report:
     """One storm, from nothing to nothing. Raises `DevnetFailed` if the devnet does not come up."""
     os.environ[SEED_VARIABLE] = str(size.seed)
-    spec = DevnetSpec(len(NODES), len(HONEST), size.block_seconds, FINALITY_DEPTH, ENDPOINTS)
+    spec = DevnetSpec(len(NODES), len(HONEST), BLOCK_SECONDS, FINALITY_DEPTH, ENDPOINTS)
     with Devnet(folder, spec, say) as devnet:
         devnet.prepare()
         return asyncio.run(_Storm(size, folder, devnet, say).run())
