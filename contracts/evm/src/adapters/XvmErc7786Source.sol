@@ -5,7 +5,7 @@ import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {IERC7786GatewaySource} from "@openzeppelin/contracts/interfaces/draft-IERC7786.sol";
 import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
-import {XvmClient} from "../client/XvmClient.sol";
+import {XVMClient} from "../client/XVMClient.sol";
 import {XvmResult} from "../client/XvmResult.sol";
 import {IXvmGateway} from "../interfaces/IXvmGateway.sol";
 import {Options} from "../interfaces/XvmTypes.sol";
@@ -16,7 +16,7 @@ import {IXvmErc7786Attributes, IXvmErc7786Source} from "./IXvmErc7786Source.sol"
 /// @title ERC-7786 source gateway over XVM
 /// @notice See `IXvmErc7786Source`. It tells its counterpart who sent a message; that one believes it because it is the
 /// request's sender.
-contract XvmErc7786Source is XvmClient, Ownable2Step, IXvmErc7786Source {
+contract XvmErc7786Source is XVMClient, Ownable2Step, IXvmErc7786Source {
     using Erc7930 for bytes;
 
     uint64 private constant TIMEOUT_BLOCKS = 100;
@@ -25,7 +25,7 @@ contract XvmErc7786Source is XvmClient, Ownable2Step, IXvmErc7786Source {
 
     /// @param gateway_ This chain's gateway.
     /// @param owner_ Who names the adapters of other chains.
-    constructor(IXvmGateway gateway_, address owner_) XvmClient(gateway_, TIMEOUT_BLOCKS) Ownable(owner_) {}
+    constructor(IXvmGateway gateway_, address owner_) XVMClient(gateway_, TIMEOUT_BLOCKS) Ownable(owner_) {}
 
     /// @inheritdoc IERC7786GatewaySource
     function sendMessage(bytes calldata recipient, bytes calldata payload, bytes[] calldata attributes)
@@ -70,7 +70,7 @@ contract XvmErc7786Source is XvmClient, Ownable2Step, IXvmErc7786Source {
             || selector == IXvmErc7786Attributes.expiry.selector;
     }
 
-    /// @inheritdoc XvmClient
+    /// @inheritdoc XVMClient
     function supportsInterface(bytes4 interfaceId) public view override returns (bool) {
         return interfaceId == type(IERC7786GatewaySource).interfaceId || super.supportsInterface(interfaceId);
     }

@@ -3,7 +3,7 @@ pragma solidity ^0.8.27;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeERC20} from "@openzeppelin/contracts/token/ERC20/utils/SafeERC20.sol";
-import {XvmClient} from "../client/XvmClient.sol";
+import {XVMClient} from "../client/XVMClient.sol";
 import {XvmResult, XvmResults} from "../client/XvmResult.sol";
 import {IXvmGateway} from "../interfaces/IXvmGateway.sol";
 
@@ -12,7 +12,7 @@ import {IXvmGateway} from "../interfaces/IXvmGateway.sol";
 /// only has to be read, so nobody pays for a transaction over there, and the answer is of one final block after the loan was
 /// asked for. For demonstrations: a balance that was seen can be moved the next moment; who lends in earnest has the
 /// collateral locked, by a `CALL`. Who borrows from an account that is a contract must own that address over there as well.
-contract CollateralLoan is XvmClient {
+contract CollateralLoan is XVMClient {
     using SafeERC20 for IERC20;
     using XvmResults for XvmResult;
 
@@ -101,7 +101,7 @@ contract CollateralLoan is XvmClient {
         IERC20 token_,
         uint256 collateralChainId_,
         address collateralToken_
-    ) XvmClient(gateway_, TIMEOUT_BLOCKS) {
+    ) XVMClient(gateway_, TIMEOUT_BLOCKS) {
         lender = lender_;
         token = token_;
         collateralChainId = collateralChainId_;

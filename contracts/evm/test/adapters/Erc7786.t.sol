@@ -8,7 +8,7 @@ import {IXvmErc7786Inbound} from "../../src/adapters/IXvmErc7786Inbound.sol";
 import {IXvmErc7786Attributes, IXvmErc7786Source} from "../../src/adapters/IXvmErc7786Source.sol";
 import {XvmErc7786Inbound} from "../../src/adapters/XvmErc7786Inbound.sol";
 import {XvmErc7786Source} from "../../src/adapters/XvmErc7786Source.sol";
-import {IXvmClient} from "../../src/client/IXvmClient.sol";
+import {IXVMClient} from "../../src/client/IXVMClient.sol";
 import {IXvmDestination} from "../../src/interfaces/IXvmDestination.sol";
 import {Kind, Options, Request} from "../../src/interfaces/XvmTypes.sol";
 import {GatewayTest} from "../GatewayTest.sol";
@@ -134,7 +134,7 @@ contract Erc7786Test is GatewayTest {
         uint256 fee = outbound.quoteMessage(account(address(mailbox)), "hello", none);
         vm.deal(address(outbound), 1 ether);
         vm.prank(alice);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.FeeAboveBudget.selector, fee, fee - 1));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.FeeAboveBudget.selector, fee, fee - 1));
         outbound.sendMessage{value: fee - 1}(account(address(mailbox)), "hello", none);
     }
 
@@ -249,7 +249,7 @@ contract Erc7786Test is GatewayTest {
 
     function test_TheyTellTheirInterfaces() public view {
         assertTrue(outbound.supportsInterface(type(IERC7786GatewaySource).interfaceId), "source gateway");
-        assertTrue(outbound.supportsInterface(type(IXvmClient).interfaceId), "client");
+        assertTrue(outbound.supportsInterface(type(IXVMClient).interfaceId), "client");
         assertTrue(inbound.supportsInterface(type(IXvmErc7786Inbound).interfaceId), "inbound");
         assertTrue(!inbound.supportsInterface(0xffffffff), "not everything");
     }

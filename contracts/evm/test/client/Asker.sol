@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
-import {XvmClient} from "../../src/client/XvmClient.sol";
+import {XVMClient} from "../../src/client/XVMClient.sol";
 import {XvmResult} from "../../src/client/XvmResult.sol";
 import {IXvmGateway} from "../../src/interfaces/IXvmGateway.sol";
 import {Options} from "../../src/interfaces/XvmTypes.sol";
 
 /// @notice A client that asks whatever a test wants and notes what it hears.
-contract Asker is XvmClient {
+contract Asker is XVMClient {
     uint256 public answers;
     uint256 public givenUp;
     bool public failing;
@@ -16,7 +16,7 @@ contract Asker is XvmClient {
     uint256 public gasAtEntry;
     XvmResult private _last;
 
-    constructor(IXvmGateway gateway_, uint64 timeoutBlocks_) XvmClient(gateway_, timeoutBlocks_) {}
+    constructor(IXvmGateway gateway_, uint64 timeoutBlocks_) XVMClient(gateway_, timeoutBlocks_) {}
 
     function setFailing(bool failing_) external {
         failing = failing_;

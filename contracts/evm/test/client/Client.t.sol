@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC165} from "@openzeppelin/contracts/utils/introspection/IERC165.sol";
-import {IXvmClient} from "../../src/client/IXvmClient.sol";
+import {IXVMClient} from "../../src/client/IXVMClient.sol";
 import {IXvmCallback} from "../../src/interfaces/IXvmCallback.sol";
 import {IXvmSource} from "../../src/interfaces/IXvmSource.sol";
 import {Mode, Options, Request, State} from "../../src/interfaces/XvmTypes.sol";
@@ -64,7 +64,7 @@ contract ClientTest is MockTest {
     function test_ItPaysFromItsOwnBalanceWithinABudget() public {
         (uint256 price,) = asker.quotes(FAR, address(counter), 36);
         vm.deal(address(asker), 1 ether);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.FeeAboveBudget.selector, price, price - 1));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.FeeAboveBudget.selector, price, price - 1));
         asker.callAtOwnExpense(FAR, address(counter), increment(5), price - 1);
         asker.callAtOwnExpense(FAR, address(counter), increment(5), price);
         assertEq(address(asker).balance, 1 ether - price, "paid");
@@ -76,7 +76,7 @@ contract ClientTest is MockTest {
         vm.prank(alice);
         (bool taken, bytes memory reason) = address(asker).call{value: 1}("");
         assertTrue(!taken, "refused");
-        assertEq(reason, abi.encodeWithSelector(IXvmClient.NotGateway.selector, alice), "reason");
+        assertEq(reason, abi.encodeWithSelector(IXVMClient.NotGateway.selector, alice), "reason");
     }
 
     function test_ItWantsAGateway() public {
@@ -91,7 +91,7 @@ contract ClientTest is MockTest {
     function test_ItTellsItsInterfaces() public view {
         assertTrue(asker.supportsInterface(type(IERC165).interfaceId), "ERC-165");
         assertTrue(asker.supportsInterface(type(IXvmCallback).interfaceId), "callback");
-        assertTrue(asker.supportsInterface(type(IXvmClient).interfaceId), "client");
+        assertTrue(asker.supportsInterface(type(IXVMClient).interfaceId), "client");
         assertTrue(!asker.supportsInterface(0xffffffff), "not everything");
         assertEq(asker.gateway(), address(mock), "gateway");
         assertEq(asker.timeoutBlocks(), TIMEOUT, "timeout");
@@ -102,7 +102,7 @@ contract ClientTest is MockTest {
     function test_SECURITY_NobodyGivesUpBeforeTheTimeout() public {
         uint256 id = call();
         vm.roll(HEIGHT + TIMEOUT);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.TooEarlyToGiveUp.selector, id, HEIGHT + TIMEOUT));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.TooEarlyToGiveUp.selector, id, HEIGHT + TIMEOUT));
         asker.giveUp(id);
     }
 
@@ -112,13 +112,13 @@ contract ClientTest is MockTest {
         vm.prank(alice);
         vm.recordLogs();
         asker.giveUp(id);
-        assertEq(onlyLog(IXvmClient.XVMGivenUp.selector).data, abi.encode(alice), "by anyone");
+        assertEq(onlyLog(IXVMClient.XVMGivenUp.selector).data, abi.encode(alice), "by anyone");
         assertEq(asker.givenUp(), 1, "put right");
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.NotOpen.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.NotOpen.selector, id));
         asker.giveUp(id);
         vm.recordLogs();
         mock.deliver(id);
-        assertEq(uint256(onlyLog(IXvmClient.XVMAnswerIgnored.selector).topics[1]), id, "ignored");
+        assertEq(uint256(onlyLog(IXVMClient.XVMAnswerIgnored.selector).topics[1]), id, "ignored");
         assertEq(asker.answers(), 0, "no answer");
         assertEq(mock.pendingRequest(id).state, State.NONE, "and no failed handler");
     }
@@ -127,7 +127,7 @@ contract ClientTest is MockTest {
         uint256 id = call();
         mock.deliver(id);
         vm.roll(HEIGHT + TIMEOUT + 1);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.NotOpen.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.NotOpen.selector, id));
         asker.giveUp(id);
         assertEq(asker.givenUp(), 0, "nothing to put right");
     }
@@ -135,7 +135,7 @@ contract ClientTest is MockTest {
     function test_CancellingGivesUpAndBringsTheCallbackShareBack() public {
         uint256 id = call();
         Request memory request = mock.requestOf(id);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.TooEarlyToGiveUp.selector, id, HEIGHT + TIMEOUT));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.TooEarlyToGiveUp.selector, id, HEIGHT + TIMEOUT));
         asker.cancelRequest(request);
         vm.roll(HEIGHT + TIMEOUT + 1);
         vm.expectRevert(abi.encodeWithSelector(IXvmSource.ExpiryNotOver.selector, request.expiry + 5 minutes));
@@ -181,7 +181,7 @@ contract ClientTest is MockTest {
 
     function test_SECURITY_OnlyTheGatewayCallsBack() public {
         uint256 id = call();
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.NotGateway.selector, address(this)));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.NotGateway.selector, address(this)));
         asker.xvmCallback(id, true, "");
         vm.recordLogs();
         mock.callBackFromElsewhere(address(asker), id, true, abi.encode(1));
@@ -211,7 +211,7 @@ contract ClientTest is MockTest {
     function test_SECURITY_AnAnswerToNothingIsIgnored() public {
         vm.recordLogs();
         mock.callBack(address(asker), 77, true, abi.encode(1));
-        assertEq(uint256(onlyLog(IXvmClient.XVMAnswerIgnored.selector).topics[1]), 77, "ignored");
+        assertEq(uint256(onlyLog(IXVMClient.XVMAnswerIgnored.selector).topics[1]), 77, "ignored");
         assertEq(asker.answers(), 0, "no answer");
     }
 

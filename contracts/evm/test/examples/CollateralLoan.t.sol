@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
-import {IXvmClient} from "../../src/client/IXvmClient.sol";
+import {IXVMClient} from "../../src/client/IXVMClient.sol";
 import {CollateralLoan} from "../../src/examples/CollateralLoan.sol";
 import {XvmToken} from "../../src/examples/XvmToken.sol";
 import {Kind, Mode, Request, State} from "../../src/interfaces/XvmTypes.sol";
@@ -76,14 +76,14 @@ contract CollateralLoanTest is GatewayTest {
         (uint256 id,) = _borrow(100);
         uint256 before = alice.balance;
         vm.roll(HEIGHT + 100);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.TooEarlyToGiveUp.selector, id, HEIGHT + 100));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.TooEarlyToGiveUp.selector, id, HEIGHT + 100));
         loan.giveUp(id);
         vm.roll(HEIGHT + 101);
         loan.giveUp(id);
         _assertStatus(id, CollateralLoan.Status.REFUNDED);
         assertEq(alice.balance - before, fee, "refunded");
         assertEq(loan.available(), 1000, "nothing kept");
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.NotOpen.selector, id));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.NotOpen.selector, id));
         loan.giveUp(id);
         deliver(outcome(id, Kind.EXECUTED, abi.encode(1000)));
         _assertStatus(id, CollateralLoan.Status.REFUNDED);
@@ -145,7 +145,7 @@ contract CollateralLoanTest is GatewayTest {
         assertEq(before - alice.balance, price, "the price");
         vm.deal(worker, 1 ether);
         vm.prank(worker);
-        vm.expectRevert(abi.encodeWithSelector(IXvmClient.FeeAboveBudget.selector, price - fee, price - fee - 1));
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.FeeAboveBudget.selector, price - fee, price - fee - 1));
         loan.requestLoan{value: price - 1}(100);
         vm.prank(worker);
         vm.expectRevert(abi.encodeWithSelector(CollateralLoan.ApplicationFeeUnpaid.selector, fee, fee - 1));

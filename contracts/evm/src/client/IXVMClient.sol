@@ -5,8 +5,8 @@ import {IXvmCallback} from "../interfaces/IXvmCallback.sol";
 import {Request} from "../interfaces/XvmTypes.sol";
 
 /// @title Contract that asks
-/// @notice What everybody may see of, and do for, a contract that is built on `XvmClient`.
-interface IXvmClient is IXvmCallback {
+/// @notice What everybody may see of, and do for, a contract that is built on `XVMClient`.
+interface IXVMClient is IXvmCallback {
     /// @notice A callback came for a request that is not open (given up before), and did nothing.
     event XVMAnswerIgnored(uint256 indexed requestId);
 

@@ -8,7 +8,7 @@ import {IXvmCallback} from "../interfaces/IXvmCallback.sol";
 import {IXvmGateway} from "../interfaces/IXvmGateway.sol";
 import {Mode, Options, Request} from "../interfaces/XvmTypes.sol";
 import {RequestHash} from "../libraries/RequestHash.sol";
-import {IXvmClient} from "./IXvmClient.sol";
+import {IXVMClient} from "./IXVMClient.sol";
 import {XvmResult} from "./XvmResult.sol";
 
 /// @title Base of contracts that ask
@@ -18,7 +18,7 @@ import {XvmResult} from "./XvmResult.sol";
 /// @dev The gateway is an immutable, so there is nothing to initialise: behind a proxy, an implementation that was constructed
 /// with the gateway works, and the proxy is who asks. Storage is plain: an upgrade keeps the order of bases and variables.
 /// It never uses the gateway's `retry`, so no answer is a duplicate's.
-abstract contract XvmClient is IXvmClient, ERC165 {
+abstract contract XVMClient is IXVMClient, ERC165 {
     /// @dev An open request.
     struct Open {
         /// 0: not open.
@@ -28,7 +28,7 @@ abstract contract XvmClient is IXvmClient, ERC165 {
 
     IXvmGateway internal immutable GATEWAY;
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     uint64 public immutable timeoutBlocks;
 
     mapping(uint256 requestId => Open) private _open;
@@ -63,14 +63,14 @@ abstract contract XvmClient is IXvmClient, ERC165 {
         _onResult(requestId, XvmResult({success: success, data: returnData, context: open.context}));
     }
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     function giveUp(uint256 requestId) external {
         Open memory open = _open[requestId];
         if (open.giveUpAfterBlock == 0) revert NotOpen(requestId);
         _giveUp(requestId, open);
     }
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     function cancelRequest(Request calldata request) external {
         uint256 requestId = RequestHash.idOfCalldata(request, false);
         Open memory open = _open[requestId];
@@ -78,17 +78,17 @@ abstract contract XvmClient is IXvmClient, ERC165 {
         GATEWAY.cancel(request);
     }
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     function collectCredit() external returns (uint256 amount) {
         return GATEWAY.withdraw(address(this));
     }
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     function gateway() external view returns (address) {
         return address(GATEWAY);
     }
 
-    /// @inheritdoc IXvmClient
+    /// @inheritdoc IXVMClient
     function openRequest(uint256 requestId)
         external
         view
@@ -100,7 +100,7 @@ abstract contract XvmClient is IXvmClient, ERC165 {
 
     /// @inheritdoc IERC165
     function supportsInterface(bytes4 interfaceId) public view virtual override returns (bool) {
-        return interfaceId == type(IXvmCallback).interfaceId || interfaceId == type(IXvmClient).interfaceId
+        return interfaceId == type(IXvmCallback).interfaceId || interfaceId == type(IXVMClient).interfaceId
             || super.supportsInterface(interfaceId);
     }
 
