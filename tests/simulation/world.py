@@ -133,7 +133,7 @@ class World:
             for chain in (SimChain(number, depth_blocks, self.signer_set, now) for number in chain_ids)
         }
         self.a, self.b = list(self.chains.values())[:2]
-        self.routes = RouteTable(_routes(tuple(self.chains.values())))
+        self.routes = RouteTable(routes_among(tuple(self.chains.values())))
         self.network = Network()
         self.truth = Truth(self.chains)
         self.calls: dict[bytes, Call] = {}
@@ -556,7 +556,8 @@ def _callbacks(source: SimChain, identifier: RequestId, *, is_handler_failed: bo
     ]
 
 
-def _routes(chains: Sequence[SimChain]) -> list[Route]:
+def routes_among(chains: Sequence[SimChain]) -> list[Route]:
+    """Both modes between every ordered pair of chains."""
     routes = []
     for source in chains:
         for destination in chains:
