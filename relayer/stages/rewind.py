@@ -35,7 +35,8 @@ async def rewind_commit(
     for request in orphans:
         draft.apply(request.request_id, RequestOrphaned())
     for receipt in receipts:
-        draft.apply(receipt.request_id, ReceiptOrphaned())
+        # Whoever executed it has the transaction still, and a next block takes it: nobody pays for another yet.
+        draft.apply(receipt.request_id, ReceiptOrphaned(), now + desk.settings.takeover_seconds)
     for answer in answers:
         asking = draft.get(answer.request_id)
         if asking is not None:

@@ -100,13 +100,18 @@ class SubmitStage:
         """One claim."""
         desk, now = self._desk, self._desk.clock.now()
         rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
-        open_count = len(await desk.store.load_open_transactions(self.chain)) if rows else 0
-        self._room = desk.settings.open_transactions_limit - open_count
+        under_way = await desk.store.load_open_transactions(self.chain) if rows else ()
+        self._room = desk.settings.open_transactions_limit - len(under_way)
         if not rows or self._room < 1:
             return False
         requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
         wanted = [row for row in rows if _is_wanted(row, requests.get(RequestId(row.subject)))]
         await self._clear([row for row in rows if row not in wanted])
+        # A fork took the block of our transaction, not the transaction: it is mined again, and would be paid for twice.
+        carried = _carried(under_way)
+        waiting = [row for row in wanted if (row.kind is EffectKind.SUBMIT_CALLBACK, row.subject) in carried]
+        await self._defer(waiting, desk.settings.settle_recheck_seconds)
+        wanted = [row for row in wanted if row not in waiting]
         jobs = await self._jobs(wanted, requests)
         for job in jobs:
             if self._room < 1:
@@ -141,12 +146,14 @@ class SubmitStage:
     async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
         """What could not become a job (its route is halted, or not configured) must not be claimed again at once."""
         worked = {request.request_id for job in jobs for batch in job.batches for request in batch.requests}
-        idle = [row for row in rows if row.subject not in worked]
-        if not idle:
+        await self._defer([row for row in rows if row.subject not in worked], self._desk.settings.hold_recheck_seconds)
+
+    async def _defer(self, rows: Sequence[OutboxRow], seconds: float) -> None:
+        if not rows:
             return
-        due_at = self._desk.clock.now() + self._desk.settings.hold_recheck_seconds
+        due_at = self._desk.clock.now() + seconds
         async with self._desk.writing:
-            await self._desk.commit(Commit(deferred=tuple(_later(row, due_at) for row in idle)))
+            await self._desk.commit(Commit(deferred=tuple(_later(row, due_at) for row in rows)))
 
     async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
         wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, list[TrackedRequest]]] = defaultdict(dict)
@@ -257,6 +264,11 @@ class SubmitStage:
 
 def _is_wanted(row: OutboxRow, request: TrackedRequest | None) -> bool:
     return request is not None and request.status in _WANTED[row.kind]
+
+
+def _carried(under_way: Iterable[OwnTransaction]) -> set[tuple[bool, RequestId]]:
+    """What our open transactions do: (whether it is a delivery, of which request)."""
+    return {(t.purpose is TransactionPurpose.DELIVER, identifier) for t in under_way for identifier in t.request_ids}
 
 
 def _certified(

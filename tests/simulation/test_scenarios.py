@@ -54,6 +54,22 @@ async def test_a_call_is_executed_once_and_its_callback_runs_once_by_the_first_i
     assert sum(sent_by(node) for node in world.nodes) == 2
 
 
+async def test_nobody_pays_again_for_what_a_fork_takes_back_and_mines_again() -> None:
+    world = World(random.Random(11), depth_blocks=12, settings=StageSettings())
+    identifier = world.ask(world.a, world.b)
+    while statuses(world, identifier) != {Status.LANDED}:
+        await world.round()
+    await rounds(world, 4)  # until nobody is about to take over
+    depth = world.b.tip.ref.number + 1 - world.b.receipts()[identifier].location.block.number
+    executed = [transaction for block in world.b.blocks[-depth:] for transaction in block.transactions]
+    assert world.b.reorganise(depth, depth, int(world.clock.now()), kept=[False] * len(executed))
+    await world.round(is_mining=False)
+    world.b.pool += executed
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
+    assert sum(sent_by(node) for node in world.nodes) == 2
+
+
 async def test_certificates_come_about_though_every_push_is_lost() -> None:
     world = new_world()
     identifier = world.ask(world.a, world.b)

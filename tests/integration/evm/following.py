@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from attestation.schemes import SECP256K1
+from collections.abc import Sequence
+
+from attestation.schemes import SECP256K1, SigningKey
 from relayer.domain.route import RouteTable
 from relayer.keys.local_signer import LocalSigner
 from relayer.observability.metrics import Metrics
@@ -37,6 +39,32 @@ class MovedClock:
         self.seconds += seconds
 
 
+def make_desk(
+    store: MemoryStore, clock: MovedClock, routes: RouteTable, chains: Sequence[EvmOpenChain], key: SigningKey
+) -> Desk:
+    """A node's desk, with nobody to talk to."""
+    opened = {chain.source.caip2: chain for chain in chains}
+    served = {route.destination_chain for route in routes} | opened.keys()
+    signer = LocalSigner(key, MemoryGuard())
+    return Desk(
+        store=store,
+        clock=clock,
+        routes=routes,
+        chains=opened,
+        signer=signer,
+        peers=SimPeers(Peers(), signer.key, None),  # type: ignore[arg-type] - it is asked by nobody here
+        epochs=EpochBook(),
+        metrics=Metrics(),
+        settings=StageSettings(),
+        bells=Bells(
+            submit={each: Bell() for each in served},
+            answer={each: Bell() for each in served},
+            confirm={each: Bell() for each in served},
+        ),
+        tips={name: Tip() for name in opened},
+    )
+
+
 class Follower:
     """One node's stages for one chain; `watch` and `confirm` take one step each."""
 
@@ -44,26 +72,7 @@ class Follower:
         self.chain = chain
         self.clock = MovedClock()
         self.store = MemoryStore()
-        name = chain.source.caip2
-        served = {route.destination_chain for route in routes} | {name}
-        signer = LocalSigner(OWN_KEY, MemoryGuard())
-        self.desk = Desk(
-            store=self.store,
-            clock=self.clock,
-            routes=routes,
-            chains={name: chain},
-            signer=signer,
-            peers=SimPeers(Peers(), signer.key, None),  # type: ignore[arg-type] - it is asked by nobody here
-            epochs=EpochBook(),
-            metrics=Metrics(),
-            settings=StageSettings(),
-            bells=Bells(
-                submit={each: Bell() for each in served},
-                answer={each: Bell() for each in served},
-                confirm={each: Bell() for each in served},
-            ),
-            tips={name: Tip()},
-        )
+        self.desk = make_desk(self.store, self.clock, routes, (chain,), OWN_KEY)
         self._start_block = start_block
         self.start()
 
