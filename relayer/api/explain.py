@@ -15,7 +15,7 @@ from attestation.errors import MalformedAddress
 from attestation.request import format_request_id
 from attestation.statement import Outcome, OutcomeKind
 from relayer.domain.route import Route
-from relayer.domain.status import Status
+from relayer.domain.status import ENDS, Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.ports.node_status import ChainStatus
 from relayer.ports.signer import Attestation
@@ -70,7 +70,7 @@ class Facts:
 
 def explain(facts: Facts) -> str:
     """The paragraph."""
-    sentences = [*_standing(facts), *_since(facts), *_halts(facts)]
+    sentences = [*_standing(facts), _given_up(facts), *_since(facts), *_halts(facts)]
     return " ".join(sentence for sentence in sentences if sentence)
 
 
@@ -130,8 +130,8 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
             return (_what_became(facts), f"Its callback ran on {source} with {gas} gas and failed.", _replay(facts))
         case Status.CANCELLED:
             return (
-                f"The requester took the request back on {source}; there will be no callback.",
-                "If it was certified before, it may have been executed, or may be yet, until its expiry.",
+                f"The requester took the request back on {source}; there is no callback.",
+                _what_became(facts) if request.conclusion else "",
             )
         case Status.ORPHANED:
             return (
@@ -149,6 +149,17 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
             assert_never(request.status)
 
 
+def _given_up(facts: Facts) -> str:
+    """What follows from a cancel while the request is open."""
+    if facts.request.returned_fee is None or facts.request.status in ENDS:
+        return ""
+    return (
+        f"The requester took it back on {_source(facts)}, so there will be no callback; it may have been executed, or "
+        f"may be yet. What is left of its fee, {facts.request.fee_left} wei, pays whoever executed it once the outcome "
+        "is shown there, or can be taken back with `reclaim` 7 days after the cancel."
+    )
+
+
 def _in_transaction(tx_hash: bytes) -> str:
     return f" in transaction 0x{tx_hash.hex()}" if tx_hash else ""
 
@@ -158,7 +169,7 @@ def _since(facts: Facts) -> list[str]:
     if not facts.transitions:
         return []
     last, first = facts.transitions[-1], facts.transitions[0]
-    if facts.request.status in {Status.DELIVERED, Status.REJECTED, Status.CANCELLED}:
+    if facts.request.status in ENDS:
         return [f"It took {_duration(last.at - first.at)} from first sight."]
     so_far, in_all = _duration(facts.now - last.at), _duration(facts.now - first.at)
     return [f"It has been so for {so_far}, and was first seen {in_all} ago."]
@@ -166,7 +177,7 @@ def _since(facts: Facts) -> list[str]:
 
 def _halts(facts: Facts) -> list[str]:
     """Chains of this route on which this node has stopped working."""
-    if facts.route is None or facts.request.status in {Status.DELIVERED, Status.REJECTED, Status.CANCELLED}:
+    if facts.route is None or facts.request.status in ENDS:
         return []
     return [
         f"This node has halted {chain.caip2} ({chain.halt_reason}): it signs and sends nothing about it until its "
@@ -234,7 +245,8 @@ def _hold(facts: Facts) -> str:
     text = (
         f"{_HOLDS.get(reason, f'the gateway would refuse it with {reason}')}. It is looked at again from time to time."
     )
-    if reason != "fee_below_cost":
+    # A gateway takes no more fee for what was cancelled.
+    if reason != "fee_below_cost" or facts.request.returned_fee is not None:
         return text
     return f"{text} {_add_fee(facts.request)}"
 

@@ -74,6 +74,7 @@ def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json
         "target": account_text(request.request.target),
         "nonce": request.request.nonce,
         "fee": str(request.fee),
+        "is_cancelled": request.returned_fee is not None,
         "asked_at": request.source_timestamp,
         "kind": None if request.conclusion is None else request.conclusion.outcome.kind.name,
     }
@@ -107,6 +108,7 @@ def request_view(request: TrackedRequest) -> Json:
         "log_index": request.location.log_index,
         "asked_at": request.source_timestamp,
         "fee": str(request.fee),
+        "returned_fee": None if request.returned_fee is None else str(request.returned_fee),
         "deadline": request.deadline,
     }
 

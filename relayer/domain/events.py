@@ -139,7 +139,17 @@ class CallbackFinal:
 
 @dataclass(frozen=True, slots=True)
 class CancelFinal:
-    """The source gateway says, in a final block, that the requester cancelled."""
+    """The source gateway says, in a final block, that the requester cancelled; `returned` of the fee went back."""
+
+    returned: int
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSettledFinal:
+    """The source gateway says, in a final block, that nothing is left of a cancelled request's fee.
+
+    Its outcome paid whoever executed it, or the requester reclaimed the rest.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +188,7 @@ Event = (
     | CallbackLost
     | CallbackFinal
     | CancelFinal
+    | CancelSettledFinal
     | RequestForkedOff
     | EndForkedOff
     | ConclusionForkedOff

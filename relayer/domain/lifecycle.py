@@ -21,6 +21,7 @@ from relayer.domain.events import (
     CallbackLost,
     CallbackSubmitted,
     CancelFinal,
+    CancelSettledFinal,
     ConclusionForkedOff,
     EndForkedOff,
     Event,
@@ -123,6 +124,8 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case CallbackFinal():
             return _callback_final(request, event)
         case CancelFinal():
+            return _cancel_final(request, event)
+        case CancelSettledFinal():
             return Decision(request) if request.status in ENDS else _to(request, Status.CANCELLED)
         case RequestForkedOff():
             return _request_forked_off(request)
@@ -204,6 +207,14 @@ def _callback_final(request: TrackedRequest, event: CallbackFinal) -> Decision:
     return Decision(request) if request.status is end else _to(request, end)
 
 
+def _cancel_final(request: TrackedRequest, event: CancelFinal) -> Decision:
+    if request.status in ENDS or request.returned_fee is not None:
+        return Decision(request)
+    cancelled = replace(request, returned_fee=event.returned)
+    # A CALL may have been executed: its outcome pays whoever did. An answer was given by nobody who could be paid.
+    return Decision(cancelled) if request.is_call else _to(cancelled, Status.CANCELLED)
+
+
 def _request_forked_off(request: TrackedRequest) -> Decision:
     """Nothing that was signed about its old place counts any more; seen again, it begins anew."""
     if request.status in {Status.ORPHANED, Status.REJECTED}:
@@ -216,15 +227,16 @@ def _request_forked_off(request: TrackedRequest) -> Decision:
         outcome_root=b"",
         execute_tx_hash=b"",
         callback_tx_hash=b"",
+        returned_fee=None,
     )
     return _to(bare, Status.ORPHANED)
 
 
 def _end_forked_off(request: TrackedRequest) -> Decision:
-    """Back to the furthest place that the facts besides the end allow."""
+    """Back to the furthest place that the facts besides the end allow; a cancel without an end yet is forgotten."""
     if request.status not in {Status.DELIVERED, Status.HANDLER_FAILED, Status.CANCELLED}:
-        return Decision(request)
-    open_again = replace(request, callback_tx_hash=b"")
+        return Decision(request if request.returned_fee is None else replace(request, returned_fee=None))
+    open_again = replace(request, callback_tx_hash=b"", returned_fee=None)
     if request.conclusion is not None and request.outcome_root:
         return _to(open_again, Status.CONCLUDED)
     return _without_conclusion(open_again)

@@ -63,7 +63,16 @@ class CallbackDelivered:
 
 @dataclass(frozen=True, slots=True)
 class RequestCancelled:
-    """A source gateway's word that the requester took the request back after its deadline."""
+    """A source gateway's `XVMCancelled`: the requester took the request back; `returned` of its fee went with it."""
+
+    request_id: RequestId
+    returned: int
+    location: Location
+
+
+@dataclass(frozen=True, slots=True)
+class CancelSettled:
+    """A source gateway's `XVMCancelledConcluded` or `XVMReclaimed`: nothing of a cancelled request's fee is left."""
 
     request_id: RequestId
     location: Location
@@ -79,7 +88,9 @@ class EpochApplied:
     location: Location
 
 
-Observation = CallRequested | FeeAdded | CallConcluded | CallbackDelivered | RequestCancelled | EpochApplied
+Observation = (
+    CallRequested | FeeAdded | CallConcluded | CallbackDelivered | RequestCancelled | CancelSettled | EpochApplied
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,9 @@ class TrackedRequest:
 
     `source_timestamp` is that of the block which holds the request, in seconds. `hold_reason` says why it waits or was
     rejected, and is empty otherwise. The two transaction hashes are this node's own latest submissions, or empty.
+
+    `returned_fee` is what a cancel gave back of the fee, None while nobody cancelled. A cancelled CALL goes on without
+    a callback, for whoever executed it is still to be paid.
     """
 
     request_id: RequestId
@@ -49,6 +52,12 @@ class TrackedRequest:
     outcome_root: bytes = b""
     execute_tx_hash: bytes = b""
     callback_tx_hash: bytes = b""
+    returned_fee: int | None = None
+
+    @property
+    def fee_left(self) -> int:
+        """What the gateway still holds to pay for the request's execution and delivery."""
+        return self.fee - (self.returned_fee or 0)
 
     @property
     def is_call(self) -> bool:

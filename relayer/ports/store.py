@@ -328,7 +328,10 @@ class Store(Protocol):
         ...
 
     async def load_ended_since(self, source_gateway: bytes, at: float) -> Sequence[RequestId]:
-        """Requests of this gateway that came to DELIVERED, HANDLER_FAILED or CANCELLED at or after this time."""
+        """Requests of this gateway that came to DELIVERED, HANDLER_FAILED or CANCELLED at or after this time.
+
+        And all that were cancelled and have not ended: when they were is not written down.
+        """
         ...
 
     async def load_settled_transactions(self, chain: str, above: int) -> Sequence[OwnTransaction]:

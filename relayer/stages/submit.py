@@ -254,7 +254,7 @@ class SubmitStage:
         requests = [request for i in call.request_ids if (request := draft.get(i)) is not None]
         if job.purpose is TransactionPurpose.EXPIRE:
             return ""  # it ends requests, costs little and is paid a fixed fee
-        fees = sum(request.fee for request in requests)
+        fees = sum(request.fee_left for request in requests)
         return self._policy.hold_reason(call.expected_gas * bid.expected_fee, self.chain, fees, job.route.source_chain)
 
     def _after_refusal(self, row: OutboxRow, now: float) -> Deferral:

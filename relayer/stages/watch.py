@@ -26,6 +26,7 @@ from relayer.domain.effects import EffectKind
 from relayer.domain.events import (
     CallbackFinal,
     CancelFinal,
+    CancelSettledFinal,
     FeeRaised,
     OutcomeCertified,
     ReceiptFinal,
@@ -39,6 +40,7 @@ from relayer.domain.observations import (
     CallbackDelivered,
     CallConcluded,
     CallRequested,
+    CancelSettled,
     EpochApplied,
     FeeAdded,
     ObservedBlock,
@@ -271,7 +273,9 @@ class _Step:
                 case CallbackDelivered():
                     self._draft.apply(observation.request_id, CallbackFinal(observation.is_handler_failed))
                 case RequestCancelled():
-                    self._draft.apply(observation.request_id, CancelFinal())
+                    self._draft.apply(observation.request_id, CancelFinal(observation.returned))
+                case CancelSettled():
+                    self._draft.apply(observation.request_id, CancelSettledFinal())
                 case FeeAdded():
                     self._raise_fee(observation)
                 case EpochApplied():

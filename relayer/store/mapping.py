@@ -96,6 +96,7 @@ def progress_values(tracked: TrackedRequest) -> Values:
         "outcome_root": tracked.outcome_root,
         "execute_tx_hash": tracked.execute_tx_hash,
         "callback_tx_hash": tracked.callback_tx_hash,
+        "returned_fee": tracked.returned_fee,
     }
 
 
@@ -131,6 +132,7 @@ def to_tracked(row: Loaded) -> TrackedRequest:
         outcome_root=row["outcome_root"],
         execute_tx_hash=row["execute_tx_hash"],
         callback_tx_hash=row["callback_tx_hash"],
+        returned_fee=row["returned_fee"],
     )
 
 

@@ -143,7 +143,10 @@ class MemoryStore:
             identifier
             for identifier, tracked in self._requests.items()
             if tracked.request.source_gateway == source_gateway
-            and any(step.after in ENDED_ON_SOURCE and step.at >= at for step in self._transitions[identifier])
+            and (
+                any(step.after in ENDED_ON_SOURCE and step.at >= at for step in self._transitions[identifier])
+                or (tracked.returned_fee is not None and tracked.status not in ENDED_ON_SOURCE)
+            )
         ]
 
     async def load_requests(self, request_ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import BatchKind
@@ -83,7 +83,13 @@ class RequestLoaders(SqlReader):
         rows = await self._load(
             select(REQUESTS.c.request_id)
             .join(TRANSITIONS, TRANSITIONS.c.request_row == REQUESTS.c.row)
-            .where(REQUESTS.c.source_gateway == source_gateway, TRANSITIONS.c.after.in_(ends), TRANSITIONS.c.at >= at)
+            .where(
+                REQUESTS.c.source_gateway == source_gateway,
+                or_(
+                    and_(TRANSITIONS.c.after.in_(ends), TRANSITIONS.c.at >= at),
+                    and_(REQUESTS.c.returned_fee.is_not(None), REQUESTS.c.status.not_in(ends)),
+                ),
+            )
             .group_by(REQUESTS.c.row, REQUESTS.c.request_id)
             .order_by(REQUESTS.c.row)
         )

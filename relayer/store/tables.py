@@ -100,6 +100,7 @@ class RequestRow(StoreTable, table=True):
     outcome_root: bytes = _column(Blob())
     execute_tx_hash: bytes = _column(Blob())
     callback_tx_hash: bytes = _column(Blob())
+    returned_fee: int | None = _column(uint256(), nullable=True)
 
 
 class RequestBodyRow(StoreTable, table=True):

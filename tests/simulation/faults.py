@@ -15,7 +15,7 @@ from attestation.request import Mode, request_id
 from relayer.ports.signer import Attestation
 from tests.factories import SIGNING_KEYS, make_signer_set
 from tests.simulation.chain import SimChain
-from tests.simulation.gateway import FAILING_HANDLER, MISSING, REVERTING, Apply, Replay
+from tests.simulation.gateway import FAILING_HANDLER, MISSING, REVERTING, Apply, Cancel, Replay
 from tests.simulation.peers import Message
 from tests.simulation.world import GRACE_SECONDS, POOR_FEE, POOR_SECONDS, World
 
@@ -70,6 +70,13 @@ def _pay(world: World) -> None:
 def _replay(world: World) -> None:
     for request in world.asked:
         world.transact(world.chain_of(request), Replay(request_id(request)))
+
+
+def _cancel(world: World) -> None:
+    """Askers lose patience, with some."""
+    for request in world.asked:
+        if world.rng.random() < 0.3:
+            world.transact(world.chain_of(request), Cancel(request_id(request)))
 
 
 def _reorganise(world: World) -> None:
@@ -220,6 +227,7 @@ ASKS: Final[dict[str, Act]] = {
 FAULTS: Final[dict[str, Act]] = {
     "pay": _pay,
     "replay": _replay,
+    "cancel": _cancel,
     "reorganise": _reorganise,
     "fork and return": _fork_and_return,
     "flip back": _flip_back,

@@ -23,6 +23,7 @@ from relayer.domain.observations import (
     CallbackDelivered,
     CallConcluded,
     CallRequested,
+    CancelSettled,
     EpochApplied,
     FeeAdded,
     Observation,
@@ -89,6 +90,13 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Reclaim:
+    """What is left of a cancelled request's fee goes back. When there has been time enough, the test decides."""
+
+    request_id: RequestId
+
+
+@dataclass(frozen=True)
 class Replay:
     """Somebody runs a failed callback again, now with enough gas."""
 
@@ -126,7 +134,7 @@ class BringIn:
     certificate: bytes
 
 
-Call = Ask | AddFee | Cancel | Replay | Consume | Deliver | Apply | BringIn
+Call = Ask | AddFee | Cancel | Reclaim | Replay | Consume | Deliver | Apply | BringIn
 
 
 @dataclass(frozen=True)
@@ -136,6 +144,16 @@ class Pending:
     request: Request
     fee: int
     state: str = "pending"
+
+    @property
+    def callback_share(self) -> int:
+        """What a cancel returns."""
+        return self.fee // 2
+
+    @property
+    def execution_share(self) -> int:
+        """What who executed is paid."""
+        return self.fee - self.callback_share
 
 
 @dataclass
@@ -147,10 +165,19 @@ class GatewayState:
     pending: dict[RequestId, Pending] = field(default_factory=dict)
     slots: dict[RequestId, OutcomeKind] = field(default_factory=dict)
     account_nonces: dict[bytes, int] = field(default_factory=dict)
+    credits: dict[tuple[RequestId, bytes], int] = field(default_factory=dict)
+    """What execution shares came to, by request and account: a payee, or the sender."""
 
     def copy(self) -> GatewayState:
         """A state that changes alone."""
-        return GatewayState(self.gateway, self.epochs, dict(self.pending), dict(self.slots), dict(self.account_nonces))
+        return GatewayState(
+            self.gateway,
+            self.epochs,
+            dict(self.pending),
+            dict(self.slots),
+            dict(self.account_nonces),
+            dict(self.credits),
+        )
 
     def run(self, call: Call, now: int, place: Callable[[int], Location]) -> list[Observation]:
         """What the call logs; `place` gives the location of each log by its index. Raises `Reverted`."""
@@ -162,6 +189,8 @@ class GatewayState:
                 self._add_fee(call, logs)
             case Cancel():
                 self._cancel(call, logs)
+            case Reclaim():
+                self._reclaim(call, logs)
             case Replay():
                 self._replay(call, logs)
             case Consume():
@@ -191,7 +220,15 @@ class GatewayState:
     def _cancel(self, call: Cancel, logs: _Logs) -> None:
         known = self._open(call.request_id)
         self.pending[call.request_id] = replace(known, state="cancelled")
-        logs.add(lambda at: RequestCancelled(call.request_id, at))
+        logs.add(lambda at: RequestCancelled(call.request_id, known.callback_share, at))
+
+    def _reclaim(self, call: Reclaim, logs: _Logs) -> None:
+        known = self.pending.get(call.request_id)
+        if known is None or known.state != "cancelled":
+            raise Reverted("NotCancelled")
+        del self.pending[call.request_id]
+        self.credits[call.request_id, known.request.sender] = known.execution_share
+        logs.add(lambda at: CancelSettled(call.request_id, at))
 
     def _replay(self, call: Replay, logs: _Logs) -> None:
         known = self.pending.get(call.request_id)
@@ -225,11 +262,17 @@ class GatewayState:
                 assert isinstance(item.statement, Outcome)
                 if keccak256(item.return_data) != item.statement.return_data_hash:
                     raise Reverted("OtherReturnData")
-                self._deliver_one(item.statement.request_id, logs)
+                self._deliver_one(item.statement, logs)
 
-    def _deliver_one(self, identifier: RequestId, logs: _Logs) -> None:
+    def _deliver_one(self, outcome: Outcome, logs: _Logs) -> None:
+        identifier = outcome.request_id
         known = self.pending.get(identifier)
-        if known is None or known.state != "pending":
+        if known is None or known.state == "failed":
+            return
+        self._pay(known, outcome)
+        if known.state == "cancelled":
+            del self.pending[identifier]
+            logs.add(lambda at: CancelSettled(identifier, at))
             return
         is_failed = known.request.metadata == FAILING_HANDLER
         if is_failed:
@@ -237,6 +280,12 @@ class GatewayState:
         else:
             del self.pending[identifier]
         logs.add(lambda at: CallbackDelivered(identifier, is_failed, at))
+
+    def _pay(self, known: Pending, outcome: Outcome) -> None:
+        """Who let a request expire keeps half of the share, the sender gets the rest back."""
+        kept = known.execution_share // (2 if outcome.kind is OutcomeKind.EXPIRED else 1)
+        self.credits[outcome.request_id, outcome.payee] = kept
+        self.credits[outcome.request_id, known.request.sender] = known.execution_share - kept
 
     def _apply(self, signer_set: SignerSet, now: int, logs: _Logs) -> None:
         epoch = self.epochs.current + 1

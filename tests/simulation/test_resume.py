@@ -17,7 +17,7 @@ from relayer.stages.resume import Resumption, examine_halt, resumption_commit
 from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
-from tests.simulation.gateway import Apply, Cancel
+from tests.simulation.gateway import Apply, Cancel, Reclaim
 from tests.simulation.views import ChainView
 from tests.simulation.world import Node, World
 from tests.unit.stages.steps import mine, step
@@ -140,6 +140,8 @@ async def test_security_what_was_signed_on_the_dead_fork_is_not_signed_again_and
     assert_no_contradiction(world)
     assert all(node.running.desk.metrics.guard_conflicts._value.get() for node in world.nodes)
     world.transact(world.a, Cancel(signed))
+    await rounds(world, 10)
+    world.transact(world.a, Reclaim(signed))
     await world.calm()
     assert statuses(world, signed) == {Status.CANCELLED}
     assert_no_contradiction(world)
@@ -217,6 +219,8 @@ async def test_a_receipt_that_was_undone_is_not_delivered_and_its_call_runs_once
     assert statuses(world, identifier) == {Status.CONCLUDED}
     assert_no_contradiction(world)
     world.transact(world.a, Cancel(identifier))
+    await rounds(world, 10)
+    world.transact(world.a, Reclaim(identifier))
     await rounds(world, 10)
     assert statuses(world, identifier) == {Status.CANCELLED}
 

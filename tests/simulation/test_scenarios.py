@@ -7,11 +7,13 @@ from dataclasses import replace
 
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
+from relayer.domain.observations import CallbackDelivered
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 from relayer.stages.settings import StageSettings
 from tests.factories import SIGNING_KEYS, make_signer_set
-from tests.simulation.gateway import FAILING_HANDLER, Apply, Cancel, Replay
+from tests.simulation.gateway import FAILING_HANDLER, Apply, Cancel, Reclaim, Replay
+from tests.simulation.views import GAS_PER_REQUEST
 from tests.simulation.world import GRACE_SECONDS, POOR_FEE, RICH_FEE, Node, World
 
 
@@ -184,8 +186,49 @@ async def test_a_request_that_its_asker_takes_back_is_cancelled_everywhere() -> 
     await rounds(world, 12)
     world.transact(world.a, Cancel(call))
     world.transact(world.a, Cancel(query))
+    await rounds(world, 12)
+    assert statuses(world, query) == {Status.CANCELLED}
+    # Nobody is paid enough to execute it, and somebody could have: until its asker takes back the rest, it is open.
+    assert statuses(world, call) == {Status.EXECUTION_HELD}
+    world.transact(world.a, Reclaim(call))
     await world.calm()
     assert statuses(world, call) == statuses(world, query) == {Status.CANCELLED}
+
+
+async def test_who_executed_a_call_that_was_cancelled_is_paid_and_nothing_is_called() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b)
+    world.transact(world.a, Cancel(identifier))
+    await world.calm()
+    assert statuses(world, identifier) == {Status.CANCELLED}
+    assert kind_of(world, identifier) is OutcomeKind.EXECUTED
+    payee = world.b.receipts()[identifier].payee
+    assert world.a.tip.state.credits[identifier, payee] == RICH_FEE - RICH_FEE // 2
+    assert not any(isinstance(log, CallbackDelivered) for log in world.a.logs())
+
+
+async def test_a_cancelled_call_that_expired_gives_its_asker_the_execution_share_back() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, valid_seconds=2)
+    world.transact(world.a, Cancel(identifier))
+    await world.calm()
+    assert statuses(world, identifier) == {Status.CANCELLED}
+    assert kind_of(world, identifier) is OutcomeKind.EXPIRED
+    assert world.a.tip.state.credits[identifier, world.asked[0].sender] == RICH_FEE // 4
+
+
+async def test_a_cancelled_call_whose_delivery_no_longer_pays_is_held_until_its_asker_takes_the_rest() -> None:
+    world = new_world()
+    # The whole fee covers a delivery, what a cancel leaves of it does not.
+    identifier = world.ask(world.a, world.b, fee=GAS_PER_REQUEST * 3 // 2)
+    while identifier not in world.b.receipts():
+        await world.round()
+    world.transact(world.a, Cancel(identifier))
+    await rounds(world, 30)
+    assert statuses(world, identifier) == {Status.CALLBACK_HELD}
+    world.transact(world.a, Reclaim(identifier))
+    await world.calm()
+    assert statuses(world, identifier) == {Status.CANCELLED}
 
 
 async def test_a_failed_callback_can_be_run_again_by_anyone() -> None:

@@ -180,7 +180,7 @@ class ChainView:
 
         def is_settled(request: TrackedRequest) -> bool:
             known = pending.get(request.request_id)
-            return known is None or known.state != "pending"
+            return known is None or known.state == "failed"
 
         settled, parts = _split(batches, is_settled)
         return self._bundle(settled, parts, lambda part: Deliver((_certified(part),)))

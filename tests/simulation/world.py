@@ -18,10 +18,12 @@ from attestation.request import Mode, Request, RequestId, request_id, route_of
 from attestation.schemes import SECP256K1, SigningKey
 from attestation.signer_set import SignerSet
 from attestation.signer_set_file import NumberedSet
+from attestation.statement import OutcomeKind
 from relayer.domain.effects import EffectKind
-from relayer.domain.observations import CallbackDelivered, CallConcluded, RequestCancelled
+from relayer.domain.observations import CallbackDelivered, CallConcluded, CancelSettled, RequestCancelled
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
 from relayer.errors import ConsistencyError, RpcUnavailable, TransientError
 from relayer.ports.peers import PeerInbox
 from relayer.ports.store import AcceptedSet, Commit
@@ -31,7 +33,7 @@ from relayer.stages.submit import SubmitStage
 from relayer.store.memory import MemoryGuard, MemoryStore
 from tests.factories import NOW, SIGNING_KEYS, make_signer_set
 from tests.simulation.chain import SimChain, Transaction
-from tests.simulation.gateway import AddFee, Ask, Call
+from tests.simulation.gateway import AddFee, Ask, Call, Reclaim
 from tests.simulation.peers import Message, Network
 from tests.simulation.process import Process, ProcessDied
 from tests.simulation.truth import Truth, count_of
@@ -315,12 +317,16 @@ class World:
             self._reap()
 
     async def come_right(self) -> None:
-        """Faults are over; what is poor expires; then somebody pays, and everything ends. Raises AssertionError."""
+        """Faults are over; what is poor expires; then somebody pays, and everything ends. Raises AssertionError.
+
+        What is poor and cancelled can no longer be paid for: its asker takes back what is left.
+        """
         await self.still()
         self.heal()
         for _ in range(POOR_ROUNDS):
             await self.round()
         self.raise_all_fees()
+        self.reclaim_all()
         await self.calm()
 
     async def calm(self, rounds: int = 120) -> None:
@@ -413,7 +419,9 @@ class World:
             return Status.REJECTED
         end = None
         for log in self.chain_of(request).logs():
-            if isinstance(log, RequestCancelled) and log.request_id == identifier:
+            # Who executed a cancelled CALL is still to be paid.
+            cancel = CancelSettled if request.mode is Mode.CALL else RequestCancelled
+            if isinstance(log, cancel) and log.request_id == identifier:
                 end = Status.CANCELLED
             if isinstance(log, CallbackDelivered) and log.request_id == identifier:
                 end = Status.HANDLER_FAILED if log.is_handler_failed else Status.DELIVERED
@@ -438,10 +446,28 @@ class World:
                 assert receipts == 1
             assert receipts <= (request.mode is Mode.CALL)
             views = [node.store._requests[identifier] for node in self.nodes]
-            facts = {(view.status, view.location, view.source_timestamp, view.fee, view.conclusion) for view in views}
+            facts = {
+                (view.status, view.location, view.source_timestamp, view.fee, view.returned_fee, view.conclusion)
+                for view in views
+            }
             assert len(facts) == 1, "\n".join(map(str, facts))
             if is_ended_by_callback:
                 assert views[0].conclusion is not None
+            if request.mode is Mode.CALL:
+                self._check_payment(source, request, views[0])
+
+    def _check_payment(self, source: SimChain, request: Request, view: TrackedRequest) -> None:
+        """The execution share went to who executed, or came back; all of it, once, and never to anybody else."""
+        credits_ = source.tip.state.credits.items()
+        paid = {account: amount for (owner, account), amount in credits_ if owner == view.request_id}
+        share = view.fee - view.fee // 2
+        if view.status is Status.CANCELLED and set(paid) == {request.sender}:
+            assert paid == {request.sender: share}
+            return
+        assert view.conclusion is not None
+        outcome = view.conclusion.outcome
+        kept = share // 2 if outcome.kind is OutcomeKind.EXPIRED else share
+        assert paid == {outcome.payee: kept, request.sender: share - kept}
 
     def _check_orphan(self, identifier: RequestId) -> None:
         statuses = {
@@ -467,6 +493,13 @@ class World:
             for identifier, known in chain.tip.state.pending.items():
                 if known.fee < RICH_FEE and known.state == "pending":
                     self.transact(chain, AddFee(identifier, RICH_FEE))
+
+    def reclaim_all(self) -> None:
+        """Askers take back what is left of fees that nobody earns by delivering."""
+        for chain in self.chains.values():
+            for identifier, known in chain.tip.state.pending.items():
+                if known.fee < RICH_FEE and known.state == "cancelled":
+                    self.transact(chain, Reclaim(identifier))
 
     # how it is done
 

@@ -26,6 +26,7 @@ from relayer.domain.observations import (
     CallbackDelivered,
     CallConcluded,
     CallRequested,
+    CancelSettled,
     EpochApplied,
     FeeAdded,
     Observation,
@@ -43,6 +44,8 @@ _CALL_CONCLUDED: Final = interface.topic(interface.CALL_CONCLUDED)
 _CALLBACK_DELIVERED: Final = interface.topic(interface.CALLBACK_DELIVERED)
 _HANDLER_FAILED: Final = interface.topic(interface.HANDLER_FAILED)
 _CANCELLED: Final = interface.topic(interface.CANCELLED)
+_CANCELLED_CONCLUDED: Final = interface.topic(interface.CANCELLED_CONCLUDED)
+_RECLAIMED: Final = interface.topic(interface.RECLAIMED)
 _EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
 
 # Offsets of four addresses, nonce, mode, ownAccount, offset of the payload, both gas limits, returnLimit, expiry, then
@@ -76,6 +79,8 @@ class LogCodec:
             (gateway, _CALLBACK_DELIVERED): _callback_delivered,
             (gateway, _HANDLER_FAILED): _handler_failed,
             (gateway, _CANCELLED): _cancelled,
+            (gateway, _CANCELLED_CONCLUDED): _cancelled_concluded,
+            (gateway, _RECLAIMED): _reclaimed,
             (verifier, _EPOCH_APPLIED): _epoch_applied,
         }
         topics: dict[bytes, set[bytes]] = {}
@@ -172,8 +177,23 @@ def _handler_failed(log: Log, location: Location) -> CallbackDelivered:
 
 def _cancelled(log: Log, location: Location) -> RequestCancelled:
     (identifier,) = _topics(log, 1)
+    words = Words(log.data, 0, 1)
+    words.finish()
+    return RequestCancelled(RequestId(identifier), words.uint256(0), location)
+
+
+def _cancelled_concluded(log: Log, location: Location) -> CancelSettled:
+    (identifier,) = _topics(log, 1)
+    words = Words(log.data, 0, 2)
+    _kind(words.uint8(0))
+    words.finish()
+    return CancelSettled(RequestId(identifier), location)
+
+
+def _reclaimed(log: Log, location: Location) -> CancelSettled:
+    (identifier,) = _topics(log, 1)
     Words(log.data, 0, 1).finish()
-    return RequestCancelled(RequestId(identifier), location)
+    return CancelSettled(RequestId(identifier), location)
 
 
 def _delivered_id(log: Log) -> RequestId:

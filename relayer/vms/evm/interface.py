@@ -39,6 +39,8 @@ FEE_ADDED: Final = "XVMFeeAdded(uint256,uint256,uint256)"
 CALLBACK_DELIVERED: Final = "XVMCallbackDelivered(uint256,uint8,bool,bytes32,address)"
 HANDLER_FAILED: Final = "XVMHandlerFailed(uint256,uint8,bool,bytes32,address)"
 CANCELLED: Final = "XVMCancelled(uint256,uint256)"
+CANCELLED_CONCLUDED: Final = "XVMCancelledConcluded(uint256,uint8,address)"
+RECLAIMED: Final = "XVMReclaimed(uint256,uint256)"
 OUTCOME_SKIPPED: Final = "XVMOutcomeSkipped(uint256)"
 CALL_CONCLUDED: Final = "XVMCallConcluded(uint256,bytes32,bytes,uint8,bool,bytes,bytes32)"
 CALL_SKIPPED: Final = "XVMCallSkipped(uint256,bytes4)"
@@ -51,6 +53,8 @@ EVENTS: Final = (
     CALLBACK_DELIVERED,
     HANDLER_FAILED,
     CANCELLED,
+    CANCELLED_CONCLUDED,
+    RECLAIMED,
     OUTCOME_SKIPPED,
     CALL_CONCLUDED,
     CALL_SKIPPED,

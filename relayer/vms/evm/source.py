@@ -76,6 +76,6 @@ def _item(index: int, outcome: Outcome, tracked: TrackedRequest, state: PendingS
     assert tracked.conclusion is not None, "a request whose outcome is certified has a conclusion"
     return_data = tracked.conclusion.return_data
     encoded = encode_outcome_item(outcome, return_data)
-    # A transaction's own sender that asked gets an event and no call.
-    limit = 0 if state.is_eoa else tracked.request.callback_gas_limit
+    # A transaction's own sender that asked gets an event and no call, and who cancelled gets neither.
+    limit = 0 if state.is_eoa or state.state == CANCELLED else tracked.request.callback_gas_limit
     return Item(index, tracked.request_id, encoded, item_load(encoded, DELIVER_GAS, limit, answer_limit=0))

@@ -210,14 +210,16 @@ async def test_a_cancelled_request_is_observed_and_its_executor_can_still_be_pai
     here.mine(request.deadline - here.web3.eth.block_number + 1)
     here.gateway.functions.cancel(request_tuple(request.request)).transact({"from": account, "gas": 600_000})
     cancelled = await mine_and_fetch(here, source)
-    assert cancelled.observations == (RequestCancelled(request.request_id, cancelled.observations[0].location),)
+    (given_up,) = cancelled.observations
+    assert isinstance(given_up, RequestCancelled)
+    assert (given_up.request_id, 0 < given_up.returned < request.fee) == (request.request_id, True)
     # and by who waits for it at the command line
     endpoint = Endpoint(parse_chain_text(f"eip155:{here.chain_id}"), here.url, here.gateway.address)
     session = tools_for("eip155").open_source(endpoint, Secret(RELAYER_SECRET))
     place = Place(asked.ref.number, "")
     ending = session.fetch_ending(Asked(request.request_id, parse_account(request.request.sender), 0, place))
     assert isinstance(ending, Cancelled)
-    assert (ending.place.block, ending.returned > 0) == (cancelled.ref.number, True)
+    assert (ending.place.block, ending.returned) == (cancelled.ref.number, given_up.returned)
     prepared = await source.source.prepare_deliver(network.deliveries(concluded, [request]))
     assert (len(prepared.calls), prepared.settled, prepared.refused) == (1, (), ())
     (receipt,) = await send_and_mine(here, source, prepared.calls)

@@ -130,6 +130,7 @@ def tracked(draw: st.DrawFn) -> TrackedRequest:
         outcome_root=draw(roots),
         execute_tx_hash=draw(blobs),
         callback_tx_hash=draw(blobs),
+        returned_fee=draw(st.none() | uint256s),
     )
 
 

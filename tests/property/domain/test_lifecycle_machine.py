@@ -18,6 +18,7 @@ from relayer.domain.events import (
     CallbackLost,
     CallbackSubmitted,
     CancelFinal,
+    CancelSettledFinal,
     Event,
     ExecuteCertified,
     ExecutionDispatched,
@@ -87,8 +88,9 @@ _PROGRESSES: st.SearchStrategy[Event] = st.one_of(
 )
 _LOSSES_OF_ALL_KINDS: st.SearchStrategy[Event] = st.sampled_from([loss() for loss in LOSSES])
 _RAISES: st.SearchStrategy[Event] = st.builds(FeeRaised, st.integers(0, 5_000))
+_CANCELS: st.SearchStrategy[Event] = st.builds(CancelFinal, st.integers(0, 1_000))
 _ENDINGS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(RequestRejected, _REASONS), st.builds(CallbackFinal, st.booleans()), st.just(CancelFinal())
+    st.builds(RequestRejected, _REASONS), st.builds(CallbackFinal, st.booleans()), st.just(CancelSettledFinal())
 )
 
 
@@ -142,6 +144,11 @@ class Life(RuleBasedStateMachine):
     def somebody_pays_more(self, event: Event) -> None:
         self._happens(event)
 
+    @precondition(lambda self: len(self.history) >= 5)
+    @rule(event=_CANCELS)
+    def its_asker_takes_it_back(self, event: Event) -> None:
+        self._happens(event)
+
     @rule(choice=st.integers(0, 2))
     def it_takes_a_usual_step(self, choice: int) -> None:
         assert self.request is not None
@@ -182,6 +189,7 @@ class Life(RuleBasedStateMachine):
                 outcome_root=before.outcome_root,
                 execute_tx_hash=before.execute_tx_hash,
                 callback_tx_hash=before.callback_tx_hash,
+                returned_fee=before.returned_fee,
             )
             == before
         )
@@ -191,6 +199,12 @@ class Life(RuleBasedStateMachine):
         if not isinstance(event, OutcomeCertified):
             assert before.outcome_root in {b"", decision.request.outcome_root}
         assert decision.request.fee >= before.fee
+        # A cancel is told once, and undone by nothing that happens above finality.
+        assert before.returned_fee in {None, decision.request.returned_fee}
+        assert decision.request.fee_left >= 0
+        if isinstance(event, CancelFinal) and before.is_call:
+            assert decision.request.status is before.status
+            assert decision.effects == ()
 
     @invariant()
     def effects_fit_the_mode(self) -> None:

@@ -101,6 +101,18 @@ def test_another_reason_to_hold_is_shown_and_no_fee_is_asked_for() -> None:
     assert "addFee" not in text
 
 
+def test_a_cancelled_call_says_that_it_may_have_run_and_whom_the_rest_of_its_fee_pays() -> None:
+    request = replace(_at(Status.CALLBACK_HELD, "fee_below_cost"), returned_fee=track().fee - 7)
+    text = explain(_facts(request))
+    assert "no callback" in text
+    assert "may have been executed" in text
+    assert "What is left of its fee, 7 wei, pays whoever executed it" in text
+    assert "addFee" not in text
+    ended = explain(_facts(replace(request, status=Status.CANCELLED, hold_reason="")))
+    assert "took the request back" in ended
+    assert "left" not in ended
+
+
 def test_a_failed_handler_comes_with_the_command_that_replays_it() -> None:
     request = _at(Status.HANDLER_FAILED)
     assert request.conclusion is not None

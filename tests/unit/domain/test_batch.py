@@ -101,7 +101,7 @@ def test_only_requests_give_birth_to_executions() -> None:
     rest: list[Observation] = [
         FeeAdded(identifier, 9, location_at(5, 1)),
         CallbackDelivered(identifier, is_handler_failed=False, location=location_at(5, 2)),
-        RequestCancelled(identifier, location_at(5, 3)),
+        RequestCancelled(identifier, 400, location_at(5, 3)),
         concluded(identifier, 5, 4),
     ]
     assert execute_batches(block(5, *rest), ROUTES) == []

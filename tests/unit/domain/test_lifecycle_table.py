@@ -7,7 +7,8 @@ Columns are the statuses, rows the events. A cell says the status after, and aft
 
 Read along a row: where an event moves a request from. Read down a column: what a request waits for. The last columns
 are ends, and hold dots only, but for HANDLER_FAILED (anyone may replay the callback) and ORPHANED (it may be seen
-again). A QUERY never comes to CER, EXH, DIS or LAN; `decide` is total, so these cells are pinned as well.
+again). A CALL that was cancelled goes on to its outcome, which pays whoever executed it. A QUERY never comes to CER,
+EXH, DIS or LAN; `decide` is total, so these cells are pinned as well.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from relayer.domain.events import (
     CallbackLost,
     CallbackSubmitted,
     CancelFinal,
+    CancelSettledFinal,
     ConclusionForkedOff,
     EndForkedOff,
     Event,
@@ -98,7 +100,8 @@ CallbackSubmitted     .     .     .     .     .     .     .     SUB   SUB   =   
 CallbackLost          .     .     .     .     .     .     .     .     .     ATT+C .     .     .     .     .
 CallbackFinal         DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   .     DEL   .     DEL   .
 CallbackFinal/failed  HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   .     .     .     HDF   .
-CancelFinal           CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
+CancelFinal           =     =     =     =     =     =     =     =     =     =     .     =     .     =     .
+CancelSettledFinal    CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
 RequestForkedOff      ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   .     .
 EndForkedOff          .     .     .     .     .     .     .     .     .     .     CON   CON   CON   .     .
 ConclusionForkedOff   .     .     .     .     .     CER+X CER+X CER+X CER+X CER+X .     .     .     .     .
@@ -127,6 +130,7 @@ CallbackLost          .     .     .     .     .     .     .     .     .     ATT+
 CallbackFinal         DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   DEL   .     DEL   .     DEL   .
 CallbackFinal/failed  HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   HDF   .     .     .     HDF   .
 CancelFinal           CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
+CancelSettledFinal    CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   CAN   .     CAN   .     CAN   .
 RequestForkedOff      ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   ORP   .     .
 EndForkedOff          .     .     .     .     .     .     .     .     .     .     CON   CON   CON   .     .
 ConclusionForkedOff   .     .     .     .     .     FIN+R FIN+R FIN+R FIN+R FIN+R .     .     .     .     .
@@ -161,7 +165,8 @@ def events_for(mode: Mode) -> dict[str, Event]:
         "CallbackLost": CallbackLost(),
         "CallbackFinal": CallbackFinal(is_handler_failed=False),
         "CallbackFinal/failed": CallbackFinal(is_handler_failed=True),
-        "CancelFinal": CancelFinal(),
+        "CancelFinal": CancelFinal(400),
+        "CancelSettledFinal": CancelSettledFinal(),
         "RequestForkedOff": RequestForkedOff(),
         "EndForkedOff": EndForkedOff(),
         "ConclusionForkedOff": ConclusionForkedOff(),
@@ -213,10 +218,10 @@ def pairs() -> list[tuple[Mode, str, str, str]]:
     ]
 
 
-def test_the_table_names_all_15_statuses_and_all_23_events_in_both_modes() -> None:
+def test_the_table_names_all_15_statuses_and_all_24_events_in_both_modes() -> None:
     assert list(COLUMNS.values()) == list(Status)
     assert len(Status) == 15
-    assert len(get_args(Event)) == 23
+    assert len(get_args(Event)) == 24
     for mode in Mode:
         examples = events_for(mode)
         assert list(rows_of(mode)) == list(examples)

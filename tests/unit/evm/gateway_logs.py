@@ -112,6 +112,17 @@ def cancelled_log(identifier: bytes, returned: int = 0) -> Log:
     return Log(GATEWAY, (interface.topic(interface.CANCELLED), identifier), encode(["uint256"], [returned]))
 
 
+def cancelled_concluded_log(identifier: bytes, kind: int = 0) -> Log:
+    """`XVMCancelledConcluded`."""
+    data = encode(["uint8", "address"], [kind, b"\x01" * 20])
+    return Log(GATEWAY, (interface.topic(interface.CANCELLED_CONCLUDED), identifier), data)
+
+
+def reclaimed_log(identifier: bytes, returned: int = 0) -> Log:
+    """`XVMReclaimed`."""
+    return Log(GATEWAY, (interface.topic(interface.RECLAIMED), identifier), encode(["uint256"], [returned]))
+
+
 def epoch_log(epoch: int, signer_set: SignerSet) -> Log:
     """`XVMEpochApplied`."""
     topics = (interface.topic(interface.EPOCH_APPLIED), epoch.to_bytes(32, "big"), signer_set_hash(signer_set))

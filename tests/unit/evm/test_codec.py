@@ -19,6 +19,7 @@ from relayer.domain.observations import (
     CallbackDelivered,
     CallConcluded,
     CallRequested,
+    CancelSettled,
     EpochApplied,
     FeeAdded,
     Observation,
@@ -36,11 +37,13 @@ from tests.unit.evm.gateway_logs import (
     GATEWAY,
     SIGNER_SET_TYPE,
     VERIFIER,
+    cancelled_concluded_log,
     cancelled_log,
     concluded_log,
     delivered_log,
     epoch_log,
     fee_added_log,
+    reclaimed_log,
     requested_data,
     requested_log,
     signer_set_tuple,
@@ -131,13 +134,17 @@ def test_the_other_events_are_read_in_log_order() -> None:
         delivered_log(IDENTIFIER),
         delivered_log(IDENTIFIER, is_handler_failed=True),
         cancelled_log(IDENTIFIER, 5),
+        cancelled_concluded_log(IDENTIFIER, kind=3),
+        reclaimed_log(IDENTIFIER, 7),
     ]
     assert decode(*logs) == (
         (
             FeeAdded(IDENTIFIER, 10, location(0)),
             CallbackDelivered(IDENTIFIER, is_handler_failed=False, location=location(1)),
             CallbackDelivered(IDENTIFIER, is_handler_failed=True, location=location(2)),
-            RequestCancelled(IDENTIFIER, location(3)),
+            RequestCancelled(IDENTIFIER, 5, location(3)),
+            CancelSettled(IDENTIFIER, location(4)),
+            CancelSettled(IDENTIFIER, location(5)),
         ),
         0,
     )
@@ -229,6 +236,8 @@ SAMPLES = [
     fee_added_log(IDENTIFIER, 1, 2),
     delivered_log(IDENTIFIER),
     cancelled_log(IDENTIFIER, 7),
+    cancelled_concluded_log(IDENTIFIER),
+    reclaimed_log(IDENTIFIER, 7),
 ]
 
 
@@ -285,7 +294,7 @@ def mutations(draw: st.DrawFn, log: Log) -> Log:
     return log._replace(data=bytes(data))
 
 
-def encoded(observation: Observation, log: Log) -> Log:
+def encoded(observation: Observation, log: Log) -> Log:  # noqa: PLR0911 - one case an event
     """What a gateway that means the observation logs. Fields that an observation leaves out are taken from `log`."""
     match observation:
         case CallRequested(_, request, _, fee, deadline, _):
@@ -297,8 +306,10 @@ def encoded(observation: Observation, log: Log) -> Log:
             return fresh._replace(data=valid_until.to_bytes(32, "big") + fresh.data[32:])
         case FeeAdded(identifier, fee, _):
             return fee_added_log(identifier, int.from_bytes(log.data[:32], "big"), fee)
-        case RequestCancelled(identifier, _):
-            return cancelled_log(identifier)._replace(data=log.data)
+        case RequestCancelled(identifier, returned, _):
+            return cancelled_log(identifier, returned)
+        case CancelSettled(identifier, _):
+            return reclaimed_log(identifier)._replace(topics=log.topics, data=log.data)
         case CallbackDelivered(identifier, is_handler_failed, _):
             return delivered_log(identifier, is_handler_failed=is_handler_failed)._replace(data=log.data)
     raise AssertionError(observation)

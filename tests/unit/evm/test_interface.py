@@ -28,6 +28,8 @@ def test_every_event_that_we_read_is_in_the_committed_abi(signature: str) -> Non
         ("XVMCallbackDelivered", ["requestId"]),
         ("XVMHandlerFailed", ["requestId"]),
         ("XVMCancelled", ["requestId"]),
+        ("XVMCancelledConcluded", ["requestId"]),
+        ("XVMReclaimed", ["requestId"]),
         ("XVMOutcomeSkipped", ["requestId"]),
         ("XVMCallConcluded", ["requestId", "sourceGatewayHash"]),
         ("XVMCallSkipped", ["requestId"]),

@@ -88,18 +88,19 @@ async def test_what_is_no_longer_pending_is_settled_and_what_was_cancelled_is_st
     assert [call.request_ids for call in prepared.calls] == [(ids[1], ids[3])]
 
 
-async def test_a_transactions_own_sender_needs_no_callback_gas() -> None:
+async def test_a_transactions_own_sender_and_who_cancelled_need_no_callback_gas() -> None:
     batch = delivery(1)
     called = await prepare(batch, node([pending(PENDING)], batch))
-    told = await prepare(batch, node([pending(PENDING, is_eoa=True)], batch))
-    assert called.calls[0].gas_limit - told.calls[0].gas_limit >= batch.requests[0].request.callback_gas_limit
+    for state in (pending(PENDING, is_eoa=True), pending(CANCELLED)):
+        told = await prepare(batch, node([state], batch))
+        assert called.calls[0].gas_limit - told.calls[0].gas_limit >= batch.requests[0].request.callback_gas_limit
 
 
 async def test_security_one_endpoint_cannot_call_a_delivery_settled_nor_shrink_its_gas() -> None:
     """SECURITY: a liar could otherwise keep callbacks from running, or have our transactions revert."""
     batch = delivery(1)
     honest = await prepare(batch, node([pending(PENDING)], batch))
-    for lie in (pending(NONE), pending(PENDING, is_eoa=True)):
+    for lie in (pending(NONE), pending(PENDING, is_eoa=True), pending(CANCELLED)):
         prepared = await prepare(batch, node([lie], batch), node([pending(PENDING)], batch), quorum=2)
         assert prepared == honest
 
