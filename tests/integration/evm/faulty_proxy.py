@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from enum import Enum, auto
 from typing import Any
 
 import aiohttp
@@ -19,8 +20,18 @@ class Dropped(Exception):  # noqa: N818 - what becomes of the connection
     """The connection ends without an answer."""
 
 
+class Hints(Enum):
+    """What becomes of the messages of a subscription."""
+
+    PASSED = auto()
+    SWALLOWED = auto()
+    """The socket stays open and is silent."""
+    CUT = auto()
+    """The connection ends at the first."""
+
+
 class FaultyProxy:
-    """JSON-RPC over HTTP, single calls and batches, forwarded to `url`."""
+    """JSON-RPC over HTTP, single calls and batches, and over WebSockets, forwarded to `url`."""
 
     def __init__(self, url: str) -> None:
         self._target = url
@@ -28,7 +39,31 @@ class FaultyProxy:
         self.fault: Fault = lambda _, answer: answer
         self.behind: Callable[[], int] = lambda: 0
         """How many blocks below the tip "latest" is, asked for each answer."""
+        self.truncate: Callable[[int], int] = lambda count: count
+        """How many of a batch's so many answers are given."""
+        self.hints = Hints.PASSED
+        self.sockets = 0
+        """How many WebSockets were opened."""
         self.faults = 0
+
+    async def serve_socket(self, request: web.Request) -> web.StreamResponse:
+        """One subscription."""
+        near = web.WebSocketResponse()
+        await near.prepare(request)
+        self.sockets += 1
+        subscribe = await near.receive_str()
+        target = self._target.replace("http", "ws")
+        async with aiohttp.ClientSession() as session, session.ws_connect(target) as far:
+            await far.send_str(subscribe)
+            async for message in far:
+                self.faults += self.hints is not Hints.PASSED
+                if self.hints is Hints.CUT:
+                    assert request.transport is not None
+                    request.transport.abort()
+                    break
+                if self.hints is Hints.PASSED:
+                    await near.send_str(message.data)
+        return near
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
         """One exchange."""
@@ -60,7 +95,9 @@ class FaultyProxy:
         if not isinstance(asked, list):
             return self._one(asked, honest)
         by_id = {answer["id"]: answer for answer in honest}
-        return [self._one(call, by_id[call["id"]]) for call in asked]
+        kept = asked[: self.truncate(len(asked))]
+        self.faults += len(kept) < len(asked)
+        return [self._one(call, by_id[call["id"]]) for call in kept]
 
     def _one(self, call: dict[str, Any], answer: Any) -> Any:
         if "result" not in answer:
@@ -79,7 +116,8 @@ async def proxy_before(url: str) -> AsyncIterator[FaultyProxy]:
     proxy = FaultyProxy(url)
     app = web.Application(client_max_size=16 << 20)
     app.router.add_post("/", proxy.serve)
-    runner = web.AppRunner(app, access_log=None)
+    app.router.add_get("/", proxy.serve_socket)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
 from attestation.schemes import SECP256K1, SigningKey
 from relayer.domain.route import RouteTable
@@ -85,6 +87,22 @@ class Follower:
         """Take in all that is new."""
         while await self._watch.run_once():
             pass
+
+    @asynccontextmanager
+    async def listening(self) -> AsyncIterator[None]:
+        """With the chain's hints coming in, as the runner has it."""
+        task = asyncio.create_task(self._watch.listen())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def watch_up_to(self, number: int) -> None:
+        """At every hint take in what is new, until this block is."""
+        while self.desk.tips[self.chain.source.caip2].tip_number < number:
+            await self._watch.wait()
+            await self.watch()
 
     async def confirm(self, seconds: float = 0.0) -> list[TransactionStatus]:
         """Look at the own transactions after so many seconds; where each of them is, by nonce."""

@@ -21,7 +21,7 @@ from relayer.domain.status import Status
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm import registration
 from tests.integration.evm.acting import fetch_tip
-from tests.integration.evm.faulty_proxy import Dropped, Fault, FaultyProxy, proxy_before
+from tests.integration.evm.faulty_proxy import Dropped, Fault, FaultyProxy, Hints, proxy_before
 from tests.integration.evm.following import Follower
 from tests.integration.evm.network import Network, calldata
 
@@ -81,15 +81,18 @@ async def proxy(network: Network) -> AsyncIterator[FaultyProxy]:
 
 
 @asynccontextmanager
-async def follow(network: Network, *urls: str, quorum: int) -> AsyncIterator[Follower]:
-    """From the tip on, through these endpoints, final at depth 2."""
+async def follow(network: Network, *urls: str, quorum: int, **changes: Any) -> AsyncIterator[Follower]:
+    """From the tip on, through these endpoints, final at depth 2, unless said."""
     settings = network.settings(
         network.source,
-        rpc_urls=urls,
-        rpc_quorum=quorum,
-        ws_urls=(),
-        finality=FinalityRule(depth_blocks=2),
-        request_timeout_seconds=2.0,
+        **{
+            "rpc_urls": urls,
+            "rpc_quorum": quorum,
+            "ws_urls": (),
+            "finality": FinalityRule(depth_blocks=2),
+            "request_timeout_seconds": 2.0,
+            **changes,
+        },
     )
     chain = await registration.open_chain(settings)
     follower = Follower(chain, network.routes, network.source.web3.eth.block_number + 1)
@@ -136,6 +139,55 @@ async def test_the_only_endpoint_goes_backwards_and_no_event_is_lost(network: Ne
         await live_through(network, follower, proxy)
 
 
+async def test_the_only_endpoint_gives_parts_of_what_it_is_asked_and_no_event_is_lost(
+    network: Network, proxy: FaultyProxy
+) -> None:
+    """Batches whose last answers are missing."""
+    rng = random.Random(5)
+    async with follow(network, proxy.url, quorum=1) as follower:
+        proxy.truncate = lambda count: rng.randrange(count + 1) if rng.random() < 0.3 else count
+        await live_through(network, follower, proxy)
+
+
+@pytest.mark.parametrize("fault", [forget_logs, forget_blocks], ids=lambda fault: fault.__name__)
+async def test_long_ranges_come_back_truncated_and_no_event_is_lost(
+    network: Network, proxy: FaultyProxy, fault: Callable[[random.Random], Fault]
+) -> None:
+    """After an hour of sleep: many blocks at a time, of which an endpoint gives the first ones, or logs of those."""
+    async with follow(network, proxy.url, quorum=1) as follower:
+        for number in range(BLOCKS):
+            network.ask(calldata(network.destination.counter, "increment", number))
+            network.source.mine(6)
+        proxy.fault = fault(random.Random(5))
+        for _ in range(BLOCKS):
+            await watch(follower)
+        assert proxy.faults
+        proxy.fault = lambda _, answer: answer
+        assert await watch(follower)
+        assert len(follower.store._requests) == BLOCKS
+        await assert_gap_free(network, follower)
+
+
+@pytest.mark.parametrize("hints", [Hints.SWALLOWED, Hints.CUT], ids=lambda hints: hints.name.lower())
+async def test_subscriptions_go_silent_or_are_cut_and_no_event_is_lost(
+    network: Network, proxy: FaultyProxy, hints: Hints
+) -> None:
+    """Whatever becomes of the sockets, the chain is looked at; when they work again they are used again."""
+    socket_url = proxy.url.replace("http", "ws")
+    async with (
+        follow(network, network.source.url, quorum=1, ws_urls=(socket_url,), block_time_seconds=0.1) as follower,
+        follower.listening(),
+    ):
+        for number in range(BLOCKS):
+            proxy.hints = hints if number % 8 < 6 else Hints.PASSED  # thrice they work for two blocks
+            network.ask(calldata(network.destination.counter, "increment", number))
+            await follower.watch_up_to(network.source.mine())
+        assert proxy.faults
+        assert len(follower.store._requests) == BLOCKS
+        assert set(follower.store._requests) == await asked_on(network)
+        await assert_gap_free(network, follower)
+
+
 async def live_through(network: Network, follower: Follower, proxy: FaultyProxy) -> None:
     """Requests come while the endpoint is bad; when it is good again, all is known, and the cursor has no gap."""
     for number in range(BLOCKS):
@@ -144,7 +196,7 @@ async def live_through(network: Network, follower: Follower, proxy: FaultyProxy)
         network.source.mine()
         await watch(follower)
     assert proxy.faults
-    proxy.fault, proxy.behind = (lambda _, answer: answer), (lambda: 0)
+    proxy.fault, proxy.behind, proxy.truncate = (lambda _, answer: answer), (lambda: 0), (lambda count: count)
     network.source.mine(3)
     assert await watch(follower)
     assert set(follower.store._requests) == await asked_on(network)
@@ -155,9 +207,19 @@ async def live_through(network: Network, follower: Follower, proxy: FaultyProxy)
         if r.block.number <= network.source.web3.eth.block_number - 2
     ]
     assert set(final) == {Status.FINAL}
+    await assert_gap_free(network, follower)
+
+
+async def assert_gap_free(network: Network, follower: Follower) -> None:
+    """The cursor is at the tip, its blocks are those of the chain, and each stands on the one before."""
     cursor = await follower.store.load_cursor(follower.chain.source.caip2)
     assert cursor is not None
-    assert all(child.parent_hash == parent.ref.hash for parent, child in pairwise(cursor.seen))
+    assert cursor.tip.number == network.source.web3.eth.block_number
+    refs = [cursor.final, *(block.ref for block in cursor.seen)]
+    for block, (parent, child) in zip(cursor.seen, pairwise(refs), strict=True):
+        assert (block.parent_hash, child.number) == (parent.hash, parent.number + 1)
+    for ref in refs:
+        assert bytes(network.source.web3.eth.get_block(ref.number)["hash"]) == ref.hash
 
 
 async def test_security_logs_that_one_endpoint_invents_are_believed_by_nobody(
