@@ -59,6 +59,8 @@ from relayer.ports.signer import Signer
 
 _MILLISECONDS: Final = 1000
 
+_FETCHES: Final = frozenset({MessageKind.FETCH_ATTESTATIONS, MessageKind.FETCH_STATEMENTS})
+
 _log = structlog.get_logger(__name__)
 
 
@@ -68,6 +70,7 @@ class _Guest:
 
     messages: TokenBucket = field(default_factory=lambda: TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST))
     bytes: TokenBucket = field(default_factory=lambda: TokenBucket(BYTES_PER_SECOND, BYTES_BURST))
+    answers: TokenBucket = field(default_factory=lambda: TokenBucket(BYTES_PER_SECOND, BYTES_BURST))
     window: ReplayWindow = field(default_factory=ReplayWindow)
     visits: int = 0
 
@@ -156,7 +159,9 @@ class Doorkeeper:
         """
         if guest.visits >= MAX_CONCURRENT_VISITS:
             raise PeerMessageRefused(Refusal.BUSY)
-        if not (guest.messages.has(1.0, now) and guest.bytes.has(head.body_length, now)):
+        is_within = guest.messages.has(1.0, now) and guest.bytes.has(head.body_length, now)
+        # Who fetched too much waits with fetching; its pings and pushes are taken.
+        if not is_within or (head.kind in _FETCHES and not guest.answers.has(0.0, now)):
             raise PeerMessageRefused(Refusal.RATE_LIMITED)
         guest.messages.take(1.0)
         guest.bytes.take(head.body_length)
@@ -173,6 +178,8 @@ class Doorkeeper:
         except PeerMessageInvalid as error:
             _log.warning("peer_message_invalid", peer=head.sender, kind=head.kind.name, reason=str(error))
             raise PeerMessageRefused(Refusal.INVALID) from error
+        # SECURITY: a short question may have a long answer: what is read and sent for a peer is at its expense.
+        self._guests[head.sender].answers.take(len(answer))
         answer_head = Head(
             kind=head.kind,
             is_answer=True,

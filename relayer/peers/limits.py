@@ -11,7 +11,10 @@ MESSAGES_BURST: Final = 200.0
 
 BYTES_PER_SECOND: Final = float(1 << 20)
 BYTES_BURST: Final = float(4 << 20)
-"""Of bodies: some 7,000 attestations, 0.3 s of signature checks, a second; a whole outgoing queue fits the burst."""
+"""Of bodies: some 7,000 attestations, 0.3 s of signature checks, a second; a whole outgoing queue fits the burst.
+
+The same again for the answers to what a peer fetches: a hundred pages of attestations take it half a minute.
+"""
 
 MAX_CONCURRENT_VISITS: Final = 4
 """Messages of one peer that are taken in at a time: 4 MiB of bodies a peer, and no peer fills the database's queue."""
@@ -39,7 +42,7 @@ class TokenBucket:
         return self._level >= cost
 
     def take(self, cost: float) -> None:
-        """Take what `has` just allowed."""
+        """Take what `has` just allowed, or what is known only afterwards: then the level may fall below nothing."""
         self._level -= cost
 
 

@@ -34,6 +34,9 @@ REVERTING: Final = b"revert"
 MISSING: Final = b"missing"
 """Payloads of requests whose target fails, or is not there. Any other payload runs and returns its hash."""
 
+FIRST_ORDERED: Final = 1
+"""`orderedAfter` of a sender's first ordered request on a route."""
+
 FAILING_HANDLER: Final = b"failing handler"
 """Metadata of requests whose callback fails."""
 
@@ -179,6 +182,11 @@ class GatewayState:
             dict(self.credits),
         )
 
+    def is_waiting(self, request: Request, now: int) -> bool:
+        """Whether it may not run yet: what was ordered before it is not consumed."""
+        predecessor = RequestId(request.ordered_after.to_bytes(32, "big"))
+        return request.ordered_after > FIRST_ORDERED and predecessor not in self.slots and now <= request.expiry
+
     def run(self, call: Call, now: int, place: Callable[[int], Location]) -> list[Observation]:
         """What the call logs; `place` gives the location of each log by its index. Raises `Reverted`."""
         logs = _Logs(place)
@@ -250,6 +258,8 @@ class GatewayState:
         identifier = request_id(request)
         is_late = now > request.expiry
         if request.destination_gateway != self.gateway or identifier in self.slots or (call.is_expiry and not is_late):
+            return
+        if self.is_waiting(request, now):
             return
         kind, data = (OutcomeKind.EXPIRED, b"") if is_late else run_target(request.payload)
         self.slots[identifier] = kind

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
-from attestation.request import Mode, RequestId
+from attestation.request import Mode, RequestId, request_id
 from attestation.statement import OutcomeKind
 from relayer.domain.observations import CallbackDelivered
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 from relayer.stages.settings import StageSettings
 from tests.factories import SIGNING_KEYS, make_signer_set
-from tests.simulation.gateway import FAILING_HANDLER, Apply, Cancel, Reclaim, Replay
+from tests.simulation.gateway import FAILING_HANDLER, FIRST_ORDERED, Apply, Cancel, Reclaim, Replay
 from tests.simulation.views import GAS_PER_REQUEST
-from tests.simulation.world import GRACE_SECONDS, POOR_FEE, RICH_FEE, Node, World
+from tests.simulation.world import BLOCK_SECONDS, GRACE_SECONDS, POOR_FEE, RICH_FEE, Node, World
 
 
 def new_world() -> World:
@@ -40,6 +41,14 @@ def kind_of(world: World, identifier: RequestId) -> OutcomeKind:
 def sent_by(node: Node) -> int:
     """How many transactions a node has signed."""
     return len(node.store._transactions)
+
+
+def mislead(world: World, nodes: Sequence[Node], identifier: RequestId) -> None:
+    """These nodes' endpoints answer a query otherwise than all others."""
+    [payload] = [request.payload for request in world.asked if request_id(request) == identifier]
+    for node in nodes:
+        node.running.views[world.b.caip2].misread_payloads.add(payload)
+        world.truth.misled.add((node.key.key, identifier))
 
 
 async def rounds(world: World, count: int) -> None:
@@ -154,6 +163,55 @@ async def test_one_query_that_half_of_the_nodes_cannot_read_keeps_no_other_from_
     assert statuses(world, odd) <= {Status.FINAL, Status.CONCLUDED}
     await world.calm()
     assert statuses(world, odd) == {Status.DELIVERED}
+
+
+async def test_one_node_that_reads_one_query_otherwise_delays_nothing() -> None:
+    world = new_world()
+    ids = [world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(5)]
+    mislead(world, world.nodes[:1], ids[0])
+    await rounds(world, 20)
+    assert {status for identifier in ids for status in statuses(world, identifier)} == {Status.DELIVERED}
+    # The other three are a quorum for the whole batch: nobody had to cut it.
+    assert all({batch.count for batch in node.store._batches.values()} == {5} for node in world.nodes)
+
+
+async def test_one_query_that_two_nodes_read_otherwise_waits_alone() -> None:
+    world = new_world()
+    odd, *others = [world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(5)]
+    mislead(world, world.nodes[:2], odd)
+    while statuses(world, odd) != {Status.CONCLUDED}:
+        await world.round()
+    concluded_at, split_seconds = world.clock.now(), world.settings.split_seconds
+    while {status for other in others for status in statuses(world, other)} != {Status.DELIVERED}:
+        await world.round()
+    # Beside the split: a round to sign, one to submit (of each rank), and finality.
+    assert world.clock.now() - concluded_at <= split_seconds + 10 * BLOCK_SECONDS
+    await rounds(world, 40)
+    assert statuses(world, odd) == {Status.CONCLUDED}
+    # Nobody has contradicted itself, and its asker has a way out.
+    assert not any(node.running.desk.metrics.guard_conflicts._value.get() for node in world.nodes)
+    world.transact(world.a, Cancel(odd))
+    await rounds(world, 10)
+    assert statuses(world, odd) == {Status.CANCELLED}
+
+
+async def test_an_ordered_request_runs_once_the_one_before_it_has_expired_unexecuted() -> None:
+    world = new_world()
+    first = world.ask(world.a, world.b, fee=POOR_FEE, valid_seconds=60, ordered_after=FIRST_ORDERED)
+    second = world.ask(world.a, world.b, ordered_after=int.from_bytes(first, "big"))
+    await rounds(world, 12)
+    assert Status.EXECUTION_HELD in statuses(world, first) & statuses(world, second)
+    await world.come_right()
+    assert (kind_of(world, first), kind_of(world, second)) == (OutcomeKind.EXPIRED, OutcomeKind.EXECUTED)
+
+
+async def test_an_ordered_request_expires_with_the_one_before_it() -> None:
+    world = new_world()
+    first = world.ask(world.a, world.b, fee=POOR_FEE, valid_seconds=60, ordered_after=FIRST_ORDERED)
+    second = world.ask(world.a, world.b, valid_seconds=60, ordered_after=int.from_bytes(first, "big"))
+    await rounds(world, 14)
+    await world.come_right()
+    assert kind_of(world, first) is kind_of(world, second) is OutcomeKind.EXPIRED
 
 
 async def test_what_does_not_pay_is_held_and_expires() -> None:

@@ -27,6 +27,8 @@ class Truth:
         self.signed: defaultdict[bytes, list[Batch]] = defaultdict(list)
         self.accepted: defaultdict[bytes, set[bytes]] = defaultdict(set)
         """Leaves of the rotations that each signer's operator accepted."""
+        self.misled: set[tuple[bytes, RequestId]] = set()
+        """Signers whose endpoints tell them something else about a request than all others': no fault of theirs."""
 
     def witness(self, signer: bytes, batch: Batch, epoch: int) -> None:
         """One signature. Raises AssertionError if it should not be."""
@@ -38,6 +40,8 @@ class Truth:
         if batch.kind is not BatchKind.ROTATE:
             self._require_born(batch)
         for statement in batch.statements:
+            if isinstance(statement, Outcome) and (signer, statement.request_id) in self.misled:
+                continue
             key = guard_key(statement, batch.verifying_gateway)
             # What stands on the chains is one thing to all; which set comes next is each operator's to accept.
             key = signer + key if isinstance(statement, Rotate) else key

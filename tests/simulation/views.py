@@ -58,6 +58,8 @@ class ChainView:
         self.is_unreadable = False
         self.unreadable_payloads: set[bytes] = set()
         """What its endpoints have no state for: of all queries, or of these."""
+        self.misread_payloads: set[bytes] = set()
+        """What its endpoints answer otherwise than all others."""
 
     @property
     def name(self) -> str:
@@ -149,7 +151,7 @@ class ChainView:
         if payload in self.unreadable_payloads:
             return None
         kind, data = self._chain.read(pin, payload)
-        return Answer(kind, cut=False, return_data=data)
+        return Answer(kind, cut=False, return_data=b"otherwise" if payload in self.misread_payloads else data)
 
     # acting
 
@@ -191,10 +193,14 @@ class ChainView:
         await self._gate.rpc()
         tip = self._chain.tip
         settled, parts = _split(batches, lambda request: request.request_id in tip.state.slots)
+        now = tip.observed.timestamp
+        open_requests = [request for _, part in parts for request in part]
         if is_expiry:
-            early = [r for _, part in parts for r in part if r.request.expiry >= tip.observed.timestamp]
-            if early:
-                return Preparation((), settled, tuple((r.request_id, "NotExpired") for r in early))
+            reason, refused = "NotExpired", [r for r in open_requests if r.request.expiry >= now]
+        else:
+            reason, refused = "PredecessorOpen", [r for r in open_requests if tip.state.is_waiting(r.request, now)]
+        if refused:
+            return Preparation((), settled, tuple((request.request_id, reason) for request in refused))
         return self._bundle(settled, parts, lambda part: Consume((_certified(part),), payee, is_expiry))
 
     def _bundle(self, settled: Sequence[RequestId], parts: Sequence[_Part], build: _Build) -> Preparation:

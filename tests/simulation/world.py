@@ -199,6 +199,7 @@ class World:
         fee: int = RICH_FEE,
         valid_seconds: int = 100_000,
         destination_gateway: bytes | None = None,
+        ordered_after: int = 0,
     ) -> RequestId:
         """A user's transaction that asks, into the source chain's pool."""
         number = len(self.asked)
@@ -218,7 +219,7 @@ class World:
             callback_gas_limit=300_000,
             return_limit=1_024,
             expiry=int(self.clock.now()) + valid_seconds if is_call else 0,
-            ordered_after=0,
+            ordered_after=ordered_after,
             origin=0,
             code_hash=bytes(32),
             dispute_blocks=0,

@@ -11,8 +11,16 @@ from contextlib import suppress
 import aiohttp
 import pytest
 
-from relayer.peers.bodies import encode_attestations
-from relayer.peers.limits import MAX_CONCURRENT_VISITS, MAX_REMEMBERED, MESSAGES_BURST, MESSAGES_PER_SECOND
+from attestation.schemes import SigningKey
+from relayer.peers.bodies import encode_attestations, encode_cursor
+from relayer.peers.limits import (
+    BYTES_BURST,
+    BYTES_PER_SECOND,
+    MAX_CONCURRENT_VISITS,
+    MAX_REMEMBERED,
+    MESSAGES_BURST,
+    MESSAGES_PER_SECOND,
+)
 from relayer.peers.wire import HEAD_LENGTH, MAX_BODY_BYTES, MAX_CLOCK_SKEW_SECONDS, MessageKind
 from tests.factories import NOW, SIGNING_KEYS, attest, execute_batch, make_request, track
 from tests.integration.peers.nodes import STRANGER, MovedClock, Node, listening, message, until
@@ -219,6 +227,29 @@ async def test_security_a_peers_share_of_bytes_is_bounded(bob: Node, session: ai
     codes = [(await _post(session, bob, message(ALICE, BOB.key, PUSH, full)))[1] for _ in range(20)]
     assert "rate_limited" in codes
     assert len(full) * codes.count("") <= 4 << 20
+
+
+async def test_security_long_answers_to_short_questions_are_charged_to_whoever_asks(
+    bob: Node, clock: MovedClock, session: aiohttp.ClientSession
+) -> None:
+    """SECURITY: else catching up again and again would have us read and send without end."""
+    bob.inbox.own = [attest(BATCH, BOB)] * 2_048
+    page = len(encode_attestations(bob.inbox.own))
+
+    def question(asker: SigningKey) -> bytes:
+        now = int(clock.now() * 1000)
+        return message(asker, BOB.key, MessageKind.FETCH_ATTESTATIONS, encode_cursor(""), sent_at_milliseconds=now)
+
+    codes = [(await _post(session, bob, question(ALICE)))[1] for _ in range(40)]
+    answered = codes.count("")
+    assert codes == [""] * answered + ["rate_limited"] * (40 - answered)
+    # The last answer may be longer than what was left.
+    assert (answered - 1) * page < BYTES_BURST
+    assert await _post(session, bob, question(CAROL)) == (200, "")
+    assert await _post(session, bob, message(ALICE, BOB.key, PUSH, ONE)) == (200, "")
+    # An honest peer goes on a little later.
+    clock.move(1 + page / BYTES_PER_SECOND)
+    assert await _post(session, bob, question(ALICE)) == (200, "")
 
 
 async def test_security_one_peer_has_few_places_at_a_time(bob: Node, session: aiohttp.ClientSession) -> None:
