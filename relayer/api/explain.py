@@ -37,6 +37,7 @@ _KINDS: Final = {
 _HOLDS: Final = {
     "fee_below_cost": "its fee does not cover what the transaction would cost now",
     "wallet_balance_too_low": "this node's paying account cannot bear the transaction; its operator must fund it",
+    "PredecessorOpen": "it is ordered after a request that has neither been executed nor expired yet",
 }
 
 _REJECTIONS: Final = {

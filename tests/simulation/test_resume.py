@@ -19,7 +19,7 @@ from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
 from tests.simulation.gateway import Apply, Cancel, Reclaim
 from tests.simulation.views import ChainView
-from tests.simulation.world import Node, World
+from tests.simulation.world import POOR_FEE, Node, World
 from tests.unit.stages.steps import mine, step
 
 DEEP = 6
@@ -174,6 +174,26 @@ async def test_a_callback_that_was_undone_is_delivered_again_by_its_own_transact
     await world.calm()
     assert statuses(world, identifier) == {Status.DELIVERED}
     assert sum(len(node.store._transactions) for node in world.nodes) <= sent + 1
+    assert_no_contradiction(world)
+
+
+async def test_a_cancel_that_was_undone_is_forgotten_and_the_request_is_delivered() -> None:
+    world = new_world()
+    identifier = world.ask(world.a, world.b, fee=POOR_FEE)
+    await rounds(world, 8)
+    world.transact(world.a, Cancel(identifier))
+    await rounds(world, 8)
+    left = {node.store._requests[identifier].returned_fee for node in world.nodes}
+    assert left == {0}
+    place = world.a.requests()[identifier].location.block.number
+    await break_and_halt(world, world.a, world.a.tip.ref.number - place, is_forgetful=True)
+    for node in world.nodes:
+        resumption = await resume(world, node, world.a)
+        assert [request.request_id for request in resumption.reopened] == [identifier]
+        assert node.store._requests[identifier].returned_fee is None
+    world.raise_all_fees()
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
     assert_no_contradiction(world)
 
 
