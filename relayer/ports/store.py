@@ -352,7 +352,7 @@ class Store(Protocol):
         ...
 
     async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
-        """CALLs to this chain, CERTIFIED, EXECUTION_HELD or DISPATCHED, whose expiry is < clock (s); oldest first."""
+        """CALLs to this chain, CERTIFIED or EXECUTION_HELD, whose expiry is < clock (s); oldest first."""
         ...
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:

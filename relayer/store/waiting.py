@@ -11,10 +11,13 @@ from typing import Final
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 
-EXPIRABLE: Final = (Status.CERTIFIED, Status.EXECUTION_HELD, Status.DISPATCHED)
-"""A CALL that may be executed by a certificate, and has no receipt: past its expiry it is to be let expire."""
+EXPIRABLE: Final = (Status.CERTIFIED, Status.EXECUTION_HELD)
+"""A CALL that may be executed by a certificate, and is not under way: past its expiry it is to be let expire.
 
-AWAITING_EXECUTE: Final = (*EXPIRABLE, Status.FINAL, Status.LANDED)
+DISPATCHED is not among them: its transaction concludes it as expired, and many would fill a claim and keep others out.
+"""
+
+AWAITING_EXECUTE: Final = (*EXPIRABLE, Status.DISPATCHED, Status.FINAL, Status.LANDED)
 """A CALL whose Execute statement may still be needed. LANDED is among them: its receipt can be undone by a reorg."""
 
 AWAITING_OUTCOME: Final = (Status.CONCLUDED, Status.ATTESTED, Status.CALLBACK_HELD, Status.SUBMITTED)

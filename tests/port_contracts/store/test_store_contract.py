@@ -367,10 +367,8 @@ async def test_expired_calls_that_wait_for_execution_come_oldest_expiry_first(st
 
     late = waiting(1, 90, Status.CERTIFIED)
     later = waiting(2, 80, Status.EXECUTION_HELD)
-    latest = waiting(3, 80, Status.DISPATCHED)
-    others = [
-        waiting(10 + n, 50, status) for n, status in enumerate(set(Status) - {late.status, later.status, latest.status})
-    ]
+    latest = waiting(3, 80, Status.CERTIFIED)
+    others = [waiting(10 + n, 50, status) for n, status in enumerate(set(Status) - {late.status, later.status})]
     in_time = waiting(4, 100, Status.CERTIFIED)
     never = waiting(5, BIGGEST_UINT64, Status.CERTIFIED)
     query = replace(track(make_query(6)), status=Status.CERTIFIED)
