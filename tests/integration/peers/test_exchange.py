@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -149,6 +150,25 @@ async def test_one_peer_that_is_down_delays_no_other(bob: Node, clock: MovedCloc
         await until(lambda: peers.is_up(BOB.key))
         assert not peers.is_up(CAROL.key)
         assert list(peers.keys) == [CAROL.key, BOB.key]
+
+
+async def test_security_a_peer_that_takes_connections_and_says_nothing_delays_no_other(
+    bob: Node, clock: MovedClock
+) -> None:
+    """SECURITY: half-open connections are what a broken peer, or somebody on the line, can always give us."""
+
+    async def listen(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    async with server:
+        mute = PeerAddress(CAROL.key, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with reaching(ALICE, clock, mute, bob.address) as peers:
+            await peers.push([attest(BATCHES[0], ALICE)])
+            await until(lambda: len(bob.inbox.received) == 1)
+            await until(lambda: peers.is_up(BOB.key))
+            assert not peers.is_up(CAROL.key)
 
 
 async def test_whoever_is_no_peer_is_not_up(clock: MovedClock) -> None:

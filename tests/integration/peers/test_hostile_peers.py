@@ -122,6 +122,20 @@ async def test_security_a_message_works_once(bob: Node, session: aiohttp.ClientS
     assert bob.inbox.calls == 1
 
 
+async def test_security_recorded_messages_that_are_repeated_cost_no_share_and_no_memory(
+    bob: Node, session: aiohttp.ClientSession
+) -> None:
+    """SECURITY: whoever records a peer could else silence it, or fill us, by repeating what it said."""
+    recorded = message(ALICE, BOB.key, PUSH, ONE)
+    old = message(ALICE, BOB.key, PUSH, ONE, sent_at_milliseconds=MILLISECONDS - 86_400_000)
+    assert await _post(session, bob, recorded) == (200, "")
+    for _ in range(int(MESSAGES_BURST)):
+        assert await _post(session, bob, recorded) == (409, "replayed")
+        assert await _post(session, bob, old) == (401, "clock_skew")
+    assert bob.inbox.calls == len(bob.doorkeeper._guests[ALICE.key].window) == 1
+    assert await _post(session, bob, message(ALICE, BOB.key, PUSH, ONE)) == (200, "")
+
+
 async def test_security_a_stranger_is_refused_before_any_cryptography(
     bob: Node, session: aiohttp.ClientSession
 ) -> None:
