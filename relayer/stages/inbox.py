@@ -39,8 +39,11 @@ class Inbox:
         """The same; returns those that may be stored later, when their batch or their epoch is known here."""
         desk = self._desk
         verified: list[Attestation] = []
-        pending: list[Attestation] = []
+        stored, waiting = await self._held(sender, attestations)
+        pending = [attestation for attestation in attestations if attestation in waiting]
         for attestation in attestations:
+            if attestation in stored or attestation in waiting:
+                continue
             refusal = self._refusal(sender, attestation)
             if not refusal:
                 verified.append(attestation)
@@ -61,6 +64,19 @@ class Inbox:
                 self._keep_early(sender, attestation)
         desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
         return pending + early
+
+    async def _held(
+        self, sender: bytes, attestations: Sequence[Attestation]
+    ) -> tuple[frozenset[Attestation], frozenset[Attestation]]:
+        """Those of the sender that are stored, and those that are early: verified before, to the last bit.
+
+        A peer's page is read again for as long as one of its batches is not born here.
+        """
+        own = [attestation for attestation in attestations if attestation.signer == sender]
+        kept = self._early.get(sender, OrderedDict())
+        early = {a for a in own if (held := kept.get(_place(a))) is not None and held[1] == a}
+        known = await self._desk.store.load_attestations([attestation.root for attestation in own])
+        return frozenset(a for a in own if a in known.get(a.root, ())), frozenset(early)
 
     async def settle_early(self) -> None:
         """Take in early attestations whose batch has been born since."""

@@ -170,3 +170,31 @@ async def test_the_statements_of_own_batches_are_served_and_no_others() -> None:
     node, batch = await born(world)
     assert await node.running.inbox.load_statements(batch.root) == batch.statements
     assert await node.running.inbox.load_statements(bytes(32)) is None
+
+
+async def test_a_page_that_is_read_again_is_not_verified_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = new_world()
+    node, batch = await born(world)
+    page = [attest(batch, PEER), *(invented(world, number) for number in range(3))]
+    pending = await node.running.inbox.take_in(PEER.key, page)
+    assert pending == page[1:]
+    monkeypatch.setattr("relayer.stages.inbox.verify_attestation", _refuse)
+    assert await node.running.inbox.take_in(PEER.key, page) == pending
+    assert rejected(node) == {}
+
+
+async def test_security_what_was_held_vouches_for_nothing_else() -> None:
+    """SECURITY: only what was verified to the last bit is not verified again, and nobody speaks for another signer."""
+    world = new_world()
+    node, batch = await born(world)
+    held = [attest(batch, PEER), invented(world, 0)]
+    await node.running.inbox.take_in(PEER.key, held)
+    forged = attest(batch, OBSERVER_KEY).signature
+    for attestation in held:
+        assert await node.running.inbox.take_in(PEER.key, [replace(attestation, signature=forged)]) == []
+    assert await node.running.inbox.take_in(SIGNING_KEYS[2].key, held) == []
+    assert rejected(node) == {"ForgedSignature": 2, "WrongSigner": 2}
+
+
+def _refuse(*_: object) -> None:
+    raise AssertionError("verified again")
