@@ -12,10 +12,12 @@ from relayer.domain.observations import CallbackDelivered
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 from relayer.stages.settings import StageSettings
+from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, make_signer_set
 from tests.simulation.gateway import FAILING_HANDLER, FIRST_ORDERED, Apply, Cancel, Reclaim, Replay
 from tests.simulation.views import GAS_PER_REQUEST
 from tests.simulation.world import BLOCK_SECONDS, GRACE_SECONDS, POOR_FEE, RICH_FEE, Node, World
+from tests.unit.stages.steps import mine, step
 
 
 def new_world() -> World:
@@ -281,7 +283,11 @@ async def test_a_cancelled_call_whose_delivery_no_longer_pays_is_held_until_its_
     identifier = world.ask(world.a, world.b, fee=GAS_PER_REQUEST * 3 // 2)
     while identifier not in world.b.receipts():
         await world.round()
+    # All see the cancel before the receipt is final: else one may have sent the delivery already.
     world.transact(world.a, Cancel(identifier))
+    mine(world, world.a, 5)
+    for node in world.nodes:
+        await step(world, node, WatchStage, world.a)
     await rounds(world, 30)
     assert statuses(world, identifier) == {Status.CALLBACK_HELD}
     world.transact(world.a, Reclaim(identifier))
