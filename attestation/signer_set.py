@@ -2,6 +2,7 @@
 
 import struct
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -22,7 +23,7 @@ from attestation.errors import (
 )
 from attestation.keccak import keccak256
 from attestation.schemes import Scheme, scheme_of
-from attestation.words import UINT8_BITS, UINT64_BITS, require_uint, require_word
+from attestation.words import UINT8_BITS, UINT64_BITS, WORD_LENGTH, require_uint, require_word
 
 SIGNER_TYPE: Final = "Signer(bytes key,uint64 weight,bytes32 operator)"
 SIGNER_SET_TYPE: Final = (
@@ -32,8 +33,21 @@ SIGNER_SET_TYPE: Final = (
 MAXIMUM_SIGNER_COUNT: Final = 256
 """As many as the bits of a certificate's bitmap."""
 
+OPERATOR_LENGTH: Final = WORD_LENGTH
+
 _SIGNER_ENCODING: Final = struct.Struct(">32s32s24xQ32s")
 _SIGNER_SET_ENCODING: Final = struct.Struct(">32s31xB24xQ24xQ24xQ32s")
+
+
+def operator_id(name: str) -> bytes:
+    """The 32-byte id of an operator with a name of 1 to 32 bytes in UTF-8: zeros behind it, readable in an explorer.
+
+    Raises `MalformedSignerSet`.
+    """
+    encoded = name.encode("utf-8")
+    if not 0 < len(encoded) <= OPERATOR_LENGTH:
+        raise MalformedSignerSet("operator", f"has a name of 1 to {OPERATOR_LENGTH} bytes")
+    return encoded.ljust(OPERATOR_LENGTH, b"\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +102,10 @@ class SignerSet:
     def total_weight(self) -> int:
         """The weight of all. It may exceed a uint64."""
         return sum(signer.weight for signer in self.signers)
+
+    def weight_of(self, keys: Container[bytes]) -> int:
+        """The weight of the signers whose public keys are in `keys`. Raises `UnknownScheme`."""
+        return sum(signer.weight for key, signer in zip(self.keys, self.signers, strict=True) if key in keys)
 
     def index_of(self, key: bytes) -> int | None:
         """The index of the signer with this public key, or None. Raises `UnknownScheme`."""

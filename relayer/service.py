@@ -22,12 +22,12 @@ import structlog
 
 from attestation.address import parse_account
 from attestation.request import Mode
-from attestation.schemes import SECP256K1
 from relayer.api.app import create_app
 from relayer.api.server import ApiServer
 from relayer.config import Settings
 from relayer.domain.policy import SpendPolicy
 from relayer.domain.route import Route, RouteTable
+from relayer.domain.signers import signer_text
 from relayer.errors import ConfigError
 from relayer.keys.local_signer import LocalSigner
 from relayer.observability.metrics import Metrics
@@ -155,6 +155,11 @@ class Node:
         return self._desk.signer.key
 
     @property
+    def peer_key(self) -> bytes:
+        """The 20-byte address by which peers know its messages."""
+        return self._desk.signer.peer_key
+
+    @property
     def version(self) -> str:
         """The version of the package that runs."""
         return PACKAGE_VERSION
@@ -218,9 +223,9 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     told = [replace(chain, meter=ChainMeter(metrics, chain.caip2)) for chain in settings.load_chain_settings()]
     chains = await open_chains(told, stack)
     store, guard = await _open_databases(settings, stack)
-    signer = LocalSigner(SECP256K1.signing_key(settings.load_signer_secret().reveal()), guard)
+    signer = LocalSigner(settings.load_signing_key(), guard, settings.load_peer_key())
     network = network_id(settings.node.network)
-    addresses = [PeerAddress(bytes.fromhex(peer.signer[2:]), peer.url) for peer in settings.peers]
+    addresses = [PeerAddress(peer.signer_key, peer.message_key, peer.url) for peer in settings.peers]
     peers = await stack.enter_async_context(
         HttpPeers(signer=signer, network=network, peers=addresses, clock=clock, metrics=metrics, jitter=jitter.random)
     )
@@ -243,7 +248,8 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     )
     inbox = Inbox(desk)
     node = Node(desk, peers)
-    door = Doorkeeper(signer=signer, network=network, peer_keys=peers.keys, inbox=inbox, heads=node.heads, clock=clock)
+    signers = {address.peer_key: address.signer for address in addresses}
+    door = Doorkeeper(signer=signer, network=network, signers=signers, inbox=inbox, heads=node.heads, clock=clock)
     app = create_app(door=door, store=store, routes=desk.routes, status=node, metrics=metrics, clock=clock)
     server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
     try:
@@ -257,7 +263,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     stack.callback(duties.shutdown, wait=False)
     start_blocks = {chain.caip2: chain.start_block for chain in settings.chains}
     runner = Runner(desk, _stages(desk, inbox, settings.spend_policy(), start_blocks), jitter)
-    _log.info("node_starts", signer=f"0x{signer.key.hex()}", api_port=server.port, chains=list(chains))
+    _log.info("node_starts", signer=signer_text(signer.key), api_port=server.port, chains=list(chains))
     return asyncio.create_task(_run_together(runner, peers))
 
 
@@ -298,8 +304,7 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
 async def _has_signed(settings: Settings) -> bool:
     engine = open_engine(settings.store_url)
     try:
-        signer = SECP256K1.signing_key(settings.load_signer_secret().reveal())
-        return bool(await SqlStore(engine).load_own_attestations(signer.key, 0, 1))
+        return bool(await SqlStore(engine).load_own_attestations(settings.load_signing_key().key, 0, 1))
     finally:
         await engine.dispose()
 

@@ -13,11 +13,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from attestation.address import Chain, evm_account
+from attestation.certificate import Certificate
 from attestation.domain import batch_digest
 from attestation.keccak import keccak256
 from attestation.merkle import merkle_root
 from attestation.request import Mode, Request, RequestId, request_id, route_of
-from attestation.schemes import SECP256K1, SigningKey
+from attestation.schemes import BLS12381, SECP256K1, Scheme, SigningKey
 from attestation.signer_set import Signer, SignerSet
 from attestation.statement import Execute, Outcome, OutcomeKind, Statement
 from relayer.domain.batch import Batch, BatchKind
@@ -64,6 +65,9 @@ BLOCK_SECONDS: Final = 2
 
 SIGNING_KEYS: Final[tuple[SigningKey, ...]] = tuple(SECP256K1.signing_key(bytes([n]) * 32) for n in range(1, 5))
 """Four operators' throwaway keys, in the order of `make_signer_set`."""
+
+LONG_KEYS: Final[tuple[SigningKey, ...]] = tuple(BLS12381.signing_key(bytes([n]) * 32) for n in range(1, 5))
+"""The same of a scheme whose keys are longer, sign no messages, and are listed with a proof."""
 
 
 def word(*labels: object) -> bytes:
@@ -249,14 +253,19 @@ def outcome_batch(*outcomes: Outcome, first_height: int = 20, route: Route = CAL
 # Signers
 
 
-def make_signer_set(keys: Sequence[SigningKey] = SIGNING_KEYS, threshold: int = 3) -> SignerSet:
+def make_signer_set(
+    keys: Sequence[SigningKey] = SIGNING_KEYS, threshold: int = 3, scheme: Scheme = SECP256K1
+) -> SignerSet:
     """One signer of weight 1 a key, each its own operator; valid for a long time."""
     return SignerSet(
-        scheme=SECP256K1.number,
+        scheme=scheme.number,
         threshold=threshold,
         valid_until=int(NOW) + 10**8,
         grace_seconds=3_600,
-        signers=tuple(Signer(key.key, 1, word("operator", key.key.hex())) for key in keys),
+        signers=tuple(
+            Signer(key.listed_key(operator), 1, operator)
+            for key, operator in ((key, word("operator", key.key.hex())) for key in keys)
+        ),
     )
 
 
@@ -264,6 +273,11 @@ def make_epoch(gateway: bytes = SOURCE_GATEWAY, epoch: int = 1, signer_set: Sign
     """A signer set as applied by a gateway's verifier."""
     signer_set = signer_set or make_signer_set()
     return StoredEpoch(gateway, epoch, signer_set, signer_set.valid_until)
+
+
+def blank_certificate(epoch: int = 1) -> bytes:
+    """Of the form that three of four signers of scheme 1 give it, without their signatures."""
+    return Certificate(SECP256K1.number, epoch, bytes(4), bytes(4), 0b111, bytes(3 * 64)).to_bytes()
 
 
 def attest(batch: Batch, key: SigningKey = SIGNING_KEYS[0], epoch: int = 1) -> Attestation:

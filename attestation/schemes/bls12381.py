@@ -77,6 +77,7 @@ class Bls12381Scheme:
 
     number: ClassVar[int] = 2
     name: ClassVar[str] = "bls12-381"
+    public_key_length: ClassVar[int] = PUBLIC_KEY_LENGTH
     every_signature_costs: ClassVar[bool] = False
 
     def signing_key(self, secret: bytes) -> Bls12381SigningKey:

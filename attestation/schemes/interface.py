@@ -34,6 +34,9 @@ class Scheme(Protocol):
     name: ClassVar[str]
     """The scheme's name in configuration and text."""
 
+    public_key_length: ClassVar[int]
+    """Bytes of a public key."""
+
     every_signature_costs: ClassVar[bool]
     """Whether a verifier pays for each signature. If not, it pays for each that is missing."""
 

@@ -102,6 +102,7 @@ class Secp256k1Scheme:
 
     number: ClassVar[int] = 1
     name: ClassVar[str] = "ecdsa-secp256k1"
+    public_key_length: ClassVar[int] = KEY_LENGTH
     every_signature_costs: ClassVar[bool] = True
 
     def signing_key(self, secret: bytes) -> Secp256k1SigningKey:

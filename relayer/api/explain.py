@@ -15,6 +15,7 @@ from attestation.errors import MalformedAddress
 from attestation.request import format_request_id
 from attestation.statement import Outcome, OutcomeKind
 from relayer.domain.route import Route
+from relayer.domain.signers import signer_text
 from relayer.domain.status import ENDS, Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.ports.node_status import ChainStatus
@@ -230,8 +231,8 @@ def _quorum(facts: Facts) -> str:
         return "This node has not signed its batch yet, or does not know the verifying gateway's signers."
     signer_set, epoch = facts.epoch.signer_set, facts.epoch.epoch
     signed = {attestation.signer for attestation in facts.attestations if attestation.epoch == epoch}
-    weight = sum(signer.weight for signer in signer_set.signers if signer.key in signed)
-    missing = [f"0x{signer.key.hex()}" for signer in signer_set.signers if signer.key not in signed]
+    weight = signer_set.weight_of(signed)
+    missing = [signer_text(key) for key in signer_set.keys if key not in signed]
     text = f"Signers with weight {weight} of the {signer_set.threshold} needed have signed for epoch {epoch}."
     if not missing:
         return text

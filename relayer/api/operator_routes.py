@@ -179,6 +179,7 @@ class OperatorRoutes:
             {
                 "node": {
                     "key": views.hex_text(status.key),
+                    "peer_key": views.hex_text(status.peer_key),
                     "version": status.version,
                     "started_at": status.started_at,
                     "uptime_seconds": round(now - status.started_at, 3),

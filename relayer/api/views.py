@@ -182,12 +182,12 @@ def batch_view(
         ),
         "epoch": None if epoch is None else epoch.epoch,
         "threshold": None if epoch is None else epoch.signer_set.threshold,
-        "weight": None if epoch is None else sum(s.weight for s in epoch.signer_set.signers if s.key in signed),
+        "weight": None if epoch is None else epoch.signer_set.weight_of(signed),
         "signers": []
         if epoch is None
         else [
-            {"key": hex_text(signer.key), "weight": signer.weight, "has_signed": signer.key in signed}
-            for signer in epoch.signer_set.signers
+            {"key": hex_text(key), "weight": signer.weight, "has_signed": key in signed}
+            for key, signer in zip(epoch.signer_set.keys, epoch.signer_set.signers, strict=True)
         ],
         "certificate": None
         if certificate is None
@@ -270,8 +270,8 @@ def epoch_view(epoch: StoredEpoch) -> Json:
         "threshold": epoch.signer_set.threshold,
         "total_weight": epoch.signer_set.total_weight,
         "signers": [
-            {"key": hex_text(signer.key), "weight": signer.weight, "operator": hex_text(signer.operator)}
-            for signer in epoch.signer_set.signers
+            {"key": hex_text(key), "weight": signer.weight, "operator": hex_text(signer.operator)}
+            for key, signer in zip(epoch.signer_set.keys, epoch.signer_set.signers, strict=True)
         ],
     }
 
@@ -286,7 +286,6 @@ def signers_view(
     gateway = {"chain": chain.caip2, "gateway": account_text(chain.gateway)}
     if newest is None:
         return {**gateway, "current": None, "next": None, "rivals": []}
-    weights = {signer.key: signer.weight for signer in newest.signer_set.signers}
     return {
         **gateway,
         "current": {**_set_view(NumberedSet(newest.epoch, newest.signer_set)), "valid_until": newest.valid_until},
@@ -295,9 +294,9 @@ def signers_view(
         else {
             **_set_view(accepted.numbered),
             "accepted_at": accepted.at,
-            "weight": sum(weights.get(key, 0) for key in signed),
+            "weight": newest.signer_set.weight_of(signed),
             "threshold": newest.signer_set.threshold,
-            "signers": [{"key": hex_text(key), "has_signed": key in signed} for key in weights],
+            "signers": [{"key": hex_text(key), "has_signed": key in signed} for key in newest.signer_set.keys],
         },
         "rivals": [
             {"signer": hex_text(signer), "epoch": rotate.new_epoch, "hash": hex_text(rotate.signer_set_hash)}
@@ -319,6 +318,7 @@ def peer_view(peer: PeerStatus) -> Json:
     """One peer as this node sees it."""
     return {
         "key": hex_text(peer.key),
+        "peer_key": hex_text(peer.peer_key),
         "url": peer.url,
         "is_up": peer.is_up,
         "last_answer_at": peer.last_answer_at or None,

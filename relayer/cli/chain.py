@@ -20,7 +20,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attestation.address import parse_account_text
 from attestation.request import format_request_id
-from attestation.schemes import SECP256K1
 from relayer.api.views import halt_view
 from relayer.cli.output import ConfigOption, JsonOption, examples, print_json, print_lines, print_note, print_table
 from relayer.config import Settings, load_config
@@ -91,7 +90,7 @@ async def _resume(settings: Settings, name: str, *, is_asked: bool, is_dry: bool
     if section is None:
         raise ConfigError([f"{name} is no chain of this configuration; they are {', '.join(_names(settings))}"])
     told = [chain for chain in settings.load_chain_settings() if chain.caip2 == section.caip2]
-    signer = SECP256K1.signing_key(settings.load_signer_secret().reveal()).key
+    signer = settings.load_signing_key().key
     async with AsyncExitStack() as stack:
         store = await _open_store(settings, stack)
         chain = (await open_chains(told, stack))[section.caip2].source

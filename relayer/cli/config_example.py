@@ -33,6 +33,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "node.network": "example",
     "node.data_dir": "data",
     "signer.key_file": "signer.json",
+    "signer.peer_key_file": "peer.json",
     "signer.password_file": "password",
     "chains.name": "alpha",
     "chains.caip2": "eip155:31337",
@@ -48,6 +49,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "peers.name": "relayer-2",
     "peers.url": "https://relayer-2.example",
     "peers.signer": "0x00000000000000000000000000000000000000b2",
+    "peers.peer_key": "0x00000000000000000000000000000000000000b4",
     "database_url": "sqlite:////var/lib/xvm/relayer.sqlite3",
     "guard_database_url": "sqlite:////var/lib/xvm/guard.sqlite3",
 }

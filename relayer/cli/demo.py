@@ -12,8 +12,10 @@ from contextlib import ExitStack
 import typer
 from rich.console import Console
 
+from attestation.schemes import DEFAULT_SCHEME
 from relayer.cli.devnet import DEFAULT_STATE, StateOption, ended_by_signals, start_detached
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, typed
+from relayer.cli.scheme import SchemeOption
 from relayer.devnet.demo.demo import Place, run_demo
 from relayer.devnet.network import Devnet
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
@@ -32,6 +34,7 @@ def demo(
     relayers: int = typer.Option(4, "--relayers", metavar="N", help="How many relayers."),
     threshold: int = typer.Option(3, "--threshold", metavar="K", help="How many of them make a quorum."),
     block_time: float = typer.Option(1.0, "--block-time", metavar="S", help="Seconds between blocks."),
+    scheme: SchemeOption = DEFAULT_SCHEME.name,
     state: StateOption = DEFAULT_STATE,
     keep: bool = typer.Option(False, "--keep", help="Leave the devnet running afterwards, and say where to look."),
     as_json: JsonOption = False,
@@ -42,7 +45,7 @@ def demo(
     other chain, an ordered pair, a callback that fails and is replayed, and one that is cancelled. Exit code 0 only if
     every one ended as expected, by the chains' own events.
     """
-    spec = DevnetSpec(relayers, threshold, block_time)
+    spec = DevnetSpec(relayers, threshold, block_time, scheme=scheme)
     folder = DevnetFolder(state.resolve())
     is_wide = sys.stdout.isatty() and not as_json
     console = Console(stderr=as_json, width=None if is_wide else _WIDTH_OFF_TERMINAL, highlight=False)

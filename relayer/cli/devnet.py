@@ -19,9 +19,11 @@ from typing import Annotated, Any, Final, NoReturn, TextIO
 
 import typer
 
+from attestation.schemes import DEFAULT_SCHEME
 from relayer.cli.devnet_file import Devnet as DevnetFile
 from relayer.cli.devnet_file import load_devnet
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table, typed
+from relayer.cli.scheme import SchemeOption
 from relayer.devnet.network import (
     Devnet,
     DevnetFailed,
@@ -47,6 +49,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="A network on
         "xvm devnet up",
         "xvm devnet up --detach --relayers 7 --threshold 5 --block-time 0.5",
         "xvm devnet up --state /tmp/second --finality-depth 4",
+        "xvm devnet up --scheme bls12-381",
     )
 )
 def up(
@@ -57,6 +60,7 @@ def up(
     rpc_endpoints: int = typer.Option(
         1, "--rpc-endpoints", metavar="N", help="RPC endpoints of each chain in a relayer's configuration."
     ),
+    scheme: SchemeOption = DEFAULT_SCHEME.name,
     state: StateOption = DEFAULT_STATE,
     detach: bool = typer.Option(False, "--detach", help="Return when it is ready; it runs until `xvm devnet down`."),
     as_json: JsonOption = False,
@@ -66,7 +70,7 @@ def up(
     When all relayers are ready, DIR/devnet.json says all that an outside program needs: endpoints, contracts, accounts
     with money, relayers.
     """
-    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, rpc_endpoints)
+    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, rpc_endpoints, scheme)
     folder = DevnetFolder(state.resolve())
     if detach:
         description = start_detached(spec, folder, print_note)
@@ -150,7 +154,7 @@ def start_detached(spec: DevnetSpec, folder: DevnetFolder, report: Callable[[str
         *("devnet", "up", "--state", str(folder.root)),
         *("--relayers", str(spec.relayers), "--threshold", str(spec.threshold)),
         *("--block-time", f"{spec.block_time_seconds:g}", "--finality-depth", str(spec.finality_depth)),
-        *("--rpc-endpoints", str(spec.rpc_endpoints)),
+        *("--rpc-endpoints", str(spec.rpc_endpoints), "--scheme", spec.scheme),
     ]
     with log.open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603 - our own command line

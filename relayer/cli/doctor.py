@@ -14,12 +14,19 @@ from pathlib import Path
 import typer
 
 from relayer.cli.checks.chains import Node, examine_chain
-from relayer.cli.checks.disk import examine_data_dir, examine_databases, examine_signer_key, examine_wallet_keys
+from relayer.cli.checks.disk import (
+    examine_data_dir,
+    examine_databases,
+    examine_peer_key,
+    examine_signer_key,
+    examine_wallet_keys,
+)
 from relayer.cli.checks.finding import Finding, State, fault
-from relayer.cli.checks.peers import examine_peers
+from relayer.cli.checks.peers import ClosedGuard, examine_peers
 from relayer.cli.output import ConfigOption, JsonOption, examples, print_json, print_lines, print_table
 from relayer.config import Settings, load_config
 from relayer.errors import ConfigError
+from relayer.keys.local_signer import LocalSigner
 from relayer.observability.logging import configure_logging
 from relayer.service import registered_vms
 
@@ -53,17 +60,21 @@ def _examine(config: Path) -> Sequence[Finding]:
 
 async def _examine_all(settings: Settings) -> list[Finding]:
     key, signer_finding = examine_signer_key(settings)
+    peer_key, peer_key_findings = examine_peer_key(settings)
     chain_settings, wallet_findings = examine_wallet_keys(settings)
-    findings = [signer_finding, *wallet_findings, examine_data_dir(settings), *await examine_databases(settings, key)]
+    findings = [signer_finding, *peer_key_findings, *wallet_findings, examine_data_dir(settings)]
+    findings += await examine_databases(settings, key)
     if key is None:
         return findings
-    node = Node(key.key, [bytes.fromhex(peer.signer[2:]) for peer in settings.peers])
+    node = Node(key.key, [peer.signer_key for peer in settings.peers])
     vms = registered_vms()
     decimals = {chain.caip2: chain.native_decimals for chain in settings.chains}
     for chain in chain_settings:
         vm = vms.get(chain.caip2.partition(":")[0])
         findings += await examine_chain(chain, vm, node, decimals[chain.caip2])
-    return [*findings, *await examine_peers(settings, key)]
+    if any(finding.state is State.FAULT for finding in peer_key_findings):
+        return findings
+    return [*findings, *await examine_peers(settings, LocalSigner(key, ClosedGuard(), peer_key))]
 
 
 def _print(findings: Sequence[Finding]) -> None:

@@ -1,4 +1,4 @@
-"""`xvm keys`: key files of signers and of paying accounts.
+"""`xvm keys`: key files of signers, of what speaks to peers, and of paying accounts.
 
 Its job: make a key file and tell the public key of one. SECURITY: a secret goes from the generator into the file and
 nowhere else: no command prints one, takes one as an argument, or overwrites one.
@@ -14,12 +14,14 @@ from typing import Annotated, Final
 import typer
 
 from attestation.address import checksum_address
-from attestation.errors import AttestationError
-from attestation.schemes import SECP256K1
-from attestation.schemes.secp256k1 import ORDER, SECRET_LENGTH
+from attestation.errors import MalformedSecret, MalformedSignerSet
+from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME, Scheme, SigningKey, draw_secret
+from attestation.signer_set import operator_id
 from relayer.cli.output import JsonOption, examples, print_json, print_lines
+from relayer.cli.scheme import SchemeOption
 from relayer.errors import ConfigError
 from relayer.keys.keystore import Secret, load_password, load_secret, save_bare_secret, save_keystore
+from relayer.peers.wire import PEER_SCHEME
 
 PASSWORD_VARIABLE: Final = "XVM_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 
@@ -32,38 +34,92 @@ PasswordFileOption = Annotated[
         help=f"File with the password, mode 0600. Without it: {PASSWORD_VARIABLE}, else a prompt.",
     ),
 ]
+BareOption = Annotated[bool, typer.Option("--bare", help="Write bare hex instead of an encrypted keystore; for tests.")]
+OperatorOption = Annotated[
+    str | None,
+    typer.Option("--operator", metavar="TEXT", help="Name of the operator: tells what a signer set lists for it."),
+]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Make key files and show the public keys in them.")
 
 
 @app.command(
     epilog=examples(
-        "xvm keys new signer.json", "xvm keys new wallet.json --password-file password", "xvm keys new test.key --bare"
+        "xvm keys new signer.json",
+        "xvm keys new wallet.json --password-file password",
+        "xvm keys new signer.json --scheme bls12-381 --operator alice",
+        "xvm keys new test.key --bare",
     )
 )
 def new(
     file: KeyFileArgument,
     password_file: PasswordFileOption = None,
-    bare: bool = typer.Option(False, "--bare", help="Write bare hex instead of an encrypted keystore; for tests."),
+    bare: BareOption = False,
+    scheme: SchemeOption = DEFAULT_SCHEME.name,
+    operator: OperatorOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a new key file; print its public key.
 
     The file is a version 3 keystore, readable by its owner only. An existing file is never overwritten.
     """
-    secret = Secret((secrets.randbelow(ORDER - 1) + 1).to_bytes(SECRET_LENGTH, "big"))
-    if bare:
-        save_bare_secret(file, secret)
-    else:
-        password = load_password(PASSWORD_VARIABLE, password_file)
-        save_keystore(file, secret, _ask_password(is_new=True) if password is None else password)
-    _show(file, secret, as_json=as_json)
+    secret = Secret(draw_secret(SCHEMES_BY_NAME[scheme], secrets.token_bytes))
+    told = _Told(file, SCHEMES_BY_NAME[scheme], operator)
+    _save(file, secret, password_file, is_bare=bare)
+    told.show(secret, as_json=as_json)
 
 
-@app.command(epilog=examples("xvm keys show signer.json", "xvm keys show signer.json --json"))
-def show(file: KeyFileArgument, password_file: PasswordFileOption = None, as_json: JsonOption = False) -> None:
-    """Print the public key of a key file, as signer sets and the peers' sections of configurations name it."""
-    _show(file, load_key_file(file, password_file), as_json=as_json)
+@app.command(
+    "import",
+    epilog=examples(
+        "xvm keys import signer.json --from exported.key",
+        "xvm keys import signer.json --from exported.key --scheme bls12-381 --operator alice",
+    ),
+)
+def import_(
+    file: KeyFileArgument,
+    source: Annotated[
+        Path,
+        typer.Option("--from", metavar="FILE", help="64 hex digits, or a version 3 keystore of the same password."),
+    ],
+    password_file: PasswordFileOption = None,
+    bare: BareOption = False,
+    scheme: SchemeOption = DEFAULT_SCHEME.name,
+    operator: OperatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key file of a secret that another program wrote into a file; print its public key.
+
+    The source is left alone: delete it if it is bare. An existing file is never overwritten.
+    """
+    secret = load_key_file(source, password_file)
+    told = _Told(source, SCHEMES_BY_NAME[scheme], operator)
+    told.require(secret)
+    _save(file, secret, password_file, is_bare=bare)
+    told.show(secret, as_json=as_json)
+
+
+@app.command(
+    epilog=examples(
+        "xvm keys show signer.json",
+        "xvm keys show signer.json --scheme bls12-381 --operator alice",
+        "xvm keys show signer.json --json",
+    )
+)
+def show(
+    file: KeyFileArgument,
+    password_file: PasswordFileOption = None,
+    scheme: SchemeOption = DEFAULT_SCHEME.name,
+    operator: OperatorOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the public key of a key file, as the peers' sections of configurations name it.
+
+    With --operator also what a signer set lists: the key and, where the scheme asks for it, the proof that this
+    operator holds its secret.
+    """
+    told = _Told(file, SCHEMES_BY_NAME[scheme], operator)
+    told.show(load_key_file(file, password_file), as_json=as_json)
 
 
 def load_key_file(file: Path, password_file: Path | None) -> Secret:
@@ -83,15 +139,47 @@ def _is_encrypted(file: Path) -> bool:
         return False
 
 
-def _show(file: Path, secret: Secret, *, as_json: bool) -> None:
-    try:
-        key = SECP256K1.signing_key(secret.reveal()).key
-    except AttestationError as error:
-        raise ConfigError([f"{file}: {error}"]) from None
-    if as_json:
-        print_json({"file": str(file), "signer": f"0x{key.hex()}", "account": checksum_address(key)})
-    else:
-        print_lines(f"signer key   0x{key.hex()}", f"account      {checksum_address(key)} (on eip155 and qvm chains)")
+def _save(file: Path, secret: Secret, password_file: Path | None, *, is_bare: bool) -> None:
+    if is_bare:
+        save_bare_secret(file, secret)
+        return
+    password = load_password(PASSWORD_VARIABLE, password_file)
+    save_keystore(file, secret, _ask_password(is_new=True) if password is None else password)
+
+
+class _Told:
+    """What is told of the key in `file`: the public key, its account where it is one, and what a set would list."""
+
+    def __init__(self, file: Path, scheme: Scheme, operator: str | None) -> None:
+        self._file = file
+        self._scheme = scheme
+        try:
+            self._operator = None if operator is None else operator_id(operator)
+        except MalformedSignerSet as error:
+            raise typer.BadParameter(str(error), param_hint="--operator") from None
+
+    def require(self, secret: Secret) -> SigningKey:
+        """The key of the secret. Raises `ConfigError` if the scheme takes no such secret."""
+        try:
+            return self._scheme.signing_key(secret.reveal())
+        except MalformedSecret as error:
+            raise ConfigError([f"{self._file}: {error}"]) from None
+
+    def show(self, secret: Secret, *, as_json: bool) -> None:
+        """Print it. Raises as `require`."""
+        key = self.require(secret)
+        # An account of EVM chains is what the key of a signed message to peers is, too.
+        account = checksum_address(key.key) if self._scheme is PEER_SCHEME else None
+        listed = None if self._operator is None else f"0x{key.listed_key(self._operator).hex()}"
+        if as_json:
+            document = {"file": str(self._file), "scheme": self._scheme.name, "signer": f"0x{key.key.hex()}"}
+            print_json({**document, "account": account, "listed_key": listed})
+            return
+        print_lines(f"signer key   0x{key.key.hex()}")
+        if account is not None:
+            print_lines(f"account      {account} (on eip155 and qvm chains)")
+        if listed is not None:
+            print_lines(f"listed key   {listed}")
 
 
 def _ask_password(*, is_new: bool) -> str:

@@ -5,6 +5,7 @@ Its job: turn the file into the values that the deployment takes, or name every 
 
 from __future__ import annotations
 
+import re
 import time
 import tomllib
 from dataclasses import dataclass
@@ -17,24 +18,25 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeIn
 
 from attestation.address import Namespace, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
-from attestation.schemes import SECP256K1
-from attestation.signer_set import Signer, SignerSet, verify_rules
+from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME
+from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
 from relayer.config.faults import place, told_errors
 from relayer.config.sections import FinalitySection
-from relayer.config.values import ChainText, SecretUrl
+from relayer.config.values import ChainText, SecretUrl, scheme_text
 from relayer.errors import ConfigError
 from relayer.vms.evm.deployment_plan import (
     ChainPlan,
     DeploymentPlan,
-    GasTerms,
     Grant,
     Operator,
     RouteTerms,
 )
+from relayer.vms.evm.verifiers import VERIFIERS
 
 _WEI_PER_GWEI: Final = 10**9
 _GIGA: Final = 10**9
-_OPERATOR_LENGTH: Final = 32
+_KEY: Final = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,512}")
+_ADDRESS_TEXT_LENGTH: Final = 42
 _ADDRESS_HELP: Final = "0x and 40 hex digits, with its checksum or in lower case"
 
 
@@ -48,8 +50,17 @@ def _address(text: str) -> str:
 
 
 def _name(text: str) -> str:
-    if not 0 < len(text.encode("utf-8")) <= _OPERATOR_LENGTH:
-        raise ValueError(f"a name has 1 to {_OPERATOR_LENGTH} bytes")
+    operator_id(text)
+    return text
+
+
+def _key(text: str) -> str:
+    """A key as signer sets list it; whether it is one of the set's scheme the rules of sets say."""
+    if len(text) == _ADDRESS_TEXT_LENGTH:
+        return _address(text)
+    if not _KEY.fullmatch(text):
+        # SECURITY: what was written is not repeated: it may be a secret in the wrong place.
+        raise ValueError("not a key; write 0x and the hex digits that `xvm keys show` prints")
     return text
 
 
@@ -71,7 +82,7 @@ class MemberSection(_Section):
     """`[[signers.members]]`: one signer and who runs it."""
 
     name: Annotated[str, AfterValidator(_name)]
-    key: Address
+    key: Annotated[str, AfterValidator(_key)]
     weight: PositiveInt = 1
     endpoint: str = Field(max_length=256)
     payout: Address
@@ -80,6 +91,7 @@ class MemberSection(_Section):
 class SignersSection(_Section):
     """`[signers]`: the first signer set."""
 
+    scheme: Annotated[str, AfterValidator(scheme_text)] = DEFAULT_SCHEME.name
     threshold: PositiveInt
     valid_until: datetime | PositiveInt
     grace_seconds: PositiveInt
@@ -195,11 +207,12 @@ def load_plan(path: Path) -> PlanFile:
 
 def _plan(document: PlanDocument) -> DeploymentPlan:
     signers = document.signers
-    members = [(member, _operator_name(member.name)) for member in signers.members]
+    scheme = SCHEMES_BY_NAME[signers.scheme]
+    members = [(member, operator_id(member.name)) for member in signers.members]
     return DeploymentPlan(
         chains=tuple(_chain_plan(chain) for chain in document.chains),
         signer_set=SignerSet(
-            scheme=SECP256K1.number,
+            scheme=scheme.number,
             threshold=signers.threshold,
             valid_until=signers.valid_until_seconds,
             grace_seconds=signers.grace_seconds,
@@ -207,7 +220,7 @@ def _plan(document: PlanDocument) -> DeploymentPlan:
         ),
         operators=tuple(Operator(name, member.endpoint, _bytes(member.payout)) for member, name in members),
         terms=RouteTerms(**document.terms.model_dump()),
-        gas=GasTerms(),
+        gas=VERIFIERS[scheme.number].terms,
     )
 
 
@@ -234,11 +247,6 @@ def _chain_plan(chain: ChainSection) -> ChainPlan:
 
 def _chain_id(chain: ChainSection) -> int:
     return parse_chain_text(chain.caip2).chain_id
-
-
-def _operator_name(text: str) -> bytes:
-    """The name in ASCII or UTF-8, filled up with zeros: readable in an explorer."""
-    return text.encode("utf-8").ljust(_OPERATOR_LENGTH, b"\0")
 
 
 def _bytes(address: str) -> bytes:

@@ -20,7 +20,7 @@ import typer
 from attestation.address import parse_account_text
 from attestation.errors import AttestationError
 from attestation.schemes import scheme_of
-from attestation.signer_set import Signer, verify_rules
+from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
 from attestation.signer_set_file import MAXIMUM_SIGNER_SET_LENGTH, NumberedSet, encode_signer_set, parse_signer_set
 from relayer.cli.output import (
     DEFAULT_DEVNET,
@@ -53,7 +53,6 @@ ChainOption = Annotated[
 ]
 
 _DAY_SECONDS: Final = 86_400
-_OPERATOR_LENGTH: Final = 32
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Show and rotate the signer set.")
 
@@ -112,7 +111,7 @@ def propose(
         present.epoch + 1,
         replace(
             present.signer_set,
-            signers=_changed(present.signer_set.signers, add or [], remove or []),
+            signers=_changed(present.signer_set, add or [], remove or []),
             threshold=present.signer_set.threshold if threshold is None else threshold,
             valid_until=int(time.time()) + valid_days * _DAY_SECONDS,
         ),
@@ -200,16 +199,20 @@ def _present(api: str | None, devnet: Path, chain: str | None) -> NumberedSet:
     return next(iter(sets.values()))
 
 
-def _changed(signers: Sequence[Signer], add: Sequence[str], remove: Sequence[str]) -> tuple[Signer, ...]:
-    """The signers with these changes; who comes takes the places of those who leave, then the end."""
-    leaving = [_parse_key("--remove", text) for text in remove]
-    strangers = [f"0x{key.hex()}" for key in leaving if key not in {signer.key for signer in signers}]
+def _changed(present: SignerSet, add: Sequence[str], remove: Sequence[str]) -> tuple[Signer, ...]:
+    """The signers with these changes; who comes takes the places of those who leave, then the end.
+
+    Who leaves is named by the public key, or by all that the set lists.
+    """
+    scheme = scheme_of(present.scheme)
+    leaving = [scheme.public_key(_parse_key("--remove", text)) for text in remove]
+    strangers = [f"0x{key.hex()}" for key in leaving if key not in present.keys]
     if strangers:
         raise ConfigError([f"--remove: {key} is no signer of the present set" for key in strangers])
     coming = [_parse_signer(text) for text in add]
     changed: list[Signer] = []
-    for signer in signers:
-        if signer.key not in leaving:
+    for key, signer in zip(present.keys, present.signers, strict=True):
+        if key not in leaving:
             changed.append(signer)
         elif coming:
             changed.append(coming.pop(0))
@@ -217,11 +220,14 @@ def _changed(signers: Sequence[Signer], add: Sequence[str], remove: Sequence[str
 
 
 def _parse_signer(text: str) -> Signer:
-    key, separator, operator = text.partition("=")
-    name = operator.encode("utf-8")
-    if not separator or not 0 < len(name) <= _OPERATOR_LENGTH:
-        raise typer.BadParameter(f"{text}: write KEY=OPERATOR, a name of at most 32 bytes", param_hint="--add")
-    return Signer(_parse_key("--add", key), 1, name.ljust(_OPERATOR_LENGTH, b"\0"))
+    key, _, operator = text.partition("=")
+    try:
+        name = operator_id(operator)
+    except AttestationError:
+        raise typer.BadParameter(
+            f"{text}: write KEY=OPERATOR, a name of at most 32 bytes", param_hint="--add"
+        ) from None
+    return Signer(_parse_key("--add", key), 1, name)
 
 
 def _parse_key(option: str, text: str) -> bytes:

@@ -11,9 +11,11 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from attestation.schemes import DEFAULT_SCHEME
 from relayer.config.faults import refuse
 from relayer.config.values import (
     MAX_BLOCK,
+    SCHEME_NAMES,
     ChainText,
     Folder,
     KeyFile,
@@ -23,10 +25,13 @@ from relayer.config.values import (
     SecretUrl,
     is_account,
     is_url,
+    peer_key_text,
+    scheme_text,
     signer_text,
     url_text,
 )
 from relayer.domain.finality import FinalityRule, FinalityTag
+from relayer.peers.wire import PEER_SCHEME
 
 DEFAULT_TRANSACTION_GAS_CAP: Final = 16_777_216
 """EIP-7825: no larger transaction is taken by chains that follow it."""
@@ -90,9 +95,17 @@ class NodeSection(Section):
 
 
 class SignerSection(Section):
-    """`[signer]`: the key that attests. The same password opens the chains' wallet keys."""
+    """`[signer]`: the key that attests. The same password opens the peer key and the chains' wallet keys."""
 
     key_file: KeyFile = Field(description="key file of this relayer's signer; `xvm keys new` makes one")
+    scheme: Annotated[str, AfterValidator(scheme_text)] = Field(
+        DEFAULT_SCHEME.name, description=f"signature scheme of the network's signers: {SCHEME_NAMES}"
+    )
+    peer_key_file: KeyFile | None = Field(
+        None,
+        description="key file of what signs messages to peers; the signer's own if not given, where it can "
+        f"({PEER_SCHEME.name})",
+    )
     password_file: PlainPath | None = Field(None, description="file with the password of the key files, mode 0600")
     password_env: str = Field(
         _PASSWORD_VARIABLE, description="environment variable with the password, read if there is no password_file"
@@ -189,7 +202,23 @@ class PeerSection(Section):
 
     name: str = Field(pattern=_NAME, description="short name of the peer")
     url: Annotated[str, AfterValidator(url_text)] = Field(description="base URL of its API")
-    signer: Annotated[str, AfterValidator(signer_text)] = Field(description="its signer key: 0x and 40 hex digits")
+    signer: Annotated[str, AfterValidator(signer_text)] = Field(
+        description="its signer key: 0x and hex digits; the public key alone, without its proof"
+    )
+    peer_key: Annotated[str, AfterValidator(peer_key_text)] | None = Field(
+        None,
+        description="what signs its messages: 0x and 40 hex digits; its signer key if not given, where that can",
+    )
+
+    @property
+    def signer_key(self) -> bytes:
+        """The signer's public key."""
+        return bytes.fromhex(self.signer[2:])
+
+    @property
+    def message_key(self) -> bytes:
+        """What its messages are signed with: the 20-byte peer key, or its signer key."""
+        return bytes.fromhex((self.peer_key or self.signer)[2:])
 
 
 class PolicySection(Section):

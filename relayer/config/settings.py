@@ -15,12 +15,15 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings.sources import InitSettingsSource
 
+from attestation.errors import MalformedSecret
+from attestation.schemes import SCHEMES_BY_NAME, Scheme, SigningKey
 from relayer.config.faults import refuse, tell
 from relayer.config.sections import ChainSection, NodeSection, PeerSection, PolicySection, Section, SignerSection
 from relayer.config.values import SecretUrl, is_in_the_clear
 from relayer.domain.policy import SpendPolicy
 from relayer.errors import ConfigError
 from relayer.keys.keystore import PasswordMissing, Secret, load_password, load_secret
+from relayer.peers.wire import PEER_SCHEME
 from relayer.ports.vm import ChainSettings
 
 MAX_CONFIG_BYTES: Final = 1 << 20
@@ -70,6 +73,7 @@ class Settings(BaseSettings):
     def _consistent(self) -> Self:
         chains, peers = dict(enumerate(self.chains)), dict(enumerate(self.peers))
         faults = list(_cross_faults(chains, peers, allow_insecure=self.node.allow_insecure))
+        faults += _key_faults(self.signer, peers)
         for key, url in (("database_url", self.database_url), ("guard_database_url", self.guard_database_url)):
             text = url.get_secret_value()
             if text and not text.startswith(("sqlite:///", "postgresql://")):
@@ -97,9 +101,19 @@ class Settings(BaseSettings):
         prices = {chain.caip2: Fraction(chain.native_price) / 10**chain.native_decimals for chain in self.chains}
         return SpendPolicy(self.policy.cost_limit_percent, prices)
 
-    def load_signer_secret(self) -> Secret:
+    @property
+    def scheme(self) -> Scheme:
+        """That of the network's signers."""
+        return SCHEMES_BY_NAME[self.signer.scheme]
+
+    def load_signing_key(self) -> SigningKey:
         """The signer's key. Raises `ConfigError`."""
-        return self._load_key("signer.key_file", self.signer.key_file)
+        return self._load_signing_key("signer.key_file", self.signer.key_file, self.scheme)
+
+    def load_peer_key(self) -> SigningKey | None:
+        """The key that signs messages to peers, None if the signer's own does. Raises `ConfigError`."""
+        path = self.signer.peer_key_file
+        return None if path is None else self._load_signing_key("signer.peer_key_file", path, PEER_SCHEME)
 
     def load_chain_settings(self) -> tuple[ChainSettings, ...]:
         """Each chain as its adapter is told, wallet keys included. Raises `ConfigError` with the faults of all."""
@@ -118,25 +132,37 @@ class Settings(BaseSettings):
     def require_loadable_keys(self) -> None:
         """Return if every key loads and none both signs and pays. Raises `ConfigError` with the faults of all."""
         faults: list[str] = []
-        signer: Secret | None = None
+        signing: dict[str, bytes] = {}
         chains: tuple[ChainSettings, ...] = ()
-        try:
-            signer = self.load_signer_secret()
-        except ConfigError as error:
-            faults += error.faults
+        for name, key, path, scheme in (
+            ("signer's", "signer.key_file", self.signer.key_file, self.scheme),
+            ("peer", "signer.peer_key_file", self.signer.peer_key_file, PEER_SCHEME),
+        ):
+            if path is None:
+                continue
+            try:
+                secret = self._load_key(key, path)
+                _signing_key(key, path, scheme, secret)
+                signing[name] = secret.reveal()
+            except ConfigError as error:
+                faults += error.faults
         try:
             chains = self.load_chain_settings()
         except ConfigError as error:
             faults += error.faults
-        # SECURITY: the wallet's key is used for each transaction, the signer's speaks for the network: whoever gets
-        # hold of the one must not have the other.
+        # SECURITY: the wallet's key is used for each transaction, the signer's speaks for the network, the peer key for
+        # this node: whoever gets hold of the one must not have the others.
         faults += [
-            f"chains[{index}].wallet_key_file: holds the signer's key; make another one: xvm keys new"
+            f"chains[{index}].wallet_key_file: holds the {name} key; make another one: xvm keys new"
             for index, chain in enumerate(chains)
-            if signer is not None and chain.wallet_key == signer.reveal()
+            for name, secret in signing.items()
+            if chain.wallet_key == secret
         ]
         if faults:
             raise ConfigError(list(dict.fromkeys(faults)))
+
+    def _load_signing_key(self, key: str, path: Path, scheme: Scheme) -> SigningKey:
+        return _signing_key(key, path, scheme, self._load_key(key, path))
 
     def _load_key(self, key: str, path: Path) -> Secret:
         """A key file; its faults name the configuration's key, and where its password is looked for."""
@@ -180,7 +206,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 _PATH_KEYS: Final = {
     "node": ("data_dir",),
-    "signer": ("key_file", "password_file"),
+    "signer": ("key_file", "peer_key_file", "password_file"),
     "chains": ("wallet_key_file",),
 }
 
@@ -202,6 +228,14 @@ def _anchored(document: Mapping[str, Any], folder: Path) -> dict[str, Any]:
         elif section is not None:
             anchored[name] = anchor(section, keys)
     return anchored
+
+
+def _signing_key(key: str, path: Path, scheme: Scheme, secret: Secret) -> SigningKey:
+    try:
+        return scheme.signing_key(secret.reveal())
+    except MalformedSecret as error:
+        fault = f"{key}: {path} holds no key of {scheme.name}: {error}; make another one: xvm keys new"
+        raise ConfigError([fault]) from None
 
 
 def _chain_settings(chain: ChainSection, wallet_key: Secret) -> ChainSettings:
@@ -233,6 +267,8 @@ def _cross_faults(
         ("peers[].name", [peer.name for peer in peers.values()]),
         ("peers[].url", [peer.url for peer in peers.values()]),
         ("peers[].signer", [peer.signer for peer in peers.values()]),
+        # SECURITY: a list of attestations is its sender's own; one sender with two signers could speak for either.
+        ("peers[].peer_key", [f"0x{key.hex()}" for key in {p.signer: p.message_key for p in peers.values()}.values()]),
     ):
         for value in sorted({value for value in values if values.count(value) > 1}):
             yield f"{where}: {value} is used twice; each must be another one"
@@ -250,12 +286,34 @@ def _cross_faults(
             yield f"peers[{index}].url: {advice}"
 
 
+def _key_faults(signer: SignerSection, peers: Mapping[int, PeerSection]) -> Iterable[str]:
+    """Keys that are not of the signers' scheme, and peer keys that are missing."""
+    scheme = SCHEMES_BY_NAME[signer.scheme]
+    has_own = scheme is not PEER_SCHEME
+    if has_own and signer.peer_key_file is None:
+        yield (
+            f"signer.peer_key_file: is missing; a key of {scheme.name} signs no messages to peers; "
+            "make a key for them: xvm keys new"
+        )
+    for index, peer in peers.items():
+        if len(peer.signer_key) != scheme.public_key_length:
+            yield (
+                f"peers[{index}].signer: has {len(peer.signer_key)} bytes, a key of {scheme.name} has "
+                f"{scheme.public_key_length}; correct it, or signer.scheme"
+            )
+        if has_own and peer.peer_key is None:
+            yield f"peers[{index}].peer_key: is missing; a key of {scheme.name} signs no messages; ask its operator"
+
+
 def _cross_faults_despite(document: Mapping[str, Any]) -> Iterable[str]:
     """The same, of those sections of a faulty file that are right in themselves."""
     node = document.get("node")
     allow_insecure = isinstance(node, dict) and node.get("allow_insecure") is True
     chains = _valid_sections(ChainSection, document.get("chains"))
-    return _cross_faults(chains, _valid_sections(PeerSection, document.get("peers")), allow_insecure=allow_insecure)
+    peers = _valid_sections(PeerSection, document.get("peers"))
+    signer = _valid_sections(SignerSection, [document.get("signer")]).get(0)
+    key_faults = () if signer is None else _key_faults(signer, peers)
+    return (*_cross_faults(chains, peers, allow_insecure=allow_insecure), *key_faults)
 
 
 def _valid_sections(model: type[_SectionT], items: object) -> dict[int, _SectionT]:

@@ -16,8 +16,14 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
+from attestation.schemes import SCHEMES, SCHEMES_BY_NAME
+from relayer.peers.wire import PEER_SCHEME
 
-_SIGNER_KEY_LENGTH: Final = 20
+SCHEME_NAMES: Final = " or ".join(SCHEMES_BY_NAME)
+"""Of signature schemes, for people."""
+
+_PEER_KEY_LENGTH: Final = PEER_SCHEME.public_key_length
+_SIGNER_KEY_LENGTHS: Final = frozenset(scheme.public_key_length for scheme in SCHEMES.values())
 
 
 def chain_text(text: str) -> str:
@@ -29,15 +35,34 @@ def chain_text(text: str) -> str:
 
 
 def signer_text(text: str) -> str:
-    """A signer key: 0x and 40 lower-case hex digits."""
-    digits = text.removeprefix("0x")
-    try:
-        key = bytes.fromhex(digits)
-    except ValueError:
-        key = b""
-    if len(key) != _SIGNER_KEY_LENGTH or not text.startswith("0x"):
-        raise ValueError("write the peer's signer key as 0x and 40 hex digits; `xvm keys show` prints it")
+    """A signer key: 0x and lower-case hex digits, as many as keys of some scheme have."""
+    key = _key_bytes(text)
+    if len(key) not in _SIGNER_KEY_LENGTHS:
+        raise ValueError("write the peer's signer key as 0x and its hex digits; `xvm keys show` prints it")
     return f"0x{key.hex()}"
+
+
+def peer_key_text(text: str) -> str:
+    """A peer key: 0x and 40 lower-case hex digits."""
+    key = _key_bytes(text)
+    if len(key) != _PEER_KEY_LENGTH:
+        raise ValueError("write the peer key as 0x and 40 hex digits; `xvm keys show` prints it as the account")
+    return f"0x{key.hex()}"
+
+
+def scheme_text(text: str) -> str:
+    """The name of a signature scheme."""
+    if text not in SCHEMES_BY_NAME:
+        raise ValueError(f"no scheme of this version; write {SCHEME_NAMES}")
+    return text
+
+
+def _key_bytes(text: str) -> bytes:
+    """The bytes of 0x and hex digits; none for any other text."""
+    try:
+        return bytes.fromhex(text[2:]) if text.startswith("0x") else b""
+    except ValueError:
+        return b""
 
 
 def secret_url(value: SecretStr) -> SecretStr:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from attestation.address import checksum_address
-from attestation.schemes import SECP256K1
+from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME, SECP256K1, Scheme, SigningKey, draw_secret
+from attestation.signer_set import operator_id
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 
 NETWORK_NAME: Final = "devnet"
 SIGNER_FILE: Final = "signer.key"
+PEER_FILE: Final = "peer.key"
 WALLET_FILE: Final = "wallet.key"
 CONFIG_FILE: Final = "config.toml"
 
@@ -30,16 +32,22 @@ _GAS_PRICE_GWEI: Final = 5
 _YEAR_SECONDS: Final = 365 * 86_400
 _GRACE_SECONDS: Final = 3_600
 _EXPIRY_SECONDS: Final = 300
-_SECRET_LENGTH: Final = 32
+ADDRESS_LENGTH: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One relayer: its name, API port, and the addresses of its signer and its wallet, 20 bytes each."""
+    """One relayer: its name, API port and keys.
+
+    `signer` is its signer's public key, `listed_key` what the signer set lists of it; `wallet` is a 20-byte address,
+    and so is `peer_key`, which is the signer key itself where that is an address.
+    """
 
     name: str
     port: int
     signer: bytes
+    listed_key: bytes
+    peer_key: bytes
     wallet: bytes
 
     @property
@@ -72,16 +80,26 @@ class DevChain:
         return f"ws://127.0.0.1:{self.port}"
 
 
-def make_member(folder: DevnetFolder, name: str, port: int) -> Member:
-    """Draw the keys of a new relayer and write them, for its owner only."""
+def make_member(folder: DevnetFolder, name: str, port: int, scheme_name: str = DEFAULT_SCHEME.name) -> Member:
+    """Draw the keys of a new relayer, its signer's of this scheme, and write them, for its owner only."""
     home = folder.relayer(name)
     home.mkdir(parents=True)
-    addresses = []
-    for file in (SIGNER_FILE, WALLET_FILE):
-        secret = secrets.token_bytes(_SECRET_LENGTH)
-        write_key(home / file, secret)
-        addresses.append(SECP256K1.signing_key(secret).key)
-    return Member(name, port, *addresses)
+    signer = _make_key(home / SIGNER_FILE, SCHEMES_BY_NAME[scheme_name])
+    is_address = len(signer.key) == ADDRESS_LENGTH
+    return Member(
+        name=name,
+        port=port,
+        signer=signer.key,
+        listed_key=signer.listed_key(operator_id(name)),
+        peer_key=signer.key if is_address else _make_key(home / PEER_FILE, SECP256K1).key,
+        wallet=_make_key(home / WALLET_FILE, SECP256K1).key,
+    )
+
+
+def _make_key(path: Path, scheme: Scheme) -> SigningKey:
+    secret = draw_secret(scheme, secrets.token_bytes)
+    write_key(path, secret)
+    return scheme.signing_key(secret)
 
 
 def write_key(path: Path, secret: bytes) -> None:
@@ -98,6 +116,7 @@ def plan_text(spec: DevnetSpec, folder: DevnetFolder, chains: Sequence[DevChain]
         f"key_file = {_quoted(folder.owner_key.name)}",
         "",
         "[signers]",
+        f"scheme = {_quoted(spec.scheme)}",
         f"threshold = {spec.threshold}",
         f"valid_until = {int(time.time()) + _YEAR_SECONDS}",
         f"grace_seconds = {_GRACE_SECONDS}",
@@ -107,7 +126,7 @@ def plan_text(spec: DevnetSpec, folder: DevnetFolder, chains: Sequence[DevChain]
             "",
             "[[signers.members]]",
             f"name = {_quoted(member.name)}",
-            f"key = {_quoted(f'0x{member.signer.hex()}')}",
+            f"key = {_quoted(f'0x{member.listed_key.hex()}')}",
             f"endpoint = {_quoted(member.api_url)}",
             f"payout = {_quoted(checksum_address(member.wallet))}",
         ]
@@ -146,7 +165,10 @@ def config_text(
         "",
         "[signer]",
         f"key_file = {_quoted(SIGNER_FILE)}",
+        f"scheme = {_quoted(spec.scheme)}",
     ]
+    if member.peer_key != member.signer:
+        lines.append(f"peer_key_file = {_quoted(PEER_FILE)}")
     for chain, deployed in chains:
         lines += [
             "",
@@ -171,6 +193,8 @@ def config_text(
             f"url = {_quoted(peer.api_url)}",
             f"signer = {_quoted(f'0x{peer.signer.hex()}')}",
         ]
+        if peer.peer_key != peer.signer:
+            lines.append(f"peer_key = {_quoted(f'0x{peer.peer_key.hex()}')}")
     return "\n".join(lines) + "\n"
 
 

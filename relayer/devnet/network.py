@@ -26,6 +26,7 @@ import orjson
 from attestation.address import checksum_address
 from relayer.devnet.evm.anvil import DevAccount, anvil_command, dev_accounts, find_anvil
 from relayer.devnet.members import (
+    ADDRESS_LENGTH,
     CONFIG_FILE,
     DevChain,
     Member,
@@ -112,7 +113,7 @@ class Devnet:
         self._accounts = list(dev_accounts())
         chains = self._start_chains(ports[: len(CHAINS)])
         self._members = [
-            make_member(self._folder, f"relayer-{number}", port)
+            make_member(self._folder, f"relayer-{number}", port, self._spec.scheme)
             for number, port in enumerate(ports[len(CHAINS) :], start=1)
         ]
         deployed = self._deploy(chains, self._members, self._accounts[0])
@@ -229,6 +230,7 @@ class Devnet:
     ) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
+            "scheme": self._spec.scheme,
             "chains": [
                 {
                     "name": chain.name,
@@ -252,7 +254,8 @@ class Devnet:
                     "name": member.name,
                     "api_url": member.api_url,
                     "metrics_url": f"{member.api_url}/metrics",
-                    "signer": checksum_address(member.signer),
+                    "signer": _key_text(member.signer),
+                    "peer_key": checksum_address(member.peer_key),
                     "pid": self._children[member.name].pid,
                     "config_path": str(self._folder.relayer(member.name) / CONFIG_FILE),
                     "database_url": f"sqlite:///{self._folder.relayer(member.name) / 'data' / 'relayer.sqlite3'}",
@@ -260,6 +263,11 @@ class Devnet:
                 for member in members
             ],
         }
+
+
+def _key_text(key: bytes) -> str:
+    """A public key; one that is an address with its checksum."""
+    return checksum_address(key) if len(key) == ADDRESS_LENGTH else f"0x{key.hex()}"
 
 
 def prepare_folder(folder: DevnetFolder) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from attestation.schemes import DEFAULT_SCHEME
 from relayer.errors import ConfigError
 
 MAX_RELAYERS: Final = 32
@@ -20,7 +21,7 @@ CHAINS: Final = (("alpha", 31337), ("beta", 31338))
 
 @dataclass(frozen=True, slots=True)
 class DevnetSpec:
-    """How large and how fast. `threshold` is the weight of a quorum, one a relayer.
+    """How large and how fast. `threshold` is the weight of a quorum, one a relayer; `scheme` names the signers' scheme.
 
     `rpc_endpoints` is how many endpoints each relayer asks of each chain. They lead to the same process, and are there
     to be replaced in a configuration file by something that lies: a majority of them must agree.
@@ -34,6 +35,7 @@ class DevnetSpec:
     block_time_seconds: float = 1.0
     finality_depth: int = 2
     rpc_endpoints: int = 1
+    scheme: str = DEFAULT_SCHEME.name
 
     def __post_init__(self) -> None:
         faults = []

@@ -18,16 +18,25 @@ from relayer.ports.signer import Attestation, Guard, GuardConflict
 
 
 class LocalSigner:
-    """Implements the port `Signer` with a key of the operator's scheme."""
+    """Implements the port `Signer` with a key of the operator's scheme, and a key of the peers' scheme for messages.
 
-    def __init__(self, signing_key: SigningKey, guard: Guard) -> None:
+    Without `peer_key` the signer's own signs messages too: for signers of that scheme only.
+    """
+
+    def __init__(self, signing_key: SigningKey, guard: Guard, peer_key: SigningKey | None = None) -> None:
         self._signing_key = signing_key
         self._guard = guard
+        self._peer_key = peer_key or signing_key
 
     @property
     def key(self) -> bytes:
-        """The signer key as the signer set lists it (secp256k1: 20 bytes)."""
+        """The public key by which signer sets know this operator, of its scheme's length."""
         return self._signing_key.key
+
+    @property
+    def peer_key(self) -> bytes:
+        """The 20-byte address by which peers know this node's messages."""
+        return self._peer_key.key
 
     async def sign_batch(self, batch: Batch, epoch: int) -> Attestation:
         """Guard every leaf, then sign the root for this epoch.
@@ -96,7 +105,7 @@ class LocalSigner:
 
         SECURITY: the digest is computed here, from the parts. Whoever calls can have nothing else signed by it.
         """
-        return self._signing_key.sign(peer_message_digest(body_hash, sent_at_milliseconds, recipient))
+        return self._peer_key.sign(peer_message_digest(body_hash, sent_at_milliseconds, recipient))
 
     def __repr__(self) -> str:
         return f"LocalSigner(key=0x{self.key.hex()})"

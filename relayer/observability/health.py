@@ -68,7 +68,7 @@ def check_quorum(gateway_text: str, signer_set: SignerSet | None, reachable: fro
     name = f"quorum {gateway_text}"
     if signer_set is None:
         return Check(name, is_ok=False, reason="no signer set of this gateway is known yet")
-    weight = sum(signer.weight for signer in signer_set.signers if signer.key in reachable)
+    weight = signer_set.weight_of(reachable)
     reason = f"signers with weight {weight} of {signer_set.total_weight} are up, {signer_set.threshold} is needed"
     return Check(name, is_ok=weight >= signer_set.threshold, reason=reason)
 

@@ -13,6 +13,8 @@ from __future__ import annotations
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from relayer.domain.signers import signer_text
+
 # A second sample beside each counter, which nobody asks for. The library has no types for it.
 disable_created_metrics()  # type: ignore[no-untyped-call]
 
@@ -270,5 +272,5 @@ class Metrics:
 
 
 def peer_label(key: bytes) -> str:
-    """The `peer` label of a configured peer: its signer key in hex."""
-    return f"0x{key.hex()}"
+    """The `peer` label of a configured peer: its signer key, as people are shown it."""
+    return signer_text(key)

@@ -8,7 +8,8 @@
 | FETCH_STATEMENTS | root 32 bytes | empty if unknown, else as `attestation.statement_codec` |
 
 Attestations: count 2 bytes, each: gateway length 1, ERC-7930 gateway, root 32, leaf count 2, epoch 8, signature length
-1, signature. The signer is not there: a list is of its sender's own, and can be of nobody else's.
+1, signature. The signer is not there: a list is of its sender's own, and can be of nobody else's. Whose a sender's are
+is for the receiver's configuration to say, which binds a signer to each peer key.
 """
 
 from __future__ import annotations
@@ -28,13 +29,14 @@ from relayer.ports.peers import AttestationPage
 from relayer.ports.signer import Attestation
 
 MAX_ATTESTATIONS: Final = 2_048
-"""In one message: some 84 ms of signature checks for the receiver, the most that one message may cost."""
+"""In one message: what one message may cost at the most is so many signature checks, 84 ms of scheme 1, some 3 s of
+scheme 2, during which the receiver does other things as well."""
 
 MAX_GATEWAY_BYTES: Final = 70
 """The longest ERC-7930 account of the namespaces that the protocol knows (solana; cosmos with a full chain id)."""
 
 MAX_SIGNATURE_BYTES: Final = 96
-"""The longest signature of a scheme that the protocol names (a compressed BLS12-381 point of G2)."""
+"""The longest signature of a scheme that the protocol names (an uncompressed BLS12-381 point of G1)."""
 
 MAX_CURSOR_BYTES: Final = 64
 """As the port says."""
@@ -81,7 +83,7 @@ def encode_attestations(attestations: Sequence[Attestation]) -> bytes:
 
 
 def parse_attestations(body: bytes, signer: bytes) -> tuple[Attestation, ...]:
-    """The list that `signer` sent, as its own. Raises `PeerMessageInvalid`."""
+    """The list that the peer of `signer` sent, as its own. Raises `PeerMessageInvalid`."""
     reader = _Reader(body)
     attestations = _read_attestations(reader, signer)
     reader.finish()

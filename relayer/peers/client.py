@@ -82,9 +82,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class PeerAddress:
-    """A configured peer: its signer key (20 bytes), and the public URL below which it serves, without a path's end."""
+    """A configured peer.
 
-    key: bytes
+    Whose attestations it tells, by the signer's public key; the 20-byte peer key that its messages are signed with; and
+    the public URL below which it serves, without a path's end.
+    """
+
+    signer: bytes
+    peer_key: bytes
     url: str
 
 
@@ -127,7 +132,7 @@ class HttpPeers:
         self._clock = clock
         self._metrics = metrics
         self._jitter = jitter
-        self._peers = {peer.key: _Peer(peer, peer_label(peer.key)) for peer in peers}
+        self._peers = {peer.signer: _Peer(peer, peer_label(peer.signer)) for peer in peers}
         self._session: aiohttp.ClientSession | None = None
         for peer in self._peers.values():
             metrics.peer_up.labels(peer.label).set(0)
@@ -154,7 +159,7 @@ class HttpPeers:
 
     @property
     def keys(self) -> Sequence[bytes]:
-        """All configured peers, this node not among them."""
+        """The signer keys of all configured peers, this node not among them."""
         return tuple(self._peers)
 
     def is_up(self, key: bytes) -> bool:
@@ -167,6 +172,7 @@ class HttpPeers:
         return tuple(
             PeerStatus(
                 key=key,
+                peer_key=peer.address.peer_key,
                 url=peer.address.url,
                 is_up=peer.is_up,
                 last_answer_at=peer.last_answer_at,
@@ -268,8 +274,8 @@ class HttpPeers:
             kind=kind,
             is_answer=False,
             network=self._network,
-            sender=self._signer.key,
-            recipient=peer.address.key,
+            sender=self._signer.peer_key,
+            recipient=peer.address.peer_key,
             sent_at_milliseconds=int(sent_at * _MILLISECONDS),
             reference=secrets.token_bytes(REFERENCE_LENGTH),
             body_length=len(body),
@@ -323,8 +329,8 @@ class HttpPeers:
             kind=kind,
             is_answer=True,
             network=self._network,
-            sender=peer.address.key,
-            recipient=self._signer.key,
+            sender=peer.address.peer_key,
+            recipient=self._signer.peer_key,
             sent_at_milliseconds=head.sent_at_milliseconds,
             reference=digest,
             body_length=len(answer) - HEAD_LENGTH,

@@ -13,7 +13,7 @@ what its peer said, and said now, from everything else.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, assert_never
@@ -66,8 +66,9 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Guest:
-    """What is remembered of one configured peer."""
+    """What is remembered of one configured peer, which tells the attestations of `signer` (a public key)."""
 
+    signer: bytes
     messages: TokenBucket = field(default_factory=lambda: TokenBucket(MESSAGES_PER_SECOND, MESSAGES_BURST))
     bytes: TokenBucket = field(default_factory=lambda: TokenBucket(BYTES_PER_SECOND, BYTES_BURST))
     answers: TokenBucket = field(default_factory=lambda: TokenBucket(BYTES_PER_SECOND, BYTES_BURST))
@@ -76,14 +77,18 @@ class _Guest:
 
 
 class Doorkeeper:
-    """Implements the port `PeerDoor`. `heads` tells what a ping is answered with."""
+    """Implements the port `PeerDoor`.
+
+    `signers` names, by each peer's 20-byte key, the signer whose attestations it tells; `heads` tells what a ping is
+    answered with.
+    """
 
     def __init__(
         self,
         *,
         signer: Signer,
         network: bytes,
-        peer_keys: Iterable[bytes],
+        signers: Mapping[bytes, bytes],
         inbox: PeerInbox,
         heads: Callable[[], Sequence[PeerHead]],
         clock: Clock,
@@ -92,7 +97,7 @@ class Doorkeeper:
             raise ValueError(f"a network id has {NETWORK_LENGTH} bytes")
         self._signer = signer
         self._network = network
-        self._guests = {key: _Guest() for key in peer_keys}
+        self._guests = {key: _Guest(signer) for key, signer in signers.items()}
         self._inbox = inbox
         self._heads = heads
         self._clock = clock
@@ -141,7 +146,7 @@ class Doorkeeper:
         # SECURITY: what was sent to another network or another relayer is not repeated here.
         if head.network != self._network:
             raise PeerMessageRefused(Refusal.OTHER_NETWORK)
-        if head.recipient != self._signer.key:
+        if head.recipient != self._signer.peer_key:
             raise PeerMessageRefused(Refusal.OTHER_RECIPIENT)
         # SECURITY: before any cryptography: strangers cost one look-up.
         guest = self._guests.get(head.sender)
@@ -184,7 +189,7 @@ class Doorkeeper:
             kind=head.kind,
             is_answer=True,
             network=self._network,
-            sender=self._signer.key,
+            sender=self._signer.peer_key,
             recipient=head.sender,
             sent_at_milliseconds=int(self._clock.now() * _MILLISECONDS),
             reference=digest,
@@ -199,7 +204,10 @@ class Doorkeeper:
             case MessageKind.PING:
                 return encode_heads(self._heads())
             case MessageKind.ATTESTATIONS:
-                await self._inbox.receive_attestations(head.sender, parse_attestations(body, head.sender))
+                # SECURITY: whose they are the configuration says, by the key that signed the head: a list can speak for
+                # nobody but its sender.
+                signer = self._guests[head.sender].signer
+                await self._inbox.receive_attestations(signer, parse_attestations(body, signer))
                 return b""
             case MessageKind.FETCH_ATTESTATIONS:
                 return encode_page(await self._inbox.load_own_attestations(parse_cursor(body), MAX_ATTESTATIONS))

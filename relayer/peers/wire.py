@@ -10,13 +10,16 @@ Head, big-endian, 214 bytes:
 | 1 | version, 1 |
 | 1 | kind (`MessageKind`); the high bit is set in answers |
 | 32 | network: `network_id`, the same for all relayers of one network |
-| 20 | sender's signer key |
-| 20 | recipient's signer key |
+| 20 | sender's peer key |
+| 20 | recipient's peer key |
 | 8 | sent at, milliseconds since the Unix epoch, by the sender's clock |
 | 32 | reference: random in a request; in an answer the digest of the request |
 | 4 | length of the body |
 | 32 | keccak256 of the body |
 | 64 | compact signature (scheme 1, `ecdsa-secp256k1`) |
+
+A peer key is of scheme 1 whatever the signers' scheme is: in a network of scheme 1 it is the signer key itself, unless
+the operator gives it one of its own.
 
 Signed is the EIP-712 `PeerMessage` in the domain "XVM peer", whose `bodyHash` is keccak256 of all of the head before
 the signature. So no head field can be changed, no peer message can be meant as an attestation, and none can be replayed
@@ -38,6 +41,9 @@ from attestation.schemes.secp256k1 import KEY_LENGTH, SECP256K1, SIGNATURE_LENGT
 from relayer.errors import PeerMessageInvalid
 
 VERSION: Final = 1
+
+PEER_SCHEME: Final = SECP256K1
+"""Of peer keys."""
 
 NETWORK_LENGTH: Final = 32
 REFERENCE_LENGTH: Final = 32
@@ -122,7 +128,7 @@ class SignedHead:
         Raises `PeerMessageInvalid`.
         """
         try:
-            SECP256K1.verify_payload(self.signature, digest, (self.head.sender,), (0,))
+            PEER_SCHEME.verify_payload(self.signature, digest, (self.head.sender,), (0,))
         except SignatureError as error:
             raise PeerMessageInvalid("the head is not signed by the sender that it names") from error
 

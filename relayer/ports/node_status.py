@@ -55,12 +55,14 @@ class PeerHead:
 
 @dataclass(frozen=True, slots=True)
 class PeerStatus:
-    """One configured peer. `last_answer_at` in wall-clock seconds, 0 for never; `queued` attestations wait to be sent.
+    """One configured peer: its signer key, and its 20-byte peer key.
 
+    `last_answer_at` in wall-clock seconds, 0 for never; `queued` attestations wait to be sent.
     `clock_offset_seconds` is the peer's clock minus ours as of that answer, `heads` what it said then.
     """
 
     key: bytes
+    peer_key: bytes
     url: str
     is_up: bool
     last_answer_at: float
@@ -75,6 +77,11 @@ class NodeStatus(Protocol):
     @property
     def key(self) -> bytes:
         """Its signer key."""
+        ...
+
+    @property
+    def peer_key(self) -> bytes:
+        """The 20-byte address by which peers know its messages."""
         ...
 
     @property

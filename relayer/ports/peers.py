@@ -23,7 +23,7 @@ class AttestationPage:
 
 
 class Peers(Protocol):
-    """Reaching out. Peers are named by their signer keys."""
+    """Reaching out. Peers are named by the signer keys that the configuration binds to them."""
 
     @property
     def keys(self) -> Sequence[bytes]:
@@ -48,7 +48,10 @@ class Peers(Protocol):
 
 
 class PeerInbox(Protocol):
-    """Being reached. The peer API calls this with messages that are already known to come from `sender`."""
+    """Being reached. The peer API calls this with messages that are already known to come from the peer of a signer.
+
+    `sender` is that signer's key.
+    """
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
         """Take in a peer's attestations, each verified here; one that does not verify is counted and left out.

@@ -32,7 +32,12 @@ class Signer(Protocol):
 
     @property
     def key(self) -> bytes:
-        """The signer key as the signer set lists it (secp256k1: 20 bytes)."""
+        """The public key by which signer sets know this operator, of its scheme's length."""
+        ...
+
+    @property
+    def peer_key(self) -> bytes:
+        """The 20-byte address by which peers know this node's messages."""
         ...
 
     async def sign_batch(self, batch: Batch, epoch: int) -> Attestation:
@@ -53,7 +58,7 @@ class Signer(Protocol):
         ...
 
     def sign_peer_message(self, body_hash: bytes, sent_at_milliseconds: int, recipient: bytes) -> bytes:
-        """A signature over `attestation.domain.peer_message_digest` of these, in the peers' own domain.
+        """The peer key's signature over `attestation.domain.peer_message_digest` of these, in the peers' own domain.
 
         SECURITY: it takes the parts and not a digest, so that nothing but a peer message can be signed past the guard.
         """

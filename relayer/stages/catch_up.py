@@ -11,6 +11,7 @@ import asyncio
 
 import structlog
 
+from relayer.domain.signers import signer_text
 from relayer.errors import PeerMessageInvalid, PeerUnavailable
 from relayer.ports.store import Commit
 from relayer.stages.desk import Desk
@@ -61,7 +62,7 @@ class CatchUpStage:
         except PeerUnavailable:
             return  # heartbeats say who is down; the cursor stays where it is
         except PeerMessageInvalid as error:
-            _log.warning("peer_attestations_refused", peer=key.hex(), reason=str(error))
+            _log.warning("peer_attestations_refused", peer=signer_text(key), reason=str(error))
 
     def _is_overdue(self, key: bytes, cursor: str) -> bool:
         """Whether this page has waited for unknown batches so long that they are the peer's alone."""

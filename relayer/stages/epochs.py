@@ -42,4 +42,5 @@ class EpochBook:
         if newest is None:
             return ()
         order = rank_signers(route, first_height, newest.epoch, newest.signer_set)
-        return tuple(newest.signer_set.signers[index].key for index in order)
+        keys = newest.signer_set.keys
+        return tuple(keys[index] for index in order)

@@ -16,6 +16,7 @@ import structlog
 from attestation.evidence import Equivocation, SignedStatement, verify_equivocation
 from attestation.evidence_file import encode_evidence
 from attestation.statement import Execute, Outcome, Rotate, Statement, guard_key
+from relayer.domain.signers import signer_text
 from relayer.errors import PeerMessageInvalid, PeerUnavailable
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit, EvidenceRow, ForeignStatements
@@ -97,13 +98,13 @@ class EvidenceStage:
         except PeerUnavailable:
             return  # asked again at the next look
         except PeerMessageInvalid as error:
-            _log.warning("statements_withheld", peer=attestation.signer.hex(), reason=str(error))
+            _log.warning("statements_withheld", peer=signer_text(attestation.signer), reason=str(error))
             self._inbox.forget(attestation)
             return
         self._inbox.forget(attestation)
         if len(statements) != attestation.count:
             # SECURITY: its signature covers no batch of these statements: it proves nothing, whatever they say.
-            _log.warning("attestation_miscounted", peer=attestation.signer.hex(), count=attestation.count)
+            _log.warning("attestation_miscounted", peer=signer_text(attestation.signer), count=attestation.count)
             return
         kept = self._foreign.setdefault(attestation.signer, {})
         self._note_rotation(attestation, statements)
@@ -147,7 +148,7 @@ class EvidenceStage:
         async with self._desk.writing:
             await self._desk.commit(Commit(evidence=(row,)))
         self._desk.metrics.evidence.labels(OFFENCE).inc()
-        _log.critical("equivocation_found", peer=foreign.attestation.signer.hex())
+        _log.critical("equivocation_found", peer=signer_text(foreign.attestation.signer))
         return True
 
     async def _contradiction(self, foreign: _Foreign) -> EvidenceRow | None:

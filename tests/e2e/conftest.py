@@ -20,10 +20,16 @@ class RunningDevnet:
 
 
 @pytest.fixture(scope="module")
-def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDevnet]:
+def options() -> tuple[str, ...]:
+    """Of `xvm devnet up`; a module that wants others says so."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def devnet(tmp_path_factory: pytest.TempPathFactory, options: tuple[str, ...]) -> Iterator[RunningDevnet]:
     state = tmp_path_factory.mktemp("devnet")
     home = tmp_path_factory.mktemp("home")
-    description = devnets.up(state, home)
+    description = devnets.up(state, home, *options)
     try:
         yield RunningDevnet(state, home, description)
     finally:

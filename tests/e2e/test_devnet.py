@@ -28,8 +28,8 @@ def answered(devnet_file: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_description_has_exactly_the_promised_fields(devnet: RunningDevnet) -> None:
     description = devnet.description
-    assert set(description) == {"schema_version", "chains", "relayers"}
-    assert description["schema_version"] == 1
+    assert set(description) == {"schema_version", "scheme", "chains", "relayers"}
+    assert (description["schema_version"], description["scheme"]) == (1, "ecdsa-secp256k1")
     assert [chain["name"] for chain in description["chains"]] == ["alpha", "beta"]
     assert len(description["relayers"]) == 4
     for chain in description["chains"]:
@@ -40,7 +40,7 @@ def test_the_description_has_exactly_the_promised_fields(devnet: RunningDevnet) 
         assert {field for account in chain["accounts"] for field in account} == {"address", "private_key"}
     for relayer in description["relayers"]:
         assert set(relayer) == {
-            *("name", "api_url", "metrics_url", "signer", "pid", "config_path", "database_url"),
+            *("name", "api_url", "metrics_url", "signer", "peer_key", "pid", "config_path", "database_url"),
         }
         assert psutil.pid_exists(relayer["pid"])
         assert Path(relayer["database_url"].removeprefix("sqlite:///")).is_file()

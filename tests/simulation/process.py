@@ -213,6 +213,11 @@ class WitnessedSigner:
         """Its key."""
         return self._inner.key
 
+    @property
+    def peer_key(self) -> bytes:
+        """Its peer key."""
+        return self._inner.peer_key
+
     async def sign_batch(self, batch: Batch, epoch: int) -> Attestation:
         """Guard, sign, and be seen."""
         await self._process.load()

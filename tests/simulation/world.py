@@ -15,7 +15,7 @@ from typing import Final
 from attestation.address import evm_account
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request, RequestId, request_id, route_of
-from attestation.schemes import SECP256K1, SigningKey
+from attestation.schemes import SECP256K1, Scheme, SigningKey
 from attestation.signer_set import SignerSet
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
@@ -124,11 +124,13 @@ class World:
         settings: StageSettings = SMALL,
         observers: int = 0,
         chain_ids: Sequence[int] = (1, 2),
+        signers: Sequence[SigningKey] = SIGNING_KEYS,
+        scheme: Scheme = SECP256K1,
     ) -> None:
         self.rng = rng
         self.settings = settings
         self.clock = SimClock()
-        self.signer_set: SignerSet = replace(make_signer_set(), grace_seconds=GRACE_SECONDS)
+        self.signer_set: SignerSet = replace(make_signer_set(signers, scheme=scheme), grace_seconds=GRACE_SECONDS)
         now = int(self.clock.now())
         self.chains = {
             chain.caip2: chain
@@ -139,7 +141,7 @@ class World:
         self.network = Network()
         self.truth = Truth(self.chains)
         self.calls: dict[bytes, Call] = {}
-        keys = [*SIGNING_KEYS, *[OBSERVER_KEY] * observers]
+        keys = [*signers, *[OBSERVER_KEY] * observers]
         self.nodes = [Node(key, f"node {index}") for index, key in enumerate(keys)]
         self.network.nodes = {node.key.key: node for node in self.nodes}
         self.asked: list[Request] = []

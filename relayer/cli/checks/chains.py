@@ -17,6 +17,7 @@ from attestation.statement import OutcomeKind
 from relayer.cli.checks.finding import Finding, fault, good, warning
 from relayer.domain.blocks import BlockRef, Head
 from relayer.domain.observations import EpochApplied
+from relayer.domain.signers import signer_text
 from relayer.errors import ConfigError, RpcUnavailable
 from relayer.ports.vm import ChainSettings, OpenChain, VmRegistration
 
@@ -194,8 +195,8 @@ async def _examine_signers(settings: ChainSettings, chain: OpenChain, tip: Block
     findings = [_membership(subject, newest, node.key)]
     signer_set = newest.signer_set
     known = {node.key, *node.peer_keys}
-    weight = sum(signer.weight for signer in signer_set.signers if signer.key in known)
-    strangers = [f"0x{signer.key.hex()}" for signer in signer_set.signers if signer.key not in known]
+    weight = signer_set.weight_of(known)
+    strangers = [signer_text(key) for key in signer_set.keys if key not in known]
     if weight < signer_set.threshold:
         detail = f"this node and its peers weigh {weight} of the {signer_set.threshold} needed"
         findings.append(fault(subject, "quorum", detail, f"add [[peers]] for {', '.join(strangers)}"))
@@ -211,7 +212,7 @@ async def _examine_signers(settings: ChainSettings, chain: OpenChain, tip: Block
 def _membership(subject: str, newest: EpochApplied, key: bytes) -> Finding:
     check, remaining = "signer set", newest.valid_until - time.time()
     if newest.signer_set.index_of(key) is None:
-        detail = f"0x{key.hex()} is not in epoch {newest.epoch}"
+        detail = f"{signer_text(key)} is not in epoch {newest.epoch}"
         return fault(subject, check, detail, "use the key that is, or have the set rotated to hold this one")
     detail = f"in epoch {newest.epoch}, valid for another {remaining / 86_400:.1f} days"
     if remaining < SHORT_VALIDITY_SECONDS:

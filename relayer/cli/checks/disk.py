@@ -11,10 +11,10 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from attestation.errors import AttestationError
-from attestation.schemes import SECP256K1, SigningKey
+from attestation.schemes import SigningKey
 from relayer.cli.checks.finding import Finding, fault, good, warning
 from relayer.config import Settings
+from relayer.domain.signers import signer_text
 from relayer.errors import ConfigError, StoreUnavailable
 from relayer.ports.vm import ChainSettings
 from relayer.store.engine import database_file, open_engine
@@ -25,12 +25,19 @@ from relayer.store.sql_store import SqlStore
 def examine_signer_key(settings: Settings) -> tuple[SigningKey | None, Finding]:
     """The signer's key, if it loads."""
     try:
-        key = SECP256K1.signing_key(settings.load_signer_secret().reveal())
+        key = settings.load_signing_key()
     except ConfigError as error:
         return None, fault("keys", "signer", "; ".join(error.faults), "`xvm keys show FILE` tries a key file")
-    except AttestationError as error:
-        return None, fault("keys", "signer", str(error), "`xvm keys new` makes a proper key file")
-    return key, good("keys", "signer", f"0x{key.key.hex()}")
+    return key, good("keys", "signer", f"{signer_text(key.key)} ({settings.scheme.name})")
+
+
+def examine_peer_key(settings: Settings) -> tuple[SigningKey | None, list[Finding]]:
+    """The key that signs messages to peers, if it is not the signer's and loads."""
+    try:
+        key = settings.load_peer_key()
+    except ConfigError as error:
+        return None, [fault("keys", "peer", "; ".join(error.faults), "`xvm keys show FILE` tries a key file")]
+    return key, [] if key is None else [good("keys", "peer", f"0x{key.key.hex()}")]
 
 
 def examine_wallet_keys(settings: Settings) -> tuple[tuple[ChainSettings, ...], list[Finding]]:

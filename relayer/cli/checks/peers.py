@@ -13,17 +13,16 @@ from typing import Any, Final
 import aiohttp
 import orjson
 
-from attestation.schemes import SigningKey
 from attestation.statement import Statement
 from relayer.cli.checks.finding import Finding, fault, good, warning
 from relayer.config import PeerSection, Settings
+from relayer.domain.signers import signer_text
 from relayer.errors import ConflictingAttestation
-from relayer.keys.local_signer import LocalSigner
 from relayer.observability.metrics import Metrics
 from relayer.peers.client import PING_SECONDS, HttpPeers, PeerAddress
 from relayer.peers.wire import MAX_CLOCK_SKEW_SECONDS, network_id
 from relayer.ports.node_status import PeerStatus
-from relayer.ports.signer import GuardConflict
+from relayer.ports.signer import GuardConflict, Signer
 from relayer.service import SystemClock
 
 _LOOK_SECONDS: Final = 0.05
@@ -33,31 +32,32 @@ MAX_ANSWER_BYTES: Final = 1 << 20
 """A node's status, with its chains' signer sets, has some tens of KB."""
 
 
-class _ClosedGuard:
+class ClosedGuard:
     """SECURITY: the doctor holds the signer's key and signs pings with it; a statement it must never sign."""
 
     async def claim(self, entries: Sequence[tuple[bytes, bytes, Statement]]) -> Sequence[GuardConflict]:
+        """Refuses. Raises `ConflictingAttestation`."""
         raise ConflictingAttestation(f"the doctor signs no statements, and was asked for {len(entries)}")
 
 
-async def examine_peers(settings: Settings, key: SigningKey) -> list[Finding]:
-    """One finding a peer."""
+async def examine_peers(settings: Settings, signer: Signer) -> list[Finding]:
+    """One finding a peer. `signer` signs the pings; its guard is closed."""
     if not settings.peers:
         return [warning("peers", "ping", "none are configured", "a quorum needs others: add [[peers]]")]
-    statuses = {status.key: status for status in await _ping(settings, key)}
+    statuses = {status.key: status for status in await _ping(settings, signer)}
     findings = []
     for peer in settings.peers:
-        status = statuses[bytes.fromhex(peer.signer[2:])]
-        findings.append(_told(peer, status) if status.is_up else await _why_not(peer, settings, key))
+        status = statuses[peer.signer_key]
+        findings.append(_told(peer, status) if status.is_up else await _why_not(peer, settings, signer))
     return findings
 
 
-async def _ping(settings: Settings, key: SigningKey) -> Sequence[PeerStatus]:
+async def _ping(settings: Settings, signer: Signer) -> Sequence[PeerStatus]:
     """All peers at once, until all have answered or the time for one answer is over."""
     peers = HttpPeers(
-        signer=LocalSigner(key, _ClosedGuard()),
+        signer=signer,
         network=network_id(settings.node.network),
-        peers=[PeerAddress(bytes.fromhex(peer.signer[2:]), peer.url) for peer in settings.peers],
+        peers=[PeerAddress(peer.signer_key, peer.message_key, peer.url) for peer in settings.peers],
         clock=SystemClock(),
         metrics=Metrics(),
         jitter=random.random,
@@ -82,9 +82,9 @@ def _told(peer: PeerSection, status: PeerStatus) -> Finding:
     return good(peer.name, "ping", detail)
 
 
-async def _why_not(peer: PeerSection, settings: Settings, key: SigningKey) -> Finding:
+async def _why_not(peer: PeerSection, settings: Settings, signer: Signer) -> Finding:
     """By its public status: whether it is there at all, and whether it is the one that is meant."""
-    found = await _fetch_key(peer.url)
+    found = await _fetch_keys(peer.url)
     if found is None:
         return fault(
             peer.name,
@@ -92,18 +92,26 @@ async def _why_not(peer: PeerSection, settings: Settings, key: SigningKey) -> Fi
             f"nothing answers at {peer.url}",
             "see whether it runs, and whether a firewall is between",
         )
-    if found.lower() != peer.signer.lower():
-        advice = "correct peers.url or peers.signer; ask its operator which"
-        return fault(peer.name, "ping", f"at {peer.url} is the relayer {found}, not {peer.signer}", advice)
+    expected = (peer.signer_key, peer.message_key)
+    if found != expected:
+        shown, meant = (_shown(keys) for keys in (found, expected))
+        advice = "correct peers.url, peers.signer or peers.peer_key; ask its operator which"
+        return fault(peer.name, "ping", f"at {peer.url} is the relayer {shown}, not {meant}", advice)
     advice = (
-        f"it must name 0x{key.key.hex()} in its [[peers]], be in the network {settings.node.network!r}, "
-        f"and have a clock within {MAX_CLOCK_SKEW_SECONDS:.0f} s of ours"
+        f"it must name {_shown((signer.key, signer.peer_key))} in its [[peers]], "
+        f"be in the network {settings.node.network!r}, and have a clock within {MAX_CLOCK_SKEW_SECONDS:.0f} s of ours"
     )
     return fault(peer.name, "ping", "it is there, but does not take our messages", advice)
 
 
-async def _fetch_key(url: str) -> str | None:
-    """The signer key of the relayer that serves there, None if none does."""
+def _shown(keys: tuple[bytes, bytes]) -> str:
+    """A signer key, and the peer key if it is another."""
+    signer, peer_key = keys
+    return signer_text(signer) if signer == peer_key else f"{signer_text(signer)} with the peer key 0x{peer_key.hex()}"
+
+
+async def _fetch_keys(url: str) -> tuple[bytes, bytes] | None:
+    """The signer key and the peer key of the relayer that serves there, None if none does."""
     timeout = aiohttp.ClientTimeout(total=_STATUS_SECONDS)
     try:
         async with (
@@ -114,7 +122,7 @@ async def _fetch_key(url: str) -> str | None:
             body = b""
             while len(body) < MAX_ANSWER_BYTES and (part := await response.content.read(MAX_ANSWER_BYTES - len(body))):
                 body += part
-            answer: Any = orjson.loads(body)
-            return str(answer["node"]["key"])
-    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError):
+            node: Any = orjson.loads(body)["node"]
+            return bytes.fromhex(node["key"][2:]), bytes.fromhex(node.get("peer_key", node["key"])[2:])
+    except (aiohttp.ClientError, TimeoutError, ValueError, KeyError, TypeError, AttributeError):
         return None

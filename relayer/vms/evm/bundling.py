@@ -10,9 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from attestation.certificate import HEADER_LENGTH
 from attestation.request import RequestId
-from attestation.schemes.secp256k1 import SIGNATURE_LENGTH
 from relayer.vms.evm.calldata import encode_batch
 from relayer.vms.evm.gas import EMPTY_TRANSACTION, Load, batch_load
 
@@ -46,8 +44,7 @@ class Part:
 
     def load(self) -> Load:
         """What the batch adds to a transaction besides its items."""
-        signatures = (len(self.certificate) - HEADER_LENGTH) // SIGNATURE_LENGTH
-        return batch_load(self.certificate, signatures, len(self.leaves))
+        return batch_load(self.certificate, len(self.leaves))
 
 
 @dataclass(frozen=True, slots=True)

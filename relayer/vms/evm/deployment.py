@@ -8,7 +8,7 @@ not choose anything: the plan does.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final
@@ -23,11 +23,19 @@ from web3.types import TxParams, TxReceipt
 
 from attestation.address import checksum_address
 from attestation.keccak import keccak256
+from attestation.schemes import scheme_of
 from relayer.errors import RejectedError, RpcUnavailable
 from relayer.vms.evm.contract_errors import error_name
 from relayer.vms.evm.deployment_plan import ChainPlan, Deployed, DeploymentPlan
 from relayer.vms.evm.deployment_record import DeploymentRecord, RecordedStep
-from relayer.vms.evm.deployment_steps import Step, configuration_steps, creation_steps, handover_steps
+from relayer.vms.evm.deployment_steps import (
+    Step,
+    configuration_steps,
+    created_contracts,
+    creation_steps,
+    handover_steps,
+    proof_steps,
+)
 
 RECEIPT_SECONDS: Final = 600.0
 """How long a transaction may take to be mined before the run gives up; it can be run again."""
@@ -36,7 +44,6 @@ _POLL_SECONDS: Final = 0.2
 _REQUEST_SECONDS: Final = 30
 _GAS_MARGIN_PERCENT: Final = 130
 """Of the estimate: state may differ by a few cold slots when the step is mined."""
-_CREATIONS: Final = ("XvmRoutes", "XvmRegistry", "XvmGateway", "EcdsaVerifier")
 
 Report = Callable[[str], None]
 
@@ -66,36 +73,46 @@ def deploy(
     senders = {chain.chain_id: _Sender(chain, rpc_urls[chain.chain_id], owner_key, record) for chain in plan.chains}
     for sender in senders.values():
         sender.require_chain()
-    planned = {chain_id: sender.planned_addresses() for chain_id, sender in senders.items()}
+    created = created_contracts(plan)
+    planned = {chain_id: sender.planned_addresses(created) for chain_id, sender in senders.items()}
     for chain_id, sender in senders.items():
-        sender.send(creation_steps(sender.plan, sender.deployer, planned[chain_id]))
+        sender.send(creation_steps(plan, sender.plan, sender.deployer, planned[chain_id]))
     deployed = {}
     for chain_id, sender in senders.items():
         receipts = sender.wait(report)
         deployed[chain_id] = _at_block(planned[chain_id], receipts[2])
         report(f"{sender.plan.name}: contracts created, gateway {checksum_address(planned[chain_id].gateway)}")
-    for sender in senders.values():
-        sender.send(configuration_steps(plan, sender.plan, deployed))
-    for sender in senders.values():
-        report(f"{sender.plan.name}: {len(sender.wait(report))} settings made")
-    for chain_id, sender in senders.items():
-        sender.send(handover_steps(sender.plan, sender.deployer, deployed[chain_id]))
-    for sender in senders.values():
-        if sender.wait(report):
-            report(f"{sender.plan.name}: handed over; its owner must call acceptOwnership on each contract")
+
+    def proofs(sender: _Sender) -> Iterable[Step]:
+        return proof_steps(plan, deployed[sender.plan.chain_id])
+
+    def settings(sender: _Sender) -> Iterable[Step]:
+        return configuration_steps(plan, sender.plan, deployed)
+
+    def handover(sender: _Sender) -> Iterable[Step]:
+        return handover_steps(plan, sender.plan, sender.deployer, deployed[sender.plan.chain_id])
+
+    for steps, told in (
+        (proofs, "{count} lots of keys proven"),
+        (settings, "{count} settings made"),
+        (handover, "handed over; its owner must call acceptOwnership on each contract"),
+    ):
+        _run(senders.values(), steps, told, report)
     return deployed
 
 
 def describe(plan: DeploymentPlan, deployer: bytes) -> Iterator[str]:
     """What `deploy` will do, in words, without asking any chain."""
     signer_set = plan.signer_set
+    scheme = scheme_of(signer_set.scheme).name
     for chain in plan.chains:
         owner = chain.owner or deployer
         yield f"{chain.name} ({chain.caip2}), from {checksum_address(deployer)}:"
-        yield f"  create {', '.join(_CREATIONS)}; owner in the end: {checksum_address(owner)}"
+        yield f"  create {', '.join(created_contracts(plan))}; owner in the end: {checksum_address(owner)}"
         yield (
-            f"  install a signer set: {len(signer_set.signers)} signers, threshold {signer_set.threshold} of "
-            f"{signer_set.total_weight}, valid until {time.strftime('%Y-%m-%d', time.gmtime(signer_set.valid_until))}"
+            f"  install a signer set: {len(signer_set.signers)} signers ({scheme}), "
+            f"threshold {signer_set.threshold} of {signer_set.total_weight}, "
+            f"valid until {time.strftime('%Y-%m-%d', time.gmtime(signer_set.valid_until))}"
         )
         for other in plan.others(chain):
             yield f"  open the route to and from {other.name} ({other.caip2}), and price it"
@@ -133,11 +150,11 @@ class _Sender:
                 f"{self.plan.name}: the RPC serves eip155:{found}, the plan says {self.plan.caip2}; name another RPC"
             )
 
-    def planned_addresses(self) -> Deployed:
+    def planned_addresses(self, created: Sequence[str]) -> Deployed:
         """Where the four creations put their contracts: by the recorded nonces, or the next ones."""
         first = self._next_nonce()
         nonces = []
-        for name in _CREATIONS:
+        for name in created:
             known = self._record.get(self.plan.caip2, f"create {name}")
             nonces.append(first if known is None else known.nonce)
             first += known is None
@@ -204,7 +221,10 @@ class _Sender:
         if step.to is not None:
             call["to"] = Web3.to_checksum_address(step.to)
         with _translated(self.plan.name, step.name):
-            return self._web3.eth.estimate_gas(call) * _GAS_MARGIN_PERCENT // 100
+            estimate = self._web3.eth.estimate_gas(call)
+        # What fits a transaction alone is not refused for its margin.
+        cap = max(estimate, self.plan.transaction_gas_cap)
+        return min(estimate * _GAS_MARGIN_PERCENT // 100, cap)
 
     def _broadcast(self, step: RecordedStep) -> None:
         """Hand it to the endpoint. One that is known or mined already is refused, and its receipt tells."""
@@ -233,6 +253,16 @@ class _Sender:
                 report(f"{self.plan.name}: {name} is not mined after {RECEIPT_SECONDS:.0f} s")
                 raise RpcUnavailable(f"{self.plan.name}: {name} is not mined; run the same command again")
             time.sleep(_POLL_SECONDS)
+
+
+def _run(senders: Collection[_Sender], steps: Callable[[_Sender], Iterable[Step]], told: str, report: Report) -> None:
+    """Do these steps on all chains side by side, and tell of each chain that had any."""
+    for sender in senders:
+        sender.send(steps(sender))
+    for sender in senders:
+        count = len(sender.wait(report))
+        if count:
+            report(f"{sender.plan.name}: {told.format(count=count)}")
 
 
 def _at_block(planned: Deployed, creation: TxReceipt) -> Deployed:

@@ -27,6 +27,7 @@ from relayer.vms.evm.deployment_plan import (
     Deployed,
     DeploymentPlan,
 )
+from relayer.vms.evm.verifiers import VERIFIERS, Verifier
 
 _CREATE_GAS: Final = 53_000
 _CALLDATA_GAS_PER_BYTE: Final = 18
@@ -53,21 +54,21 @@ class Step:
     gas_limit: int | None = None
 
 
-def creation_steps(plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Iterator[Step]:
+def created_contracts(plan: DeploymentPlan) -> tuple[str, ...]:
+    """The contracts of each chain, in the order of their creation."""
+    return ("XvmRoutes", "XvmRegistry", "XvmGateway", _verifier(plan).contract)
+
+
+def creation_steps(network: DeploymentPlan, plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Iterator[Step]:
     """Steps 1 to 4. `addresses` are where the contracts will be, which follows from the deployer's nonces."""
     treasury = plan.treasury or plan.owner or deployer
-    for name, arguments in (
-        (
-            "XvmRoutes",
-            (deployer, plan.guardian, plan.max_pause_blocks, plan.quote_validity_blocks, plan.block_milliseconds),
-        ),
-        ("XvmRegistry", (deployer,)),
-        (
-            "XvmGateway",
-            (deployer, plan.guardian, plan.max_pause_blocks, treasury, addresses.routes, addresses.registry),
-        ),
-        ("EcdsaVerifier", (addresses.gateway, deployer)),
-    ):
+    all_arguments = (
+        (deployer, plan.guardian, plan.max_pause_blocks, plan.quote_validity_blocks, plan.block_milliseconds),
+        (deployer,),
+        (deployer, plan.guardian, plan.max_pause_blocks, treasury, addresses.routes, addresses.registry),
+        (addresses.gateway, deployer),
+    )
+    for name, arguments in zip(created_contracts(network), all_arguments, strict=True):
         artifact = load_artifact(name)
         data = _contract(name).constructor(*map(_argument, arguments)).data_in_transaction
         yield Step(
@@ -81,18 +82,27 @@ def creation_steps(plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Ite
         )
 
 
+def proof_steps(plan: DeploymentPlan, own: Deployed) -> Iterator[Step]:
+    """What the verifier must know of the keys before step 7: nothing, unless all at once do not fit a transaction."""
+    verifier = _verifier(plan)
+    signers, count = _signers(plan), verifier.keys_per_proof
+    if count is None or len(signers) <= count:
+        return
+    for start in range(0, len(signers), count):
+        yield _call(own.verifier, verifier.contract, "prove", signers[start : start + count])
+
+
 def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[int, Deployed]) -> Iterator[Step]:
     """Steps 5 to 13, and the plan's grants. They do not depend on one another."""
     own = deployed[chain.chain_id]
     yield _call(own.gateway, "XvmGateway", "setVerifier", own.verifier)
     yield _call(own.gateway, "XvmGateway", "setSenderLimit", chain.sender_window_blocks, chain.sender_max_requests)
     signer_set = plan.signer_set
-    signers = [(signer.key, signer.weight, signer.operator) for signer in signer_set.signers]
     yield _call(
         own.verifier,
-        "EcdsaVerifier",
+        _verifier(plan).contract,
         "install",
-        (signer_set.scheme, signer_set.threshold, signer_set.valid_until, signer_set.grace_seconds, signers),
+        (signer_set.scheme, signer_set.threshold, signer_set.valid_until, signer_set.grace_seconds, _signers(plan)),
     )
     for other in plan.others(chain):
         yield from _route_steps(plan, chain, other, deployed)
@@ -111,17 +121,22 @@ def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[i
         yield Step(f"fund {checksum_address(grant.account)}", grant.account, b"", grant.amount)
 
 
-def handover_steps(chain: ChainPlan, deployer: bytes, own: Deployed) -> Iterator[Step]:
+def handover_steps(plan: DeploymentPlan, chain: ChainPlan, deployer: bytes, own: Deployed) -> Iterator[Step]:
     """Step 14: nothing if the deployer stays the owner. The new owner calls `acceptOwnership` on each."""
     if chain.owner in {None, deployer}:
         return
-    for address, name in (
-        (own.routes, "XvmRoutes"),
-        (own.registry, "XvmRegistry"),
-        (own.gateway, "XvmGateway"),
-        (own.verifier, "EcdsaVerifier"),
-    ):
+    addresses = (own.routes, own.registry, own.gateway, own.verifier)
+    for name, address in zip(created_contracts(plan), addresses, strict=True):
         yield _call(address, name, "transferOwnership", chain.owner)
+
+
+def _verifier(plan: DeploymentPlan) -> Verifier:
+    return VERIFIERS[plan.signer_set.scheme]
+
+
+def _signers(plan: DeploymentPlan) -> list[tuple[bytes, int, bytes]]:
+    """The signers as the contract takes them."""
+    return [(signer.key, signer.weight, signer.operator) for signer in plan.signer_set.signers]
 
 
 def _route_steps(

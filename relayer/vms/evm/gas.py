@@ -11,16 +11,16 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from attestation.signer_set import SignerSet
+from relayer.vms.evm.verifiers import VERIFIERS, certificate_gas
+
 INTRINSIC_GAS: Final = 21_000
 
 TRANSACTION_GAS: Final = 60_000
 """Per transaction: pause checks, the executor's and the routes' cold accounts, the submitter's first credit."""
 
 BATCH_GAS: Final = 60_000
-"""Per batch: a cold verifier and its stored set, the epoch's first credit. Measured: about 25,000."""
-
-SIGNATURE_GAS: Final = 6_000
-"""Per signature. Measured: 4,500."""
+"""Per batch besides its signatures: a cold verifier, its stored set, the epoch's first credit. Measured: 25,000."""
 
 LEAF_GAS: Final = 2_000
 """Per leaf of a batch, given or bare: its hashes and its nodes of the tree. Measured: below 1,000."""
@@ -37,16 +37,12 @@ DELIVER_GAS: Final = 85_000
 ROTATE_GAS: Final = 250_000
 """Per rotation besides its signers: a new code blob and epoch, the former one's cut. Measured: about 130,000."""
 
-ROTATE_SIGNER_GAS: Final = 35_000
-"""Per signer of the new set: 64 bytes of code at 200 gas each, the check against the others, the log."""
-
 PAYLOAD_BYTE_GAS: Final = 4
 """Per byte that is hashed and copied on its way to a target or handler; memory's square included, up to 65,536."""
 
 RETURN_BYTE_GAS: Final = 14
 """Per byte of an answer: copied twice and logged (8 gas a byte)."""
 
-_SIGNATURE_BYTES: Final = 64
 _ZERO_BYTE_GAS: Final = 4
 _BYTE_GAS: Final = 16
 _FLOOR_PER_GAS: Final = 5
@@ -95,18 +91,17 @@ def calldata_gas(data: bytes) -> int:
     return zeros * _ZERO_BYTE_GAS + (len(data) - zeros) * _BYTE_GAS
 
 
-def batch_load(certificate: bytes, signature_count: int, leaf_count: int) -> Load:
+def batch_load(certificate: bytes, leaf_count: int) -> Load:
     """A batch without its items, as if all its leaves were bare."""
     length = len(certificate) + 32 * (leaf_count + 8)
-    work = BATCH_GAS + signature_count * SIGNATURE_GAS + leaf_count * LEAF_GAS
+    work = BATCH_GAS + certificate_gas(certificate) + leaf_count * LEAF_GAS
     return Load(work, length * _BYTE_GAS, length, 0)
 
 
-def rotation_load(data: bytes, signer_count: int) -> Load:
-    """The whole of a rotation to so many signers, with its calldata."""
-    # As if all calldata were signatures: an upper bound that needs no look at the scheme.
-    work = ROTATE_GAS + signer_count * ROTATE_SIGNER_GAS + len(data) // _SIGNATURE_BYTES * SIGNATURE_GAS
-    return Load(work, calldata_gas(data), len(data), 0)
+def rotation_load(data: bytes, signer_set: SignerSet, certificate: bytes) -> Load:
+    """The whole of a rotation to this set, `data` being its calldata."""
+    keys_gas = len(signer_set.signers) * VERIFIERS[signer_set.scheme].key_gas
+    return Load(ROTATE_GAS + keys_gas + certificate_gas(certificate), calldata_gas(data), len(data), 0)
 
 
 def item_load(encoded: bytes, base_gas: int, limit: int, answer_limit: int) -> Load:

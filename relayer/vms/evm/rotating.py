@@ -26,7 +26,7 @@ class Rotator:
     async def prepare(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
         """The call. Raises `CallReverted`, `RpcUnavailable`."""
         data = encode_rotation(signer_set, certificate)
-        gas_limit = min(rotation_load(data, len(signer_set.signers)).gas, self._gas_cap)
+        gas_limit = min(rotation_load(data, signer_set, certificate).gas, self._gas_cap)
         (finding,) = await self._simulator.run([Trial(data, gas_limit)])
         if finding.error:
             raise CallReverted(finding.error)

@@ -12,6 +12,7 @@ import pytest
 from web3 import HTTPProvider, Web3
 
 from attestation.address import checksum_address
+from attestation.schemes import BLS12381
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
 from relayer.devnet.network import fetch_height
 from relayer.devnet.ports import free_ports
@@ -112,6 +113,20 @@ def test_an_interrupted_run_goes_on_and_does_no_step_twice(rpc_urls: dict[int, s
         steps = DeploymentRecord(path).next_nonce(f"eip155:{chain_id}")
         assert web3.eth.get_transaction_count(Web3.to_checksum_address(OWNER.address)) == steps
         assert web3.eth.get_balance(Web3.to_checksum_address(FRIEND)) == 12_345
+
+
+def test_a_set_that_does_not_fit_one_transaction_is_proven_ahead_and_installed(rpc_urls: dict[int, str]) -> None:
+    keys = [BLS12381.signing_key(number.to_bytes(32, "big")) for number in range(1, 86)]
+    signer_set = make_signer_set(keys, threshold=57, scheme=BLS12381)
+    told: list[str] = []
+    deployed = deploy(replace(PLAN, signer_set=signer_set), rpc_urls, OWNER.secret, DeploymentRecord(), told.append)
+    assert [line for line in told if "proven" in line] == [f"chain-{number}: 3 lots of keys proven" for number in IDS]
+    for chain_id in IDS:
+        web3 = Web3(HTTPProvider(rpc_urls[chain_id]))
+        address = Web3.to_checksum_address(deployed[chain_id].verifier)
+        verifier = web3.eth.contract(address=address, abi=load_artifact("BlsVerifier").abi)
+        (scheme, threshold, *_, signers), _ = verifier.functions.signerSet(1).call()
+        assert (scheme, threshold, [key for key, _, _ in signers]) == (2, 57, [s.key for s in signer_set.signers])
 
 
 def test_another_owner_is_offered_every_contract(rpc_urls: dict[int, str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -26,10 +26,11 @@ from relayer.ports.node_status import ChainStatus, PeerHead, PeerStatus
 from relayer.ports.peers import AttestationPage
 from relayer.ports.signer import Attestation
 from relayer.store.memory import MemoryGuard, MemoryStore
-from tests.factories import NOW, ROUTES, SIGNING_KEYS, attest
+from tests.factories import LONG_KEYS, NOW, ROUTES, SIGNING_KEYS, attest
 
 NETWORK = network_id("test network")
 STRANGER = SECP256K1.signing_key(b"\x99" * 32)
+KNOWN_KEYS = (*SIGNING_KEYS, *LONG_KEYS)
 
 
 class MovedClock:
@@ -80,7 +81,7 @@ class KeptInbox:
             await self.go_on.wait()
             for attestation in attestations:
                 known = self.batches.get(attestation.root)
-                key = next(key for key in SIGNING_KEYS if key.key == sender)
+                key = next(key for key in KNOWN_KEYS if key.key == sender)
                 if known is not None and attest(known, key, attestation.epoch) != attestation:
                     raise PeerMessageInvalid("the attestation does not verify")
             self.received += [(sender, attestation) for attestation in attestations]
@@ -104,6 +105,7 @@ class SeenStatus:
     """A node without chains."""
 
     key: bytes
+    peer_key: bytes
     version: str = "0"
     started_at: float = NOW
     last_beat_at: float = NOW
@@ -121,6 +123,7 @@ class Node:
     """One node. `url` is where it listens."""
 
     key: SigningKey
+    peer_key: SigningKey
     clock: MovedClock
     inbox: KeptInbox
     metrics: Metrics
@@ -134,7 +137,7 @@ class Node:
 
     @property
     def address(self) -> PeerAddress:
-        return PeerAddress(self.key.key, self.url)
+        return PeerAddress(self.key.key, self.peer_key.key, self.url)
 
     def refused(self, reason: str) -> float:
         return self.metrics.registry.get_sample_value("xvm_peer_messages_refused_total", {"reason": reason}) or 0.0
@@ -145,26 +148,26 @@ async def listening(
     key: SigningKey,
     clock: MovedClock,
     *,
-    peer_keys: Iterable[bytes] | None = None,
+    signers: Mapping[bytes, bytes] | None = None,
+    peer_key: SigningKey | None = None,
     port: int = 0,
     idle_seconds: float = 30.0,
     max_connections: int = 200,
     max_connections_per_address: int = 200,
 ) -> AsyncIterator[Node]:
-    """A node that listens; its peers are the other three of `SIGNING_KEYS`, unless said."""
+    """A node that listens; its peers are the other three of `SIGNING_KEYS`, unless said (signers by peer key)."""
     inbox, metrics, heads = KeptInbox(), Metrics(), list[PeerHead]()
-    others = [other.key for other in SIGNING_KEYS if other is not key] if peer_keys is None else peer_keys
+    others = {other.key: other.key for other in SIGNING_KEYS if other is not key} if signers is None else signers
     doorkeeper = Doorkeeper(
-        signer=LocalSigner(key, MemoryGuard()),
+        signer=LocalSigner(key, MemoryGuard(), peer_key),
         network=NETWORK,
-        peer_keys=others,
+        signers=others,
         inbox=inbox,
         heads=lambda: heads,
         clock=clock,
     )
-    app = create_app(
-        store=MemoryStore(), routes=ROUTES, status=SeenStatus(key.key), door=doorkeeper, metrics=metrics, clock=clock
-    )
+    status = SeenStatus(key.key, (peer_key or key).key)
+    app = create_app(store=MemoryStore(), routes=ROUTES, status=status, door=doorkeeper, metrics=metrics, clock=clock)
     server = ApiServer(
         app,
         metrics,
@@ -175,7 +178,7 @@ async def listening(
         max_connections_per_address=max_connections_per_address,
     )
     async with server:
-        yield Node(key, clock, inbox, metrics, doorkeeper, server, heads)
+        yield Node(key, peer_key or key, clock, inbox, metrics, doorkeeper, server, heads)
 
 
 @asynccontextmanager
@@ -183,13 +186,14 @@ async def reaching(
     key: SigningKey,
     clock: MovedClock,
     *peers: PeerAddress,
+    peer_key: SigningKey | None = None,
     network: bytes = NETWORK,
     metrics: Metrics | None = None,
     is_running: bool = True,
 ) -> AsyncIterator[HttpPeers]:
     """The client side of the node with this key. Its tasks run, unless said."""
     client = HttpPeers(
-        signer=LocalSigner(key, MemoryGuard()),
+        signer=LocalSigner(key, MemoryGuard(), peer_key),
         network=network,
         peers=peers,
         clock=clock,

@@ -122,7 +122,7 @@ async def test_what_is_pushed_while_a_peer_is_down_arrives_when_it_is_back(clock
 async def test_security_what_waits_for_a_dead_peer_is_bounded(clock: MovedClock) -> None:
     """SECURITY: one peer that never answers must not fill the memory of the others."""
     metrics = Metrics()
-    dead = PeerAddress(BOB.key, "http://127.0.0.1:1")
+    dead = PeerAddress(BOB.key, BOB.key, "http://127.0.0.1:1")
     async with reaching(ALICE, clock, dead, metrics=metrics) as to_bob:
         for _ in range(10):
             await to_bob.push([attest(BATCHES[0], ALICE)] * 1_000)
@@ -143,7 +143,7 @@ async def test_a_push_that_the_peer_refuses_for_its_content_holds_up_nothing(bob
 
 
 async def test_one_peer_that_is_down_delays_no_other(bob: Node, clock: MovedClock) -> None:
-    dead = PeerAddress(CAROL.key, "http://127.0.0.1:1")
+    dead = PeerAddress(CAROL.key, CAROL.key, "http://127.0.0.1:1")
     async with reaching(ALICE, clock, dead, bob.address) as peers:
         await peers.push([attest(BATCHES[0], ALICE)])
         await until(lambda: len(bob.inbox.received) == 1)
@@ -163,7 +163,7 @@ async def test_security_a_peer_that_takes_connections_and_says_nothing_delays_no
 
     server = await asyncio.start_server(listen, "127.0.0.1", 0)
     async with server:
-        mute = PeerAddress(CAROL.key, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        mute = PeerAddress(CAROL.key, CAROL.key, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
         async with reaching(ALICE, clock, mute, bob.address) as peers:
             await peers.push([attest(BATCHES[0], ALICE)])
             await until(lambda: len(bob.inbox.received) == 1)

@@ -48,7 +48,7 @@ def _answer(request: bytes, body: bytes, signer: SigningKey = BOB, **changes: ob
 async def _behind(answer: Callable[[bytes], bytes | web.StreamResponse]) -> AsyncIterator[HttpPeers]:
     async with (
         impostor(answer) as url,
-        reaching(ALICE, MovedClock(), PeerAddress(BOB.key, url), is_running=False) as peers,
+        reaching(ALICE, MovedClock(), PeerAddress(BOB.key, BOB.key, url), is_running=False) as peers,
     ):
         yield peers
 
@@ -175,7 +175,7 @@ async def test_security_an_endless_answer_is_read_no_further_than_its_limit() ->
 
     async with await asyncio.start_server(pour, "127.0.0.1", 0) as server:
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        async with reaching(ALICE, MovedClock(), PeerAddress(BOB.key, url), is_running=False) as peers:
+        async with reaching(ALICE, MovedClock(), PeerAddress(BOB.key, BOB.key, url), is_running=False) as peers:
             with pytest.raises(PeerMessageInvalid, match="longer than"):
                 await peers.fetch_attestations(BOB.key, "")
 

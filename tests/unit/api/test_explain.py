@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attestation.schemes import BLS12381
 from attestation.statement import OutcomeKind
 from relayer.api.explain import Facts, explain
 from relayer.domain.blocks import BlockRef
@@ -22,6 +23,7 @@ from tests.factories import (
     CALL_ROUTE,
     DESTINATION_CHAIN,
     DESTINATION_GATEWAY,
+    LONG_KEYS,
     NOW,
     QUERY_ROUTE,
     SIGNING_KEYS,
@@ -33,6 +35,7 @@ from tests.factories import (
     make_epoch,
     make_query,
     make_request,
+    make_signer_set,
     make_transaction,
     track,
     word,
@@ -79,6 +82,16 @@ def test_a_request_without_a_quorum_names_who_has_not_signed() -> None:
     for index, key in enumerate(SIGNING_KEYS):
         assert (f"0x{key.key.hex()}" in text) is (index in {1, 3})
     assert "xvm doctor" in text
+
+
+def test_long_keys_are_named_by_their_beginning() -> None:
+    request = replace(track(), status=Status.FINAL)
+    signer_set = make_signer_set(LONG_KEYS, scheme=BLS12381)
+    epoch = make_epoch(DESTINATION_GATEWAY, signer_set=signer_set)
+    signed = (attest(execute_batch(request), LONG_KEYS[0]),)
+    text = explain(_facts(request, attestations=signed, epoch=epoch))
+    assert "weight 1 of the 3" in text
+    assert f"Not yet: {', '.join(f'0x{key.key[:20].hex()}' for key in LONG_KEYS[1:])}." in text
 
 
 def test_signatures_for_another_epoch_do_not_count() -> None:

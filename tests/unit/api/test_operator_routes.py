@@ -69,6 +69,7 @@ class KnownStatus:
     """A node with three peers, of which two are up, on two chains."""
 
     key: bytes = SIGNING_KEYS[0].key
+    peer_key: bytes = SIGNING_KEYS[0].key
     version: str = "0.1.0"
     started_at: float = NOW - 60
     last_beat_at: float = NOW - 1
@@ -87,7 +88,7 @@ class KnownStatus:
 
     def peers(self) -> Sequence[PeerStatus]:
         return tuple(
-            PeerStatus(key, "http://peer:1", key in self.up, NOW - 1, 0.25, 3, self.heads) for key in PEER_KEYS
+            PeerStatus(key, key, "http://peer:1", key in self.up, NOW - 1, 0.25, 3, self.heads) for key in PEER_KEYS
         )
 
 

@@ -14,7 +14,7 @@ from attestation.errors import (
     UnprovenKey,
 )
 from attestation.quorum import Quorum
-from attestation.schemes import BLS12381, SCHEMES, Scheme
+from attestation.schemes import BLS12381, SCHEMES, Scheme, draw_secret
 from attestation.schemes.bls12381 import ORDER, PUBLIC_KEY_LENGTH
 from attestation.signer_set import verify_rules
 from tests.vectors.bls_vectors import (
@@ -42,6 +42,19 @@ BATCH = Batch.of_leaves(DESTINATION_GATEWAY, example_leaves(5), 1)
 
 def verify(indices: list[int], signatures: list[bytes]) -> None:
     BLS12381.verify_payload(BLS12381.pack(signatures), DIGEST, PUBLIC_KEYS, indices)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda scheme: scheme.name)
+def test_a_secret_is_drawn_until_it_is_one_of_the_scheme(scheme: Scheme) -> None:
+    drawn = iter([bytes(32), b"\xff" * 32, b"\x01" * 32, b"\x02" * 32])
+    assert draw_secret(scheme, lambda length: next(drawn)[:length]) == b"\x01" * 32
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda scheme: scheme.name)
+def test_a_public_key_has_the_length_that_its_scheme_says(scheme: Scheme) -> None:
+    key = scheme.signing_key(b"\x01" * 32)
+    assert len(key.key) == scheme.public_key_length
+    assert scheme.public_key(key.listed_key(bytes(32))) == key.key
 
 
 def test_it_is_scheme_2() -> None:

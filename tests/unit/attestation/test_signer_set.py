@@ -14,6 +14,7 @@ from attestation.keccak import keccak256
 from attestation.signer_set import (
     MAXIMUM_SIGNER_COUNT,
     SignerSet,
+    operator_id,
     rank_signers,
     signer_set_hash,
     verify_rules,
@@ -40,6 +41,22 @@ def test_fields_of_a_signer_fit_their_widths(field: str, value: Any) -> None:
     with pytest.raises(MalformedSignerSet) as caught:
         replace(FOUR.signers[0], **{field: value})
     assert caught.value.field == field
+
+
+def test_an_operators_id_is_its_name_filled_up_with_zeros() -> None:
+    assert operator_id("alice") == b"alice" + bytes(27)
+    assert operator_id("ü" * 16) == "ü".encode() * 16
+    for name in ("", "x" * 33, "ü" * 17):
+        with pytest.raises(MalformedSignerSet) as caught:
+            operator_id(name)
+        assert caught.value.field == "operator"
+
+
+def test_the_weight_of_some_is_counted_by_public_keys() -> None:
+    keys = WEIGHTED.keys
+    assert WEIGHTED.weight_of(keys) == WEIGHTED.total_weight
+    assert WEIGHTED.weight_of({keys[1], b"another"}) == WEIGHTED.signers[1].weight
+    assert WEIGHTED.weight_of(()) == 0
 
 
 def test_the_hash_commits_to_everything() -> None:

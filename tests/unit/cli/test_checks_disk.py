@@ -40,7 +40,7 @@ async def states(found: Settings) -> list[tuple[State, str]]:
 
 def test_keys_that_load_are_shown_by_their_public_part(tmp_path: Path) -> None:
     key, finding = examine_signer_key(settings(tmp_path))
-    assert (key is not None, finding.detail) == (True, f"0x{KEY.key.hex()}")
+    assert (key is not None, finding.detail) == (True, f"0x{KEY.key.hex()} (ecdsa-secp256k1)")
     chains, (wallets,) = examine_wallet_keys(settings(tmp_path))
     assert ([chain.name for chain in chains], wallets.state) == (["alpha", "beta"], State.OK)
 

@@ -11,10 +11,11 @@ from aiohttp import web
 
 from attestation.schemes import SigningKey
 from relayer.cli.checks.finding import Finding, State
-from relayer.cli.checks.peers import examine_peers
+from relayer.cli.checks.peers import ClosedGuard, examine_peers
 from relayer.cli.config_example import example_config
 from relayer.config import load_config
 from relayer.errors import ConflictingAttestation
+from relayer.keys.local_signer import LocalSigner
 from relayer.peers.client import HttpPeers
 from tests.factories import NOW, SIGNING_KEYS, execute_batch, track
 from tests.integration.peers.nodes import STRANGER, MovedClock, listening
@@ -39,7 +40,7 @@ async def told(
     text = text.replace("https://relayer-2.example", url).replace("0x" + "00" * 19 + "b2", f"0x{peer.key.hex()}")
     path = folder / "relayer.toml"
     path.write_text(text)
-    (finding,) = await examine_peers(await asyncio.to_thread(load_config, path), key)
+    (finding,) = await examine_peers(await asyncio.to_thread(load_config, path), LocalSigner(key, ClosedGuard()))
     return finding
 
 

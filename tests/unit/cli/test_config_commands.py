@@ -22,7 +22,7 @@ OPTIONAL_KEY = re.compile(r"^#(?=[a-z_]+ = )", re.MULTILINE)
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("signer.json", "wallet.json"):
+    for name in ("signer.json", "peer.json", "wallet.json"):
         (tmp_path / name).write_text("11" * 32)
         (tmp_path / name).chmod(0o600)
     return tmp_path

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from attestation.schemes import SECP256K1
+from attestation.schemes import BLS12381, SECP256K1
+from attestation.signer_set import operator_id
 from relayer.cli.app import app
 from relayer.keys.keystore import load_secret
 
@@ -60,6 +61,53 @@ def test_SECURITY_a_key_is_never_overwritten(tmp_path: Path) -> None:  # noqa: N
     again = RUNNER.invoke(app, ["keys", "new", str(path), "--bare"])
     assert (again.exit_code, again.stderr) == (1, f"xvm: {path}: exists already; a key is never overwritten\n")
     assert path.read_bytes() == before
+
+
+def test_a_key_of_another_scheme_is_shown_with_what_a_set_lists_for_its_operator(tmp_path: Path) -> None:
+    path = tmp_path / "test.key"
+    asked = ("--scheme", "bls12-381", "--operator", "alice", "--json")
+    made = RUNNER.invoke(app, ["keys", "new", str(path), "--bare", *asked])
+    shown = json.loads(made.stdout)
+    key = BLS12381.signing_key(load_secret(path, None).reveal())
+    assert (shown["scheme"], shown["signer"], shown["account"]) == ("bls12-381", f"0x{key.key.hex()}", None)
+    listed = bytes.fromhex(shown["listed_key"][2:])
+    assert BLS12381.is_proven_key(listed, operator_id("alice"))
+    assert not BLS12381.is_proven_key(listed, operator_id("bob"))
+    text = RUNNER.invoke(app, ["keys", "show", str(path), *asked[:-1]]).stdout
+    assert text == f"signer key   0x{key.key.hex()}\nlisted key   0x{listed.hex()}\n"
+
+
+def test_a_secret_of_another_program_becomes_a_key_file(tmp_path: Path) -> None:
+    source, path = tmp_path / "exported.key", tmp_path / "signer.json"
+    secret = b"\x11" * 32
+    source.write_text(secret.hex())
+    source.chmod(0o600)
+    answer = RUNNER.invoke(
+        app, ["keys", "import", str(path), "--from", str(source), "--json"], env={"XVM_PASSWORD": PASSWORD}
+    )
+    assert json.loads(answer.stdout)["signer"] == f"0x{SECP256K1.signing_key(secret).key.hex()}"
+    assert load_secret(path, PASSWORD).reveal() == secret
+    assert json.loads(path.read_text())["version"] == 3
+
+
+def test_a_secret_beyond_the_schemes_order_is_not_imported(tmp_path: Path) -> None:
+    source, path = tmp_path / "exported.key", tmp_path / "signer.key"
+    source.write_text("88" * 32)
+    source.chmod(0o600)
+    command = ["keys", "import", str(path), "--from", str(source), "--bare"]
+    answer = RUNNER.invoke(app, [*command, "--scheme", "bls12-381"])
+    assert answer.exit_code == 1
+    assert answer.stderr.startswith(f"xvm: {source}: a BLS12-381 secret is")
+    assert not path.exists()
+    assert RUNNER.invoke(app, command).exit_code == 0
+
+
+def test_a_scheme_that_is_none_and_a_name_that_is_too_long_are_wrong_usage(tmp_path: Path) -> None:
+    path = tmp_path / "test.key"
+    for option, value in (("--scheme", "rsa"), ("--operator", "x" * 33)):
+        answer = RUNNER.invoke(app, ["keys", "new", str(path), "--bare", option, value])
+        assert answer.exit_code == 2
+        assert not path.exists()
 
 
 def test_without_a_password_and_a_terminal_nothing_is_written(tmp_path: Path) -> None:

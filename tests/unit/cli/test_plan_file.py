@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from attestation.schemes import BLS12381
+from attestation.signer_set import operator_id
 from relayer.cli.plan_file import load_plan
 from relayer.errors import ConfigError
 
@@ -66,6 +68,37 @@ def faults(folder: Path, text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_plan(write(folder, text))
     return caught.value.faults
+
+
+def bls_plan(*operators: str) -> str:
+    """The plan, its members with keys of scheme `bls12-381` that are proven for these operators."""
+    text = PLAN.replace("[signers]\n", '[signers]\nscheme = "bls12-381"\n')
+    for number, (key, operator) in enumerate(zip((A, B, C), operators, strict=True), start=1):
+        listed = BLS12381.signing_key(bytes([number]) * 32).listed_key(operator_id(operator))
+        text = text.replace(f'\nkey = "{key}"', f'\nkey = "0x{listed.hex()}"')
+    return text
+
+
+def test_a_plan_names_the_scheme_and_lists_keys_with_their_proofs(tmp_path: Path) -> None:
+    plan = load_plan(write(tmp_path, bls_plan("one", "two", "three"))).plan
+    assert plan.signer_set.scheme == BLS12381.number
+    assert plan.signer_set.keys[0] == BLS12381.signing_key(b"\1" * 32).key
+    assert plan.gas.execution_overhead > load_plan(write(tmp_path, PLAN)).plan.gas.execution_overhead
+
+
+def test_security_a_plan_takes_no_key_that_another_operator_proved(tmp_path: Path) -> None:
+    """SECURITY: who lists a foreign key as its own could make it from the others' keys."""
+    (fault,) = faults(tmp_path, bls_plan("one", "two", "mallory"))
+    assert fault.startswith("signers: ")
+
+
+def test_keys_of_another_scheme_than_the_plans_are_told(tmp_path: Path) -> None:
+    (fault,) = faults(tmp_path, PLAN.replace("[signers]\n", '[signers]\nscheme = "bls12-381"\n'))
+    assert fault.startswith("signers: ")
+    (fault,) = faults(tmp_path, PLAN.replace("[signers]\n", '[signers]\nscheme = "rsa"\n'))
+    assert fault.startswith("signers.scheme: ")
+    (fault,) = faults(tmp_path, PLAN.replace(f'\nkey = "{A}"', '\nkey = "0x123"'))
+    assert fault.startswith("signers.members[0].key: ")
 
 
 def test_a_plan_becomes_what_is_deployed(tmp_path: Path) -> None:

@@ -61,6 +61,7 @@ class QuietStatus:
     """A node without chains and peers."""
 
     key: bytes = SIGNING_KEYS[0].key
+    peer_key: bytes = SIGNING_KEYS[0].key
     version: str = "0.1.0"
     started_at: float = NOW
     last_beat_at: float = NOW

@@ -13,8 +13,8 @@ from aiohttp import web
 from typer.testing import CliRunner
 
 from attestation.address import checksum_address, parse_account_text
-from attestation.schemes import SECP256K1
-from attestation.signer_set import SignerSet
+from attestation.schemes import BLS12381, SECP256K1
+from attestation.signer_set import SignerSet, operator_id
 from attestation.signer_set_file import NumberedSet, encode_signer_set, parse_signer_set
 from attestation.statement import Rotate
 from relayer.api.app import create_app
@@ -32,6 +32,7 @@ from relayer.store.sql_store import SqlStore
 from tests.factories import (
     DESTINATION_CHAIN,
     DESTINATION_GATEWAY,
+    LONG_KEYS,
     NOW,
     ROUTES,
     SIGNING_KEYS,
@@ -150,6 +151,30 @@ def test_gateways_whose_sets_differ_are_told_apart_by_chain() -> None:
         assert (code, "--chain" in text) == (1, True)
         code, text = xvm("show", "--api", url, "--chain", DESTINATION_CHAIN)
     assert (code, "grace        7 s" in text) == (0, True)
+
+
+@pytest.mark.parametrize("is_whole", [False, True])
+def test_a_key_that_is_listed_with_a_proof_leaves_by_its_public_part_or_whole(
+    tmp_path: Path, *, is_whole: bool
+) -> None:
+    file = tmp_path / "next.json"
+    present = replace(make_signer_set(LONG_KEYS, scheme=BLS12381), valid_until=PRESENT.valid_until)
+    newcomer = BLS12381.signing_key(b"\x05" * 32)
+    leaving = present.signers[1].key if is_whole else present.keys[1]
+    with serving(api_of(applied(present, present))) as url:
+        code, _ = xvm(
+            *("propose", str(file), "--api", url, "--remove", f"0x{leaving.hex()}"),
+            *("--add", f"0x{newcomer.listed_key(operator_id('carol')).hex()}=carol"),
+        )
+        # the proof is carol's
+        other, told = xvm(
+            *("propose", str(tmp_path / "no.json"), "--api", url),
+            *("--add", f"0x{newcomer.listed_key(operator_id('carol')).hex()}=dave"),
+        )
+    assert (code, other, "UnprovenKey" in told) == (0, 1, True)
+    following = parse_signer_set(file.read_text())
+    keys = (LONG_KEYS[0], newcomer, *LONG_KEYS[2:])
+    assert following.signer_set.keys == tuple(key.key for key in keys)
 
 
 def test_a_proposal_puts_who_comes_in_the_place_of_who_leaves(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_every_fault_is_named_at_once_with_its_key(folder: Path) -> None:
         "chains[1].rpc_urls[0]: is not encrypted",
         "chains[2].finality: write either",
         "peers[0].url: is not encrypted",
-        "peers[1].signer: write the peer's signer key as 0x and 40 hex digits",
+        "peers[1].signer: write the peer's signer key as 0x and its hex digits",
     ):
         assert any(fault.startswith(start) for fault in found), (start, found)
 
@@ -211,11 +211,65 @@ def test_security_a_secret_in_the_file_shows_in_no_error(folder: Path) -> None:
 def test_security_loaded_secrets_show_in_no_repr(folder: Path) -> None:
     """SECURITY: settings end up in logs and tracebacks."""
     settings = load(folder, WHOLE)
-    shown = repr(settings.load_signer_secret()) + repr(settings.load_chain_settings()) + repr(settings)
+    shown = repr(settings.load_signing_key()) + repr(settings.load_chain_settings()) + repr(settings)
     assert SIGNER_SECRET not in shown
     assert WALLET_SECRET not in shown
     with pytest.raises(TypeError):
-        pickle.dumps(settings.load_signer_secret())
+        pickle.dumps(settings.load_signing_key())
+
+
+def long_peer(name: str, url: str, digit: str, peer_key: str | None) -> str:
+    extra = "" if peer_key is None else f'peer_key = "{peer_key}"\n'
+    return peer(name, url, "0x" + digit * 2 * 192) + extra
+
+
+LONG_SIGNER = SIGNER + 'scheme = "bls12-381"\npeer_key_file = "peer.key"\n'
+CHAINS = chain("alpha", 1) + chain("beta", 2)
+LONG_PEER = long_peer("r1", "http://127.0.0.1:1", "a", "0x" + "0A" * 20)
+
+
+def test_a_peer_speaks_with_its_signer_key_unless_another_is_named(folder: Path) -> None:
+    settings = load(folder, NODE + SIGNER + CHAINS + peer() + peer("r2", "http://127.0.0.1:1", "0x" + "cd" * 20))
+    assert [section.message_key for section in settings.peers] == [b"\xab" * 20, b"\xcd" * 20]
+    assert settings.load_peer_key() is None
+    named = load(folder, NODE + SIGNER + CHAINS + peer() + f'peer_key = "0x{"0A" * 20}"\n')
+    assert (named.peers[0].signer_key, named.peers[0].message_key) == (b"\xab" * 20, b"\x0a" * 20)
+
+
+def test_signers_of_another_scheme_have_peer_keys_beside(folder: Path) -> None:
+    (folder / "peer.key").write_text("33" * 32)
+    (folder / "peer.key").chmod(0o600)
+    settings = load(folder, NODE + LONG_SIGNER + CHAINS + LONG_PEER)
+    assert (settings.peers[0].signer_key, settings.peers[0].message_key) == (b"\xaa" * 192, b"\x0a" * 20)
+    peer_key = settings.load_peer_key()
+    assert peer_key is not None
+    assert (len(settings.load_signing_key().key), len(peer_key.key)) == (192, 20)
+
+
+def test_a_peer_key_that_is_missing_and_keys_of_another_scheme_are_told(folder: Path) -> None:
+    text = NODE + SIGNER + 'scheme = "bls12-381"\n' + CHAINS + peer() + long_peer("r2", "http://127.0.0.1:1", "a", None)
+    assert [fault.partition(":")[0] for fault in faults(folder, text)] == [
+        "signer.peer_key_file",
+        "peers[0].signer",
+        "peers[0].peer_key",
+        "peers[1].peer_key",
+    ]
+    (fault,) = faults(folder, NODE + SIGNER + CHAINS + LONG_PEER)
+    assert fault.startswith("peers[0].signer: has 192 bytes, a key of ecdsa-secp256k1 has 20")
+    (fault,) = faults(folder, NODE + SIGNER + 'scheme = "rsa"\n' + CHAINS)
+    assert fault.startswith("signer.scheme: no scheme of this version; write ecdsa-secp256k1 or bls12-381")
+
+
+def test_security_one_peer_key_speaks_for_one_signer(folder: Path) -> None:
+    """SECURITY: with two signers behind one peer key, its holder could choose whose attestations a list is."""
+    (folder / "peer.key").write_text("33" * 32)
+    text = NODE + LONG_SIGNER + CHAINS + LONG_PEER + long_peer("r2", "http://127.0.0.1:2", "b", "0x" + "0a" * 20)
+    assert faults(folder, text) == [f"peers[].peer_key: 0x{'0a' * 20} is used twice; each must be another one"]
+    # one names as its peer key what is the other's signer key
+    text = NODE + SIGNER + CHAINS + peer() + peer("r2", "http://127.0.0.1:2", "0x" + "cd" * 20)
+    assert faults(folder, f'{text}peer_key = "0x{"ab" * 20}"\n') == [
+        f"peers[].peer_key: 0x{'ab' * 20} is used twice; each must be another one"
+    ]
 
 
 def test_security_the_environment_changes_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

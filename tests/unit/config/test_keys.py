@@ -62,6 +62,19 @@ def test_security_one_key_does_not_sign_and_pay(tmp_path: Path) -> None:
     assert SIGNER.hex() not in "".join(told)
 
 
+def test_security_one_key_does_not_speak_to_peers_and_pay(tmp_path: Path) -> None:
+    """SECURITY: who gets hold of the wallet's key must not be heard by peers as this node."""
+    (tmp_path / "peer.json").write_text(WALLET.hex())
+    (tmp_path / "peer.json").chmod(0o600)
+    settings(tmp_path)
+    text = (tmp_path / "relayer.toml").read_text().replace("#peer_key_file", "peer_key_file")
+    (tmp_path / "relayer.toml").write_text(text)
+    told = faults(load_config(tmp_path / "relayer.toml"))
+    assert [fault.partition(", ")[0] for fault in told] == [
+        f"chains[{index}].wallet_key_file: holds the peer key; make another one: xvm keys new" for index in (0, 1)
+    ]
+
+
 def test_a_node_looks_at_its_keys_before_it_makes_anything(tmp_path: Path) -> None:
     settings(tmp_path, "no key")
     result = CliRunner().invoke(app, ["run", "--config", str(tmp_path / "relayer.toml")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from attestation.address import checksum_address
@@ -57,6 +58,27 @@ def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     assert [operator.payout for operator in file.plan.operators] == [member.wallet for member in members]
     assert [grant.account for grant in file.plan.chains[0].grants] == [member.wallet for member in members]
     assert file.plan.chains[0].finality == FinalityRule(depth_blocks=3)
+
+
+def test_members_of_another_scheme_have_peer_keys_and_proven_keys(tmp_path: Path) -> None:
+    folder, spec = DevnetFolder(tmp_path), replace(SPEC, scheme="bls12-381")
+    members = [make_member(folder, f"relayer-{n}", 9000 + n, spec.scheme) for n in (1, 2)]
+    write_key(folder.owner_key, bytes(31) + b"\1")
+    folder.plan.write_text(plan_text(spec, folder, CHAINS, members))
+    signer_set = load_plan(folder.plan).plan.signer_set
+    assert (signer_set.scheme, signer_set.keys) == (2, tuple(member.signer for member in members))
+    deployed = {name: checksum_address(bytes(19) + b"\1") for name in ("gateway", "verifier", "registry")}
+    path = folder.relayer("relayer-1") / "config.toml"
+    path.write_text(
+        config_text(spec, members[0], members[1:], [(chain, {**deployed, "start_block": 7}) for chain in CHAINS])
+    )
+    settings = load_config(path)
+    peer_key = settings.load_peer_key()
+    assert peer_key is not None
+    assert (settings.load_signing_key().key, peer_key.key) == (members[0].signer, members[0].peer_key)
+    assert [(peer.signer_key, peer.message_key) for peer in settings.peers] == [
+        (members[1].signer, members[1].peer_key)
+    ]
 
 
 def test_security_no_two_members_share_a_key_and_files_are_private(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from attestation.request import RequestId
 from relayer.vms.evm.bundling import MAX_CALLDATA_LENGTH, Bundle, Item, Part, merge, pack
 from relayer.vms.evm.calldata import encode_batch, encode_delivery
 from relayer.vms.evm.gas import DELIVER_GAS, INTRINSIC_GAS, calldata_gas, item_load
+from tests.factories import blank_certificate
 
 CAP = 16_777_216
 
@@ -33,7 +34,7 @@ def part_lists(draw: st.DrawFn) -> list[Part]:
             limit = draw(st.sampled_from([0, 100_000, 300_000, 10_000_000, 20_000_000]))
             items.append(make_item(number, leaf_index, limit, draw(st.sampled_from([1, 40, 1_000, 4_000]))))
         leaves = tuple(bytes([batch, index]) + bytes(30) for index in range(count))
-        parts.append(Part(leaves, bytes([batch]) + bytes(48 + 64 * 3), tuple(items)))
+        parts.append(Part(leaves, blank_certificate(batch), tuple(items)))
     return parts
 
 

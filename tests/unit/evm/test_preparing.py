@@ -23,14 +23,14 @@ from relayer.vms.evm.preparing import OVERSIZE, Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.simulation import NO_ANSWER, Simulator, Trial
 from relayer.vms.evm.weighing import MAX_GAS_PER_EXCHANGE
-from tests.factories import execute_batch, make_request, track
+from tests.factories import blank_certificate, execute_batch, make_request, track
 from tests.unit.evm.contract_abi import types_of
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
 from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, serve_pool
 
 SENDER = b"\xee" * 20
 PAYEE = bytes(32)
-CERTIFICATE = bytes(49 + 64 * 3)
+CERTIFICATE = blank_certificate()
 GAS_CAP = 16_777_216
 GAS_USED = 123_456
 FUNCTIONS = {interface.selector(interface.EXECUTE): "execute", interface.selector(interface.EXPIRE): "expire"}

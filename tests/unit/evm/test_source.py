@@ -21,12 +21,12 @@ from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
-from tests.factories import make_conclusion, make_request, outcome_batch, track
+from tests.factories import blank_certificate, make_conclusion, make_request, outcome_batch, track
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
 from tests.unit.evm.scripted_node import ScriptedNode, serve_pool
 
 NONE, PENDING, HANDLER_FAILED, CANCELLED = range(4)
-CERTIFICATE = bytes(49 + 64 * 3)
+CERTIFICATE = blank_certificate()
 
 
 def delivery(count: int) -> CertifiedBatch:

@@ -1,0 +1,13 @@
+"""How a signer is named where people read: in text, logs and metrics. Programs are given whole keys."""
+
+from __future__ import annotations
+
+from typing import Final
+
+SHOWN_KEY_BYTES: Final = 20
+"""An address whole; of a longer public key as much as nobody can make a second key for."""
+
+
+def signer_text(key: bytes) -> str:
+    """0x and the first 20 bytes of a public key in hex: what a search in a longer key finds."""
+    return f"0x{key[:SHOWN_KEY_BYTES].hex()}"

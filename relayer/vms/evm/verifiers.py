@@ -1,0 +1,72 @@
+"""The verifier contract of each signature scheme, and what it costs. A new scheme is one entry in `VERIFIERS`.
+
+Its job: names, and upper bounds of gas from the contracts' snapshot (contracts/evm/gas.json). It verifies nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from attestation.certificate import parse_certificate
+from attestation.schemes import BLS12381, SECP256K1
+from attestation.signer_set import MAXIMUM_SIGNER_COUNT
+from relayer.vms.evm.deployment_plan import GasTerms
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """A verifier contract.
+
+    Gas at the most: `payload_gas` a certificate, `signature_gas` a signer in it, `missing_gas` a signer of the set that
+    is not in it, `key_gas` a key of a set that is applied. `keys_per_proof` is how many keys of a set are proven in one
+    transaction ahead of it, None where keys need no proof. `terms` is what a deployment has requests pay for.
+    """
+
+    contract: str
+    payload_gas: int
+    signature_gas: int
+    missing_gas: int
+    key_gas: int
+    keys_per_proof: int | None
+    terms: GasTerms
+
+    def certificate_gas(self, signer_count: int) -> int:
+        """Of one certificate by so many signers, whatever the size of their set."""
+        missing_count = MAXIMUM_SIGNER_COUNT - signer_count
+        return self.payload_gas + signer_count * self.signature_gas + missing_count * self.missing_gas
+
+
+VERIFIERS: Final[Mapping[int, Verifier]] = MappingProxyType(
+    {
+        # Measured: 4,500 a signature. A key is 64 bytes of code at 200 gas each, the check against the others, the log.
+        SECP256K1.number: Verifier(
+            contract="EcdsaVerifier",
+            payload_gas=0,
+            signature_gas=6_000,
+            missing_gas=0,
+            key_gas=35_000,
+            keys_per_proof=None,
+            terms=GasTerms(),
+        ),
+        # Measured: 127,000 a certificate, 1,300 a missing signer. A key is a proof of 200,000 and 256 bytes of code.
+        BLS12381.number: Verifier(
+            contract="BlsVerifier",
+            payload_gas=160_000,
+            signature_gas=0,
+            missing_gas=1_600,
+            key_gas=290_000,
+            keys_per_proof=40,
+            terms=GasTerms(execution_overhead=280_000, callback_overhead=260_000, expire=250_000),
+        ),
+    }
+)
+"""By the scheme's number."""
+
+
+def certificate_gas(certificate: bytes) -> int:
+    """What verifying a certificate costs at the most, besides its calldata. Raises what `parse_certificate` raises."""
+    parsed = parse_certificate(certificate)
+    return VERIFIERS[parsed.scheme].certificate_gas(len(parsed.signer_indices))
