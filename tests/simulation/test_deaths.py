@@ -28,6 +28,7 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.store.engine import open_engine
 from relayer.store.migrate import Schema, upgrade
 from relayer.store.sql_store import SqlStore
+from tests.simulation.chain import Transaction
 from tests.simulation.gateway import Consume, Deliver
 from tests.simulation.mortal import Outside, create_outside, databases, live, load_outside
 from tests.simulation.truth import count_of
@@ -92,16 +93,21 @@ async def assert_told(home: Path, why: str) -> Outside:
     """Every node and the chains tell the story that was asked for, once each."""
     outside = load_outside(home)
     ids = [request_id(request) for request in outside.asked]
+    recorded: set[bytes] = set()
     for key in outside.keys:
         store_url, guard_url = databases(home, key)
         engine = open_engine(store_url)
-        requests = await SqlStore(engine).load_requests(ids)
+        store = SqlStore(engine)
+        requests = await store.load_requests(ids)
+        own = [transaction for identifier in ids for transaction in await store.load_transactions_of(identifier)]
+        recorded |= {attempt.hash for transaction in own for attempt in transaction.attempts}
         await engine.dispose()
         assert [ending_of(requests[identifier]) for identifier in ids] == ENDINGS, why
         for url in (store_url, guard_url):
             database = sqlite3.connect(url.removeprefix("sqlite:///"))
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)], why
             database.close()
+    assert {transaction.hash for transaction in ours_on(outside)} <= recorded, f"{why}: sent and not recorded"
     logs = [log for chain in outside.chains for log in chain.logs()]
     for identifier, request in zip(ids, outside.asked, strict=True):
         assert count_of(logs, CallConcluded, identifier) == bool(request.destination_gateway), why
@@ -114,16 +120,24 @@ def ending_of(request: TrackedRequest) -> Ending:
     return request.status, request.conclusion.outcome.kind if request.conclusion else None
 
 
+def ours_on(outside: Outside) -> list[Transaction]:
+    """The nodes' own transactions that are on the chains."""
+    return [
+        transaction
+        for chain in outside.chains
+        for block in chain.blocks
+        for transaction in block.transactions
+        if isinstance(transaction.call, Consume | Deliver)
+    ]
+
+
 def times_carried(outside: Outside) -> Counter[tuple[type, RequestId]]:
     """In how many transactions that are on the chains each request was executed, and delivered."""
     carried: Counter[tuple[type, RequestId]] = Counter()
-    for chain in outside.chains:
-        for block in chain.blocks:
-            for transaction in block.transactions:
-                call = transaction.call
-                if isinstance(call, Consume | Deliver):
-                    items = [item for batch in call.batches for item in batch.items]
-                    carried.update((type(call), item.statement.request_id) for item in items)
+    for call in (transaction.call for transaction in ours_on(outside)):
+        assert isinstance(call, Consume | Deliver)
+        items = [item for batch in call.batches for item in batch.items]
+        carried.update((type(call), item.statement.request_id) for item in items)
     return carried
 
 
