@@ -25,7 +25,7 @@ from relayer.cli.text_file import read_text, write_new_text
 from relayer.errors import ConfigError, RejectedError
 
 SignerArgument = Annotated[
-    str, typer.Argument(metavar="SIGNER", help="The signer's key, as the list shows it.", show_default=False)
+    str, typer.Argument(metavar="SIGNER", help="The signer's key, whole or as the list shows it.", show_default=False)
 ]
 GuardKeyOption = Annotated[
     str | None,
@@ -160,7 +160,7 @@ def _recorded(signer: str, guard_key: str | None, config: Path | None, api: str 
     rows = [
         row
         for row in find_evidence(config, api, devnet)
-        if row.signer == signer.lower() and guard_key in (None, row.guard_key)
+        if signer.lower() in {row.signer, row.shown_signer} and guard_key in (None, row.guard_key)
     ]
     if not rows:
         raise ConfigError([f"SIGNER: no such evidence about {signer}; `xvm evidence list` shows what there is"])
@@ -207,4 +207,4 @@ def _row(row: FoundEvidence) -> tuple[str, ...]:
         subject = about(parse_evidence(row.document).first.statement)
     except AttestationError as error:
         subject = f"unreadable: {error}"
-    return (row.signer, row.offence, subject, datetime.fromtimestamp(row.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ"))
+    return (row.shown_signer, row.offence, subject, datetime.fromtimestamp(row.at, UTC).strftime("%Y-%m-%d %H:%M:%SZ"))

@@ -16,6 +16,7 @@ import typer
 from relayer.api.operator_routes import MAX_PAGE
 from relayer.cli.relayer_api import RelayerUnavailable, ask_first, relayers_of
 from relayer.config import load_config
+from relayer.domain.signers import shown_text
 from relayer.errors import ConfigError
 from relayer.store.engine import open_engine
 from relayer.store.migrate import is_current
@@ -31,6 +32,11 @@ class FoundEvidence:
     guard_key: str
     at: float
     document: str
+
+    @property
+    def shown_signer(self) -> str:
+        """The signer as lists show it: of a long key the beginning."""
+        return shown_text(self.signer)
 
 
 def find_evidence(config: Path | None, api: str | None, devnet: Path) -> list[FoundEvidence]:

@@ -12,6 +12,7 @@ from typing import Any
 from attestation.schemes import scheme_of
 from attestation.signer_set import Signer, SignerSet
 from attestation.signer_set_file import NumberedSet
+from relayer.domain.signers import shown_text
 
 
 def set_lines(numbered: NumberedSet) -> Iterator[str]:
@@ -61,9 +62,9 @@ def status_lines(gateway: Mapping[str, Any], now: float) -> Iterator[str]:
         yield f"  next  epoch {following['epoch']}  {following['hash']}"
         yield f"        weight {following['weight']} of {following['threshold']} needed"
         for signer in following["signers"]:
-            yield f"        {'signed    ' if signer['has_signed'] else 'not signed'}  {signer['key']}"
+            yield f"        {'signed    ' if signer['has_signed'] else 'not signed'}  {shown_text(signer['key'])}"
     for rival in gateway["rivals"]:
-        yield f"  OTHER {rival['signer']} signed another set: {rival['hash']}"
+        yield f"  OTHER {shown_text(rival['signer'])} signed another set: {rival['hash']}"
 
 
 def moment(seconds: int) -> str:

@@ -10,4 +10,9 @@ SHOWN_KEY_BYTES: Final = 20
 
 def signer_text(key: bytes) -> str:
     """0x and the first 20 bytes of a public key in hex: what a search in a longer key finds."""
-    return f"0x{key[:SHOWN_KEY_BYTES].hex()}"
+    return shown_text(f"0x{key.hex()}")
+
+
+def shown_text(key_text: str) -> str:
+    """The same of a key that is 0x and hex already."""
+    return key_text[: len("0x") + 2 * SHOWN_KEY_BYTES]

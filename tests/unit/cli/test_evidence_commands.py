@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from attestation.evidence import Equivocation
 from attestation.evidence_file import encode_evidence
+from attestation.schemes import BLS12381
 from attestation.signer_set import Signer
 from attestation.signer_set_file import NumberedSet, encode_signer_set
 from relayer.cli.app import app
@@ -23,7 +24,7 @@ from relayer.ports.store import Commit, EvidenceRow
 from relayer.store.engine import open_engine
 from relayer.store.migrate import upgrade
 from relayer.store.sql_store import SqlStore
-from tests.factories import NOW, make_signer_set
+from tests.factories import LONG_KEYS, NOW, make_signer_set
 from tests.unit.cli.api_server import serving
 from tests.vectors.evidence_vectors import example_equivocation, example_evidence
 
@@ -98,6 +99,21 @@ def test_a_file_that_convicts_says_who_signed_which_two_statements(tmp_path: Pat
         "not looked at",
     ):
         assert told in text
+
+
+def test_a_signer_with_a_long_key_is_listed_by_its_beginning_and_found_by_it(tmp_path: Path) -> None:
+    key = LONG_KEYS[0]
+    first, second = (replace(item, signature=key.sign(item.batch.digest())) for item in (GOOD.first, GOOD.second))
+    document = encode_evidence(Equivocation(BLS12381.number, key.key, first, second))
+    config = config_with(tmp_path, EvidenceRow("EQUIVOCATION", key.key, b"\x01" * 33, document, NOW))
+    shown = f"0x{key.key[:20].hex()}"
+    code, text = xvm("list", "--config", config)
+    assert (code, shown in text, key.key.hex() in text) == (0, True, False)
+    for signer in (shown, f"0x{key.key.hex()}"):
+        assert xvm_json("show", signer, "--config", config)[1]["signer"] == f"0x{key.key.hex()}"
+    members = set_file(tmp_path, tuple(each.listed_key(bytes(32)) for each in LONG_KEYS), scheme=BLS12381.number)
+    code, told = xvm_json("verify", saved(tmp_path, document), "--signer-set", members)
+    assert (code, told["scheme"], told["signer_set"]["index"]) == (0, "bls12-381", 0)
 
 
 @pytest.mark.parametrize("name", list(example_evidence())[:4])
