@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from pathlib import Path
 
@@ -54,7 +55,9 @@ async def test_a_peer_that_answers_is_found_well(tmp_path: Path) -> None:
 async def test_a_peer_whose_clock_is_off_is_a_warning(tmp_path: Path) -> None:
     async with listening(THEIRS, clock(-40)) as node:
         finding = await told(tmp_path, node.url, THEIRS)
-    assert (finding.state, finding.detail) == (State.WARNING, "answers; its clock is 40.0 s behind")
+    assert finding.state is State.WARNING
+    # to the second: ours goes on meanwhile
+    assert re.fullmatch(r"answers; its clock is 4\d\.\d s behind", finding.detail)
 
 
 async def test_a_silent_peer_is_a_fault(tmp_path: Path) -> None:
