@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-pragma solidity ^0.8.26;
+pragma solidity ^0.8.27;
 
 /// @title BLS12-381 signatures of minimal size
 /// @notice Keys are points of G2, signatures of G1, checked by the precompiles of EIP-2537. In memory a point has the form that
