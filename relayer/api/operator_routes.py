@@ -17,6 +17,7 @@ here changes a request, a transaction or a peer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -57,6 +58,9 @@ MAX_PAGE: Final = 200
 MAX_CONCURRENT_READS: Final = 16
 """Questions answered at a time. SECURITY: people who look must not take the database from the stages."""
 
+MAX_CONCURRENT_PROBES: Final = 4
+"""Looks of `_PROBES` at a time, in places of their own: a flood of readers must not make a node look unready."""
+
 MAX_ROW: Final = (1 << 63) - 1
 """The highest row number that a database has."""
 
@@ -65,6 +69,10 @@ EPOCHS_SHOWN: Final = 2
 
 _ALWAYS_SERVED: Final = frozenset({"/healthz"})
 """It asks nobody anything; refusing it for load would have the node restarted under load."""
+
+
+_PROBES: Final = frozenset({"/readyz", "/metrics"})
+"""What orchestrators and monitoring look at."""
 
 
 class OperatorRoutes:
@@ -76,7 +84,7 @@ class OperatorRoutes:
         self._status = status
         self._metrics = metrics
         self._clock = clock
-        self._reads = 0
+        self._reads: Counter[bool] = Counter()
 
     def register(self, app: web.Application) -> None:
         """Add the routes."""
@@ -94,13 +102,15 @@ class OperatorRoutes:
 
     def _bounded(self, handler: Handler) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            if self._reads >= MAX_CONCURRENT_READS and request.path not in _ALWAYS_SERVED:
+            is_probe = request.path in _PROBES
+            limit = MAX_CONCURRENT_PROBES if is_probe else MAX_CONCURRENT_READS
+            if self._reads[is_probe] >= limit and request.path not in _ALWAYS_SERVED:
                 return error_response(503, "busy", "too many questions at once; try again")
-            self._reads += 1
+            self._reads[is_probe] += 1
             try:
                 return await handler(request)
             finally:
-                self._reads -= 1
+                self._reads[is_probe] -= 1
 
         return answer
 

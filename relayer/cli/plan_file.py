@@ -20,6 +20,7 @@ from attestation.address import Namespace, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME
 from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
+from relayer.cli.text_file import read_text
 from relayer.config.faults import place, told_errors
 from relayer.config.sections import FinalitySection
 from relayer.config.values import ChainText, SecretUrl, scheme_text
@@ -32,6 +33,9 @@ from relayer.vms.evm.deployment_plan import (
     RouteTerms,
 )
 from relayer.vms.evm.verifiers import VERIFIERS
+
+MAX_PLAN_CHARACTERS: Final = 1 << 20
+"""A plan of a hundred chains and their members takes a tenth of it."""
 
 _WEI_PER_GWEI: Final = 10**9
 _GIGA: Final = 10**9
@@ -171,11 +175,11 @@ def load_plan(path: Path) -> PlanFile:
         ConfigError: every fault at once, each with its key.
     """
     try:
-        raw = tomllib.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError([f"{path}: cannot be read: {error.strerror}; name another with --plan"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raw = tomllib.loads(read_text(path, MAX_PLAN_CHARACTERS))
+    except ValueError as error:  # of the text, or of a number with thousands of digits
         raise ConfigError([f"{path}: not TOML: {error}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: nested deeper than any plan"]) from None
     try:
         document = PlanDocument.model_validate(raw)
     except ValidationError as error:

@@ -200,8 +200,10 @@ def _read(path: Path) -> dict[str, Any]:
         raise ConfigError([f"{path}: longer than {MAX_CONFIG_BYTES} bytes; is it the right file?"])
     try:
         return tomllib.loads(content.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:  # of the text, of its encoding, or of a number with thousands of digits
         raise ConfigError([f"{path}: not TOML: {error}"]) from None
+    except RecursionError:
+        raise ConfigError([f"{path}: nested deeper than any configuration"]) from None
 
 
 _PATH_KEYS: Final = {

@@ -406,6 +406,8 @@ async def test_security_those_who_look_take_a_bounded_part_of_the_store(client: 
                 break
         assert store.asked == MAX_CONCURRENT_READS
         assert (await _get(client, "/healthz"))["is_ok"]
+        assert "busy" not in await (await client.get("/readyz")).text()
+        assert (await client.get("/metrics")).status == 200
         store.go_on.set()
         statuses = [(await answer).status for answer in flood]
         assert statuses.count(200) == MAX_CONCURRENT_READS

@@ -145,3 +145,12 @@ def test_security_faults_hold_nothing_of_the_file(tmp_path: Path) -> None:
     secret = "ab" * 32
     text = PLAN.replace('"owner.json"', f'"owner.json"\nkey = "{secret}"').replace(f'"{A}"', f'"{secret}"')
     assert all(secret not in fault for fault in faults(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a = " + "9" * 100_000, 'a = "\\ud800"', "a = " + "1" * (2 << 20)]
+)
+def test_security_a_hostile_file_is_one_fault_and_no_traceback(tmp_path: Path, text: str) -> None:
+    """SECURITY: files are handed around; one that breaks the parser must not look like a bug of ours."""
+    (fault,) = faults(tmp_path, text)
+    assert len(fault) < 500

@@ -368,3 +368,12 @@ def test_wallet_faults_of_all_chains_come_together(folder: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         settings.load_chain_settings()
     assert len(caught.value.faults) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["a = " + "[" * 100_000, "a = " + "9" * 100_000, 'a = "\\ud800"', "a = " + "1" * (2 << 20)]
+)
+def test_security_a_hostile_file_is_one_fault_and_no_traceback(folder: Path, text: str) -> None:
+    """SECURITY: files are handed around; one that breaks the parser must not look like a bug of ours."""
+    (fault,) = faults(folder, text)
+    assert len(fault) < 500
