@@ -13,8 +13,9 @@ export npm_config_update_notifier := false
 
 BIN := .venv/bin
 VENV_PYTHON := $(BIN)/python
-# pip asks rustc for its version, and a rustc of rustup's then writes into the home folder.
-PIP := RUSTUP_HOME=$(CURDIR)/.cache/rustup $(VENV_PYTHON) -m pip
+# pip, that of a new environment too, asks rustc for its version, and a rustc of rustup's then writes into the home folder.
+export RUSTUP_HOME := $(CURDIR)/.cache/rustup
+PIP := $(VENV_PYTHON) -m pip
 FORGE := contracts/evm/script/forge.sh
 
 PYTHON_READY := .venv/.locked
@@ -87,7 +88,7 @@ clean: ## remove everything that the other targets made
 $(PYTHON_READY): requirements.lock scripts/find_python.sh scripts/find_node.sh
 	@sh scripts/find_node.sh || exit 1; \
 	python=$$(sh scripts/find_python.sh) || exit 1; \
-	echo "setup: Python packages into .venv, with $$python"; \
+	echo "setup: Python packages into .venv, with $$python; some 200 MB, a minute where the network is quick"; \
 	$(VENV_PYTHON) -c '' 2>/dev/null || "$$python" -m venv --clear .venv || exit 1; \
 	$(PIP) install --quiet --only-binary :all: --require-hashes -r requirements.lock
 	@touch $@
@@ -105,7 +106,7 @@ $(PACKAGE_READY): $(PYTHON_READY) pyproject.toml
 
 $(NODE_READY): package.json package-lock.json .npmrc scripts/find_node.sh
 	@sh scripts/find_node.sh || exit 1; \
-	echo "setup: anvil, forge, solc and OpenZeppelin into node_modules"; \
+	echo "setup: anvil, forge, cast, solc and OpenZeppelin into node_modules"; \
 	npm ci --ignore-scripts --loglevel=error
 	@touch $@
 

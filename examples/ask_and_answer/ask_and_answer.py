@@ -56,7 +56,10 @@ class Chain:
 
 def main(devnet_file: str) -> int:
     """Ask once; 0 if the answer is right."""
-    chains = json.loads(Path(devnet_file).read_text())["chains"]
+    try:
+        chains = json.loads(Path(devnet_file).read_text())["chains"]
+    except (OSError, ValueError, KeyError) as error:
+        raise SystemExit(f"{devnet_file}: not the description of a devnet that is up ({error})") from None
     here, there = (Chain(description, account=3) for description in chains[:2])
     there_id = int(chains[1]["caip2"].split(":")[1])
 

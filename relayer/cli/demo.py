@@ -19,6 +19,7 @@ from relayer.cli.scheme import SchemeOption
 from relayer.devnet.demo.demo import Place, run_demo
 from relayer.devnet.network import Devnet
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
+from relayer.errors import RelayerError
 
 _WIDTH_OFF_TERMINAL = 180
 """Columns that the demonstration's table needs to wrap nothing."""
@@ -54,7 +55,12 @@ def demo(
             start_detached(spec, folder, print_note)
         else:
             stack.enter_context(Devnet(folder, spec, print_note)).start()
-        verdict = run_demo(folder.description, console)
+        try:
+            verdict = run_demo(folder.description, console)
+        except RelayerError:
+            if keep:
+                print_lines(*_where_to_look(folder))
+            raise
         for fault in verdict.faults:
             print_note(fault)
         if keep:

@@ -17,6 +17,7 @@ import pytest
 
 from relayer.devnet.demo.cases import cases
 from relayer.devnet.demo.chain_session import ChainSession
+from relayer.devnet.demo.demo import request_id_of
 from relayer.devnet.demo.watching import Journey
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
@@ -53,7 +54,10 @@ class Load:
             for case in cases(alpha.name, beta.name)
             if not case.needs_a_hand
         ]
-        self.journeys = [Journey(case, by_name[case.source].request_id(tx_hash)) for case, tx_hash in asked]
+        self.journeys = [
+            Journey(case, request_id_of(case, by_name[case.source], tx_hash, by_name[case.destination]))
+            for case, tx_hash in asked
+        ]
 
     def watch_until(self, moment: Moment) -> None:
         by_id = {journey.request_id: journey for journey in self.journeys}

@@ -23,7 +23,7 @@ from web3.types import Nonce, TxParams, Wei
 
 from attestation.address import InteroperableAddress, evm_account
 from relayer.devnet.demo.cases import COLLATERAL, EXPIRY_BLOCKS, STARVED_CALLBACK_GAS, Case, Manner
-from relayer.errors import CallReverted
+from relayer.errors import RejectedError
 
 _NOBODY = bytes.fromhex("00000000000000000000000000000000000e0a00")
 """An address that holds no code."""
@@ -60,6 +60,12 @@ class Sighting:
     log_index: int
     tx_hash: bytes
     fields: Mapping[str, Any]
+
+
+class AskRefused(RejectedError):  # noqa: N818 - named as relayer.errors names its own
+    """A request's transaction was mined and reverted; the text says which."""
+
+    code = "ask_refused"
 
 
 class ChainSession:
@@ -143,11 +149,11 @@ class ChainSession:
         self._mine(1)
 
     def request_id(self, tx_hash: bytes) -> int:
-        """The id that the gateway gave the request of this transaction. Raises `CallReverted` if it was refused."""
+        """The id that the gateway gave the request of this transaction. Raises `AskRefused`."""
         receipt = self._receipt(tx_hash)
         logs = self.gateway.events.XVMCallRequested().process_receipt(receipt, errors=DISCARD)
         if receipt["status"] != 1 or not logs:
-            raise CallReverted(f"an error of the gateway on {self.name}, in transaction 0x{tx_hash.hex()}")
+            raise AskRefused(f"the gateway on {self.name} refused the request of transaction 0x{tx_hash.hex()}")
         return int(logs[0]["args"]["requestId"])
 
     def fetch_sightings(self) -> list[Sighting]:

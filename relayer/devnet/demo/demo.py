@@ -17,12 +17,15 @@ from rich.table import Table
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Case, Manner, cases
-from relayer.devnet.demo.chain_session import ChainSession, Sighting
+from relayer.devnet.demo.chain_session import AskRefused, ChainSession, Sighting
 from relayer.devnet.demo.watching import Journey, Step
 from relayer.errors import ConfigError
 
 PATIENCE_SECONDS = 75.0
 """All requests end within a dozen blocks; beyond this the network does not work."""
+
+_EXPIRING_ATTEMPTS = 10
+"""A busy machine may take the two blocks that are left to mine the question."""
 
 _LOOK_SECONDS = 0.1
 """How often the chains are looked at: fine against blocks of a second."""
@@ -123,10 +126,20 @@ def _ask_all(chains: Sequence[ChainSession], asked: Sequence[Case], console: Con
     console.print(f"[bold]{len(sent)} request{'s' * (len(sent) > 1)}[/] sent")
     journeys = []
     for case, tx_hash in sent:
-        journeys.append(Journey(case, by_name[case.source].request_id(tx_hash)))
+        journeys.append(Journey(case, request_id_of(case, by_name[case.source], tx_hash, by_name[case.destination])))
         if case.manner is Manner.CANCELLED:
             by_name[case.source].cancel(tx_hash)
     return journeys
+
+
+def request_id_of(case: Case, source: ChainSession, tx_hash: bytes, destination: ChainSession) -> int:
+    """Of the request that the transaction asks, or of another like it: what is to expire may do so before its block."""
+    for _ in range(_EXPIRING_ATTEMPTS if case.manner is Manner.EXPIRING else 0):
+        try:
+            return source.request_id(tx_hash)
+        except AskRefused:
+            tx_hash = source.ask(case, destination)
+    return source.request_id(tx_hash)
 
 
 def _watch(
