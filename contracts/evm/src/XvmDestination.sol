@@ -62,6 +62,8 @@ abstract contract XvmDestination is XvmControl {
         _requireDirectCaller();
         _requireOpen(Direction.EXECUTIONS, _pauses.executionsUntil);
         _run(batches, payee, false);
+        // Here and not in `_run`: a target may call `expire`, and is still running then.
+        CurrentRequest.clear();
     }
 
     /// @inheritdoc IXvmDestination
@@ -135,7 +137,6 @@ abstract contract XvmDestination is XvmControl {
                 }
             }
         }
-        CurrentRequest.clear();
     }
 
     /// @dev Consumes one certified request, or skips it with a log.

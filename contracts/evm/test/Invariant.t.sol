@@ -119,11 +119,36 @@ contract World is GatewayTest {
 }
 
 contract InvariantTest is GatewayTest {
+    /// @dev As forge has it.
+    struct FuzzSelector {
+        address addr;
+        bytes4[] selectors;
+    }
+
     World private world;
 
     function setUp() public override {
         world = new World();
         world.prepare();
+    }
+
+    /// @dev What sets the world up is none of its actions.
+    function targetSelectors() external view returns (FuzzSelector[] memory targets) {
+        targets = new FuzzSelector[](1);
+        targets[0].addr = address(world);
+        targets[0].selectors = new bytes4[](12);
+        targets[0].selectors[0] = World.askFromContract.selector;
+        targets[0].selectors[1] = World.askFromAccount.selector;
+        targets[0].selectors[2] = World.askAndFail.selector;
+        targets[0].selectors[3] = World.topUp.selector;
+        targets[0].selectors[4] = World.conclude.selector;
+        targets[0].selectors[5] = World.cancel.selector;
+        targets[0].selectors[6] = World.reclaim.selector;
+        targets[0].selectors[7] = World.replay.selector;
+        targets[0].selectors[8] = World.withdraw.selector;
+        targets[0].selectors[9] = World.collect.selector;
+        targets[0].selectors[10] = World.shareOut.selector;
+        targets[0].selectors[11] = World.pass.selector;
     }
 
     function targetContracts() external view returns (address[] memory targets) {
