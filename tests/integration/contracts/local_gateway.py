@@ -106,6 +106,29 @@ def anvil(cache: Path) -> Iterator[Web3]:
             process.wait()
 
 
+def request_fields(request: Request) -> dict[str, Any]:
+    """A request as the contracts' ABI names its fields."""
+    return {
+        "sourceGateway": request.source_gateway,
+        "sender": request.sender,
+        "destinationGateway": request.destination_gateway,
+        "target": request.target,
+        "nonce": request.nonce,
+        "mode": request.mode,
+        "ownAccount": request.own_account,
+        "payload": request.payload,
+        "executionGasLimit": request.execution_gas_limit,
+        "callbackGasLimit": request.callback_gas_limit,
+        "returnLimit": request.return_limit,
+        "expiry": request.expiry,
+        "orderedAfter": request.ordered_after,
+        "origin": request.origin,
+        "codeHash": request.code_hash,
+        "disputeBlocks": request.dispute_blocks,
+        "metadata": request.metadata,
+    }
+
+
 class LocalGateway:
     """The contracts of one chain, deployed and joined, with `count` signers of weight 1 and the given threshold."""
 
@@ -226,27 +249,8 @@ class LocalGateway:
             identifier = request_id(request)
             place = (1000 + i, keccak256(identifier), i, 1)
             leaves.append(Execute(identifier, *place).leaf)
-            fields = {
-                "sourceGateway": request.source_gateway,
-                "sender": request.sender,
-                "destinationGateway": request.destination_gateway,
-                "target": request.target,
-                "nonce": request.nonce,
-                "mode": request.mode,
-                "ownAccount": request.own_account,
-                "payload": request.payload,
-                "executionGasLimit": request.execution_gas_limit,
-                "callbackGasLimit": request.callback_gas_limit,
-                "returnLimit": request.return_limit,
-                "expiry": request.expiry,
-                "orderedAfter": request.ordered_after,
-                "origin": request.origin,
-                "codeHash": request.code_hash,
-                "disputeBlocks": request.dispute_blocks,
-                "metadata": request.metadata,
-            }
             names = ("height", "blockHash", "txIndex", "logIndex")
-            items.append({"request": fields, **dict(zip(names, place, strict=True))})
+            items.append({"request": request_fields(request), **dict(zip(names, place, strict=True))})
         return {"given": (1 << len(items)) - 1, "bare": [], "items": items, "certificate": self.certificate(leaves)}
 
     def expire_batch(self, requests: Sequence[Request]) -> dict[str, Any]:
