@@ -47,6 +47,7 @@ class Inbox:
         stored, waiting = await self._held(sender, attestations)
         pending = [attestation for attestation in attestations if attestation in waiting]
         for count, attestation in enumerate(attestations, start=1):
+            # SECURITY: one message may bring seconds of checks, and heartbeats wait meanwhile.
             if count % _VERIFIED_IN_A_ROW == 0:
                 await asyncio.sleep(0)
             if attestation in stored or attestation in waiting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -102,6 +103,20 @@ async def test_security_what_does_not_verify_is_neither_stored_nor_counted(
     await node.running.inbox.take_in(PEER.key, [bad, good])
     assert await node.store.load_attestations([batch.root]) == {batch.root: [good]}
     assert rejected(node) == {code: 1.0}
+
+
+async def test_security_a_long_list_lets_others_have_their_turn() -> None:
+    """SECURITY: a message may bring seconds of signature checks; heartbeats and other peers must not wait for them."""
+    world = new_world()
+    node, batch = await born(world)
+    forged = replace(attest(batch, PEER), signature=bytes(64))
+    taking = asyncio.ensure_future(node.running.inbox.take_in(PEER.key, [forged] * 640))
+    turns = 0
+    while not taking.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= 640 // 32
+    assert rejected(node) == {"ForgedSignature": 640.0}
 
 
 async def test_security_a_stranger_counts_for_nothing() -> None:
