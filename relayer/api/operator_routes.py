@@ -209,11 +209,11 @@ class OperatorRoutes:
         )
 
     async def _show_signers(self, _request: web.Request) -> web.Response:
-        accepted = {each.numbered.epoch: each for each in await self._store.load_accepted_sets()}
+        accepted = await self._store.load_accepted_sets()
         gateways = []
         for chain in self._status.chains():
             newest = next(reversed(await self._store.load_epochs(chain.gateway)), None)
-            ours = None if newest is None else accepted.get(newest.epoch + 1)
+            ours = None if newest is None else next((each for each in accepted if each.replaces(newest)), None)
             signed = set() if ours is None else await self._load_rotation_signers(chain.gateway, ours)
             gateways.append(views.signers_view(chain, newest, ours, signed))
         return _json({"gateways": gateways})

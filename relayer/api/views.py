@@ -281,7 +281,8 @@ def signers_view(
 ) -> Json:
     """One gateway's present set, and the one that this node's operator accepted for the next epoch.
 
-    Sets are signer set files. `signed` are the keys whose signature of the accepted set's rotation is known here.
+    Sets are signer set files. `signed` are the keys whose signature of the accepted set's rotation is known here. Who
+    signed that set before it was accepted here is no rival.
     """
     gateway = {"chain": chain.caip2, "gateway": account_text(chain.gateway)}
     if newest is None:
@@ -301,7 +302,7 @@ def signers_view(
         "rivals": [
             {"signer": hex_text(signer), "epoch": rotate.new_epoch, "hash": hex_text(rotate.signer_set_hash)}
             for signer, rotate in chain.rival_rotations
-            if rotate.new_epoch == newest.epoch + 1
+            if rotate.new_epoch == newest.epoch + 1 and (accepted is None or rotate != accepted.numbered.rotate)
         ],
     }
 

@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Final
@@ -20,7 +20,7 @@ import typer
 from attestation.address import parse_account_text
 from attestation.errors import AttestationError
 from attestation.schemes import scheme_of
-from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
+from attestation.signer_set import Signer, SignerSet, operator_id, signer_set_hash, verify_rules
 from attestation.signer_set_file import MAXIMUM_SIGNER_SET_LENGTH, NumberedSet, encode_signer_set, parse_signer_set
 from relayer.cli.output import (
     DEFAULT_DEVNET,
@@ -33,7 +33,7 @@ from relayer.cli.output import (
     print_note,
 )
 from relayer.cli.relayer_api import RelayerUnavailable, ask_first, relayers_of
-from relayer.cli.signers_text import difference_lines, set_lines, status_lines
+from relayer.cli.signers_text import coming_lines, replacement_lines, set_lines, status_lines
 from relayer.cli.text_file import read_text, write_new_text
 from relayer.config import Settings, load_config
 from relayer.errors import ConfigError
@@ -66,7 +66,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """Show the present signer set, as a node has seen it applied."""
-    numbered = _present(api, devnet, chain)
+    numbered = _one_of(_present(api, devnet), chain)
     if file is not None:
         write_new_text(file, encode_signer_set(numbered))
     if as_json:
@@ -106,7 +106,8 @@ def propose(
 
     Send it to every operator; each of them decides with `xvm signers accept`.
     """
-    present = _present(api, devnet, chain)
+    known = _present(api, devnet)
+    present = _one_of(known, chain)
     following = NumberedSet(
         present.epoch + 1,
         replace(
@@ -121,7 +122,8 @@ def propose(
     if as_json:
         print_json(_document(following))
         return
-    print_lines(*difference_lines(present.signer_set, following.signer_set), "", *set_lines(following))
+    replaced = {name: each.signer_set for name, each in known.items() if each.epoch == present.epoch}
+    print_lines(*replacement_lines(replaced, following.signer_set), "", *set_lines(following))
     print_note(f"{file}: for every operator: xvm signers accept {file} --config relayer.toml")
 
 
@@ -138,28 +140,33 @@ def accept(
         str | None,
         typer.Option("--hash", metavar="HEX", help="Accept without a question, if the set has this hash."),
     ] = None,
+    chain: Annotated[
+        str | None,
+        typer.Option("--chain", metavar="CAIP2", help="Only to follow the present set of this chain's gateway."),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Have this node sign the set in FILE when its epoch is next. The node may run meanwhile.
+    """Have this node sign the set in FILE where its epoch is next. The node may run meanwhile.
 
-    It shows what would change, and asks. Compare the hash with the other operators before you say yes: once signed,
+    It shows what would change at which gateways, and asks. It holds where the set that is shown to be replaced is the
+    present one, and nowhere else. Compare the hash with the other operators before you say yes: once signed,
     no other set can be signed for that epoch, and sets that differ reach no quorum.
     """
     settings = load_config(config)
     following = _load_file(file)
     _require_rules(following)
-    present = asyncio.run(_load_present(settings, following.epoch))
-    _require_scheme(present, following)
+    present = asyncio.run(_load_present(settings, following.epoch, chain))
+    _require_scheme(present.values(), following)
     digest = f"0x{following.rotate.signer_set_hash.hex()}"
     if expected is None:
-        _confirm(present, following)
+        _confirm({name: each.signer_set for name, each in present.items()}, following)
     elif expected.lower() != digest:
         raise ConfigError([f"--hash: the set in {file} has the hash {digest}, not {expected}"])
-    asyncio.run(_record(settings, following))
+    asyncio.run(_record(settings, present.values(), following))
     if as_json:
-        print_json(_document(following))
+        print_json({**_document(following), "chains": list(present)})
     else:
-        print_lines(f"accepted for epoch {following.epoch}: {digest}")
+        print_lines(f"accepted for epoch {following.epoch} at {', '.join(present)}: {digest}")
 
 
 @app.command(
@@ -172,8 +179,10 @@ def status(api: ApiOption = None, devnet: DevnetOption = DEFAULT_DEVNET, as_json
         print_json(answer)
         return
     try:
-        print_lines(*(line for gateway in answer["gateways"] for line in status_lines(gateway, time.time())))
-    except (KeyError, TypeError):
+        gateways = answer["gateways"]
+        standing = [line for gateway in gateways for line in status_lines(gateway, time.time())]
+        print_lines(*standing, *coming_lines(gateways))
+    except (KeyError, TypeError, AttestationError):
         raise RelayerUnavailable("the answer is no list of gateways; is it a relayer's API?") from None
 
 
@@ -181,17 +190,22 @@ def _ask(api: str | None, devnet: Path) -> dict[str, Any]:
     return ask_first(relayers_of(api, devnet), "/v1/signers")
 
 
-def _present(api: str | None, devnet: Path, chain: str | None) -> NumberedSet:
-    """The one present set of the gateways, or of one chain's. Raises `ConfigError` if there is not one."""
+def _present(api: str | None, devnet: Path) -> dict[str, NumberedSet]:
+    """The present sets of the gateways, by chain."""
     answer = _ask(api, devnet)
     try:
-        sets = {
+        return {
             gateway["chain"]: parse_signer_set(json.dumps(gateway["current"]["set"]))
             for gateway in answer["gateways"]
-            if gateway["current"] is not None and chain in (None, gateway["chain"])
+            if gateway["current"] is not None
         }
     except (KeyError, TypeError, AttestationError):
         raise RelayerUnavailable("the answer is no list of signer sets; is it a relayer's API?") from None
+
+
+def _one_of(known: Mapping[str, NumberedSet], chain: str | None) -> NumberedSet:
+    """The one present set of the gateways, or of one chain's. Raises `ConfigError` if there is not one."""
+    sets = {name: each for name, each in known.items() if chain in (None, name)}
     if not sets:
         raise ConfigError(["no signer set is known there" + (f" for {chain}" if chain else "")])
     if len(set(sets.values())) > 1:
@@ -251,45 +265,57 @@ def _require_rules(following: NumberedSet) -> None:
         raise ConfigError([f"{error.code}: {error}; no gateway would take this set"]) from None
 
 
-def _require_scheme(present: StoredEpoch, following: NumberedSet) -> None:
-    scheme = present.signer_set.scheme
-    if following.signer_set.scheme != scheme:
+def _require_scheme(present: Iterable[StoredEpoch], following: NumberedSet) -> None:
+    for scheme in {each.signer_set.scheme for each in present} - {following.signer_set.scheme}:
         raise ConfigError([f"the gateways verify {scheme_of(scheme).name}; a set of another scheme is refused there"])
 
 
-def _confirm(present: StoredEpoch, following: NumberedSet) -> None:
+def _confirm(present: Mapping[str, SignerSet], following: NumberedSet) -> None:
     if not sys.stdin.isatty():
         raise ConfigError(["nobody is there to be asked; compare the hash with the others and give it by --hash"])
-    for line in (*difference_lines(present.signer_set, following.signer_set), "", *set_lines(following)):
+    for line in (*replacement_lines(present, following.signer_set), "", *set_lines(following)):
         print_note(line)
-    if not typer.confirm("Sign this set, and no other, for this epoch?", err=True):
+    if not typer.confirm("Sign this set, and no other, for this epoch at these gateways?", err=True):
         raise ConfigError(["not accepted"])
 
 
-async def _load_present(settings: Settings, epoch: int) -> StoredEpoch:
-    """The set that the next one would follow, as this node has seen it applied. Raises `ConfigError`."""
+async def _load_present(settings: Settings, epoch: int, chain: str | None) -> dict[str, StoredEpoch]:
+    """What a set for `epoch` would follow, by chain, as this node has seen it applied. Raises `ConfigError`.
+
+    With `chain` only where the present set is that of this chain's gateway.
+    """
     if not await is_current(settings.store_url):
         raise ConfigError(["the node's database is not there, or of another version; start the node once: `xvm run`"])
     engine = open_engine(settings.store_url)
     try:
         store = SqlStore(engine)
-        gateways = [parse_account_text(f"{chain.caip2}:{chain.gateway}").to_bytes() for chain in settings.chains]
-        newest = [known[-1] for gateway in gateways if (known := await store.load_epochs(gateway))]
+        gateways = {
+            each.caip2: parse_account_text(f"{each.caip2}:{each.gateway}").to_bytes() for each in settings.chains
+        }
+        newest = {name: known[-1] for name, gateway in gateways.items() if (known := await store.load_epochs(gateway))}
     finally:
         await engine.dispose()
     if not newest:
         raise ConfigError(["this node has seen no signer set yet; start it once: `xvm run`"])
-    fitting = [each for each in newest if each.epoch + 1 == epoch]
+    if chain is not None and chain not in newest:
+        raise ConfigError([f"--chain: this node has seen no signer set at {chain}"])
+    fitting = {
+        name: each
+        for name, each in newest.items()
+        if each.epoch + 1 == epoch and (chain is None or each.signer_set == newest[chain].signer_set)
+    }
     if not fitting:
-        numbers = ", ".join(sorted({str(each.epoch) for each in newest}))
+        numbers = ", ".join(sorted({str(each.epoch) for each in newest.values()}))
         raise ConfigError([f"the set is for epoch {epoch}, but the gateways are at epoch {numbers}; propose it anew"])
-    return fitting[0]
+    return fitting
 
 
-async def _record(settings: Settings, following: NumberedSet) -> None:
+async def _record(settings: Settings, present: Iterable[StoredEpoch], following: NumberedSet) -> None:
+    predecessors = {signer_set_hash(each.signer_set) for each in present}
+    accepted = tuple(AcceptedSet(following, predecessor, time.time()) for predecessor in sorted(predecessors))
     engine = open_engine(settings.store_url)
     try:
-        await SqlStore(engine).commit(Commit(accepted=(AcceptedSet(following, time.time()),)))
+        await SqlStore(engine).commit(Commit(accepted=accepted))
     finally:
         await engine.dispose()
 

@@ -5,13 +5,14 @@ Its job: lay out. Pure; it judges no set. SECURITY: whoever accepts a set reads 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from attestation.schemes import scheme_of
-from attestation.signer_set import Signer, SignerSet
-from attestation.signer_set_file import NumberedSet
+from attestation.signer_set import Signer, SignerSet, signer_set_hash
+from attestation.signer_set_file import NumberedSet, parse_signer_set
 from relayer.domain.signers import shown_text
 
 
@@ -46,6 +47,28 @@ def difference_lines(present: SignerSet, following: SignerSet) -> Iterator[str]:
         yield "~ the order of the signers"
 
 
+def replacement_lines(present: Mapping[str, SignerSet], following: SignerSet) -> Iterator[str]:
+    """What the following set changes at the gateways of these chains (CAIP-2): once for each set that they have."""
+    chains: dict[SignerSet, list[str]] = {}
+    for chain, signer_set in present.items():
+        chains.setdefault(signer_set, []).append(chain)
+    for signer_set, having in chains.items():
+        yield f"replaces 0x{signer_set_hash(signer_set).hex()} at {', '.join(having)}"
+        yield from difference_lines(signer_set, following)
+
+
+def coming_lines(gateways: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """What the accepted sets change, from the answer of a node's API. Raises `AttestationError` if it lists no sets."""
+    present: dict[SignerSet, dict[str, SignerSet]] = {}
+    for gateway in gateways:
+        if gateway["next"] is not None:
+            following, former = (parse_signer_set(json.dumps(gateway[when]["set"])) for when in ("next", "current"))
+            present.setdefault(following.signer_set, {})[gateway["chain"]] = former.signer_set
+    for signer_set, replaced in present.items():
+        yield f"next set 0x{signer_set_hash(signer_set).hex()}"
+        yield from (f"  {line}" for line in replacement_lines(replaced, signer_set))
+
+
 def status_lines(gateway: Mapping[str, Any], now: float) -> Iterator[str]:
     """How one gateway stands, from the answer of a node's API."""
     yield f"{gateway['gateway']}"
@@ -57,7 +80,7 @@ def status_lines(gateway: Mapping[str, Any], now: float) -> Iterator[str]:
     lapse = f"in {days:.1f} days" if days > 0 else "LAPSED: nothing of it is accepted any more"
     yield f"  now   epoch {current['epoch']}  {current['hash']}, valid until {moment(current['valid_until'])} ({lapse})"
     if following is None:
-        yield f"  next  this node's operator accepted no set for epoch {current['epoch'] + 1}"
+        yield f"  next  this node's operator accepted no set for epoch {current['epoch'] + 1} after this one"
     else:
         yield f"  next  epoch {following['epoch']}  {following['hash']}"
         yield f"        weight {following['weight']} of {following['threshold']} needed"

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from attestation.request import RequestId
-from attestation.signer_set import SignerSet
+from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import Statement
 from relayer.domain.batch import Batch, BatchKind
@@ -187,10 +187,22 @@ class StoredEpoch:
 
 @dataclass(frozen=True, slots=True)
 class AcceptedSet:
-    """The signer set that this node's operator accepted for an epoch, and when (wall-clock seconds)."""
+    """The signer set that this node's operator accepted for an epoch, and when (wall-clock seconds).
+
+    `predecessor` is the hash (32 bytes) of the present set that the operator was shown to be replaced.
+    """
 
     numbered: NumberedSet
+    predecessor: bytes
     at: float
+
+    def replaces(self, newest: StoredEpoch) -> bool:
+        """Whether it is for the gateway whose newest applied epoch this is.
+
+        SECURITY: another gateway counts the same epochs with other sets. What the operator threw out here long ago must
+        not come to power there because the number fits.
+        """
+        return self.numbered.epoch == newest.epoch + 1 and self.predecessor == signer_set_hash(newest.signer_set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,7 +245,7 @@ class Commit:
     cursors            replaced by chain, with the blocks seen
     peer_cursors       (peer key, cursor) replaced by key
     epochs             upserted by (gateway, epoch)
-    accepted           upserted by epoch
+    accepted           upserted by (epoch, predecessor)
     foreign            inserted, one per (root, signer); a repeated one is left as it is
     dropped_epochs     (gateway, epoch) deleted
     evidence           inserted, one per (offence, signer, guard key); a repeated one is left as it is
@@ -311,7 +323,7 @@ class Store(Protocol):
         ...
 
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
-        """Every signer set that the operator accepted, by epoch, ascending."""
+        """Every signer set that the operator accepted, by epoch and predecessor, ascending."""
         ...
 
     async def load_halts(self) -> Sequence[Halt]:

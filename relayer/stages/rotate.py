@@ -1,8 +1,9 @@
 """Brings in the signer set that the operator accepted.
 
-Its job: for one gateway, when the accepted set's epoch is the next one: sign its rotation, gather the peers'
-signatures, and carry the certificate to the chain in turn. It judges no set. SECURITY: it signs for the very set that
-this node's operator accepted and for no other: nothing that a peer, an owner or a chain says can put a set before it.
+Its job: for one gateway, when the accepted set is the next one after the set that counts there: sign its rotation,
+gather the peers' signatures, and carry the certificate to the chain in turn. It judges no set. SECURITY: it signs for
+the very set that this node's operator accepted, after the very set that it was accepted to follow, and for no other:
+nothing that a peer, an owner or a chain says can put a set before it.
 """
 
 from __future__ import annotations
@@ -83,9 +84,9 @@ class RotateStage:
         self._is_refused = False
 
     async def _accepted_after(self, newest: StoredEpoch) -> AcceptedSet | None:
-        """What the operator accepted for the epoch whose turn it is."""
+        """What the operator accepted to follow this very epoch."""
         accepted = await self._desk.store.load_accepted_sets()
-        return next((each for each in accepted if each.numbered.epoch == newest.epoch + 1), None)
+        return next((each for each in accepted if each.replaces(newest)), None)
 
     async def _sign(self, batch: Batch, newest: StoredEpoch) -> Attestation | None:
         desk = self._desk

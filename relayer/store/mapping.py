@@ -387,6 +387,7 @@ def accepted_values(accepted: AcceptedSet) -> Values:
     numbered = accepted.numbered
     return {
         "epoch": numbered.epoch,
+        "predecessor": accepted.predecessor,
         "signer_set": encode_signer_set(numbered.signer_set),
         "at": accepted.at,
     }
@@ -394,7 +395,8 @@ def accepted_values(accepted: AcceptedSet) -> Values:
 
 def to_accepted(row: Loaded) -> AcceptedSet:
     """From a row of accepted_sets."""
-    return AcceptedSet(NumberedSet(row["epoch"], decode_signer_set(row["signer_set"])), row["at"])
+    numbered = NumberedSet(row["epoch"], decode_signer_set(row["signer_set"]))
+    return AcceptedSet(numbered, row["predecessor"], row["at"])
 
 
 def epoch_values(epoch: StoredEpoch) -> Values:

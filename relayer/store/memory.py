@@ -71,7 +71,7 @@ class MemoryStore:
         self._cursors: dict[str, ChainCursor] = {}
         self._peer_cursors: dict[bytes, str] = {}
         self._epochs: dict[tuple[bytes, int], StoredEpoch] = {}
-        self._accepted: dict[int, AcceptedSet] = {}
+        self._accepted: dict[tuple[int, bytes], AcceptedSet] = {}
         self._foreign: dict[tuple[bytes, bytes], ForeignStatements] = {}
         self._evidence: dict[tuple[str, bytes, bytes], EvidenceRow] = {}
         self._halts: dict[tuple[str, float], Halt] = {}
@@ -96,7 +96,7 @@ class MemoryStore:
         for key in commit.dropped_epochs:
             self._epochs.pop(key, None)
         self._epochs |= {(epoch.gateway, epoch.epoch): epoch for epoch in commit.epochs}
-        self._accepted |= {accepted.numbered.epoch: accepted for accepted in commit.accepted}
+        self._accepted |= {(each.numbered.epoch, each.predecessor): each for each in commit.accepted}
         _insert_new(self._foreign, commit.foreign, lambda foreign: (foreign.root, foreign.signer))
         _insert_new(self._evidence, commit.evidence, lambda row: (row.offence, row.signer, row.guard_key))
         self._halts |= {(halt.chain, halt.at): halt for halt in commit.halts}
@@ -111,7 +111,7 @@ class MemoryStore:
         return sorted(known, key=lambda epoch: epoch.epoch)
 
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
-        """What the operator accepted, by epoch."""
+        """What the operator accepted, by epoch and predecessor."""
         return [accepted for _, accepted in sorted(self._accepted.items())]
 
     async def load_halts(self) -> Sequence[Halt]:

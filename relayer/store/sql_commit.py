@@ -90,7 +90,7 @@ async def write_commit(connection: AsyncConnection, commit: Commit) -> None:
     epochs = [mapping.epoch_values(epoch) for epoch in commit.epochs]
     await upsert(connection, EPOCHS, ["gateway", "epoch"], epochs)
     accepted = [mapping.accepted_values(each) for each in commit.accepted]
-    await upsert(connection, ACCEPTED_SETS, ["epoch"], accepted)
+    await upsert(connection, ACCEPTED_SETS, ["epoch", "predecessor"], accepted)
     for foreign in commit.foreign:
         await _write_foreign(connection, foreign)
     await insert_missing(connection, EVIDENCE, [mapping.evidence_values(row) for row in commit.evidence])

@@ -67,8 +67,9 @@ class WorkLoaders(SqlReader):
         return [to_epoch(row) for row in rows]
 
     async def load_accepted_sets(self) -> Sequence[AcceptedSet]:
-        """What the operator accepted, by epoch."""
-        return [to_accepted(row) for row in await self._load(select(ACCEPTED_SETS).order_by(ACCEPTED_SETS.c.epoch))]
+        """What the operator accepted, by epoch and predecessor."""
+        ordered = select(ACCEPTED_SETS).order_by(ACCEPTED_SETS.c.epoch, ACCEPTED_SETS.c.predecessor)
+        return [to_accepted(row) for row in await self._load(ordered)]
 
     async def load_halts(self) -> Sequence[Halt]:
         """Every time that work on a chain stopped, oldest first."""

@@ -347,11 +347,15 @@ class EpochRow(StoreTable, table=True):
 
 
 class AcceptedSetRow(StoreTable, table=True):
-    """The signer set that the operator accepted for an epoch, whole (`codec.encode_signer_set`)."""
+    """The signer set that the operator accepted for an epoch after another set, by that one's hash.
+
+    It is kept whole (`codec.encode_signer_set`).
+    """
 
     __tablename__ = "accepted_sets"
 
     epoch: int = _column(uint64(), primary_key=True)
+    predecessor: bytes = _column(Blob(), primary_key=True)
     signer_set: bytes = _column(Blob())
     at: float = _column(Double())
 

@@ -7,14 +7,17 @@ from dataclasses import replace
 
 import pytest
 
+from attestation.epochs import Epochs
 from attestation.request import Mode
 from attestation.schemes import SECP256K1
+from attestation.signer_set import SignerSet
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import Rotate
 from relayer.domain.batch import BatchKind
 from relayer.ports.store import TransactionPurpose
 from relayer.stages.settings import StageSettings
 from tests.factories import SIGNING_KEYS, make_signer_set
+from tests.simulation.gateway import GatewayState
 from tests.simulation.world import GRACE_SECONDS, OBSERVER_KEY, World
 
 REPLACED = (*SIGNING_KEYS[:3], OBSERVER_KEY)
@@ -114,14 +117,46 @@ async def test_security_a_set_accepted_after_another_was_signed_is_not_signed() 
     assert {batch.statements for batch in signed} == {(first.rotate,)}
 
 
+async def test_security_a_gateway_with_another_history_gets_nothing_that_was_accepted_before_it_came() -> None:
+    """SECURITY: who was thrown out long ago must not come to power where the epochs are counted from one again."""
+    world = World(random.Random(3), settings=StageSettings(), observers=1, chain_ids=(1, 2, 3))
+    late = world.chains.popitem()
+    for node in world.nodes:
+        world.kill(node)
+        world.start(node)
+    second, third = next_set(), next_set(SIGNING_KEYS[::-1], epoch=3)
+    for node in world.nodes:
+        await world.accept(node, second)
+        await world.accept(node, third, after=second.signer_set)
+    await rounds(world, 60)
+    assert epochs(world) == {3}
+    # The owner installs the present set at a third gateway, as its first.
+    caip2, chain = late
+    [genesis] = chain.blocks
+    first = Epochs(third.signer_set.scheme).apply(1, third.signer_set, genesis.observed.timestamp)
+    chain.blocks[0] = replace(genesis, state=GatewayState(chain.gateway, first))
+    world.chains[caip2] = chain
+    for node in world.nodes:
+        world.kill(node)
+        world.start(node)
+    await rounds(world, 60)
+    assert chain.tip.state.epochs.current == 1
+    # What is accepted to follow the set that stands there is brought in, and there only.
+    for node in world.nodes:
+        await world.accept(node, next_set(REPLACED[::-1]), after=third.signer_set)
+    await rounds(world, 40)
+    assert (chain.tip.state.epochs.current, epochs(world)) == (2, {2, 3})
+
+
 async def test_a_set_for_a_later_epoch_waits_for_its_turn() -> None:
     world = new_world()
+    second = next_set(SIGNING_KEYS[::-1])
     for node in world.nodes:
-        await world.accept(node, next_set(SIGNING_KEYS, epoch=3))
+        await world.accept(node, next_set(SIGNING_KEYS, epoch=3), after=second.signer_set)
     await rounds(world, 20)
     assert epochs(world) == {1}
     for node in world.nodes:
-        await world.accept(node, next_set(SIGNING_KEYS[::-1], epoch=2))
+        await world.accept(node, second)
     await rounds(world, 40)
     assert epochs(world) == {3}
 
@@ -159,11 +194,14 @@ async def test_a_rotation_is_paid_once_where_nodes_take_turns() -> None:
 async def test_rotations_survive_storms(seed: int) -> None:
     world = new_world(seed)
     world.rpc_failures = 0.1
+    before: SignerSet | None = None
     for epoch, keys in ((2, REPLACED), (3, SIGNING_KEYS[::-1])):
+        following = next_set(keys, epoch)
         for _ in range(6):
             world.ask(world.a, world.b)
         for node in world.nodes:
-            await world.accept(node, next_set(keys, epoch))
+            await world.accept(node, following, before)
+        before = following.signer_set
         await world.storm(400)
         world.kill(world.nodes[seed])
         await world.storm(200)

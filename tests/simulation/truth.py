@@ -10,6 +10,7 @@ from collections import defaultdict
 
 from attestation.keccak import keccak256
 from attestation.request import Mode, RequestId
+from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.statement import Execute, Outcome, Rotate, Statement, guard_key
 from relayer.domain.batch import MAX_BATCH_LEAVES, Batch, BatchKind, request_ids
 from relayer.domain.blocks import BlockRef
@@ -25,8 +26,8 @@ class Truth:
         self._chains = chains
         self.leaves: dict[bytes, bytes] = {}
         self.signed: defaultdict[bytes, list[Batch]] = defaultdict(list)
-        self.accepted: defaultdict[bytes, set[bytes]] = defaultdict(set)
-        """Leaves of the rotations that each signer's operator accepted."""
+        self.accepted: defaultdict[bytes, set[tuple[bytes, bytes]]] = defaultdict(set)
+        """The rotations that each signer's operator accepted: the hash of the set before, and the leaf."""
         self.misled: set[tuple[bytes, RequestId]] = set()
         """Signers whose endpoints tell them something else about a request than all others': no fault of theirs."""
 
@@ -46,7 +47,10 @@ class Truth:
             # What stands on the chains is one thing to all; which set comes next is each operator's to accept.
             key = signer + key if isinstance(statement, Rotate) else key
             assert self.leaves.setdefault(key, statement.leaf) == statement.leaf, "two leaves under one guard key"
-            self._check(signer, batch, epoch, statement)
+            if isinstance(statement, Rotate):
+                self._check_rotate(signer, members, epoch, statement)
+            else:
+                self._check(batch, statement)
 
     def _require_born(self, batch: Batch) -> None:
         """A batch is all that one block gave rise to for its route, cut at 256, or a subset that all cut alike."""
@@ -75,15 +79,17 @@ class Truth:
             )
         ]
 
-    def _check(self, signer: bytes, batch: Batch, epoch: int, statement: Statement) -> None:
+    def _check_rotate(self, signer: bytes, members: SignerSet, epoch: int, statement: Rotate) -> None:
+        following = (signer_set_hash(members), statement.leaf)
+        assert following in self.accepted[signer], "signed a set that its operator did not accept there"
+        assert statement.new_epoch == epoch + 1, "signed a rotation that is not the epoch's own"
+
+    def _check(self, batch: Batch, statement: Statement) -> None:
         match statement:
             case Execute():
                 self._check_execute(batch, statement)
             case Outcome():
                 self._check_outcome(batch, statement)
-            case Rotate():
-                assert statement.leaf in self.accepted[signer], "signed a set that its operator did not accept"
-                assert statement.new_epoch == epoch + 1, "signed a rotation that is not the epoch's own"
             case _:
                 raise AssertionError("nobody asked for this statement")
 

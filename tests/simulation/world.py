@@ -16,7 +16,7 @@ from attestation.address import evm_account
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request, RequestId, request_id, route_of
 from attestation.schemes import SECP256K1, Scheme, SigningKey
-from attestation.signer_set import SignerSet
+from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
 from relayer.domain.effects import EffectKind
@@ -236,10 +236,11 @@ class World:
         account = keccak256(repr((call, self.clock.now(), len(chain.pool))).encode())[:20]
         chain.send(Transaction(account, 0, 1, call))
 
-    async def accept(self, node: Node, numbered: NumberedSet) -> None:
-        """The operator of a node accepts a set for an epoch."""
-        self.truth.accepted[node.key.key].add(numbered.rotate.leaf)
-        await node.store.commit(Commit(accepted=(AcceptedSet(numbered, self.clock.now()),)))
+    async def accept(self, node: Node, numbered: NumberedSet, after: SignerSet | None = None) -> None:
+        """The operator of a node accepts a set for an epoch, to follow the first one of all if it names no other."""
+        predecessor = signer_set_hash(after or self.signer_set)
+        self.truth.accepted[node.key.key].add((predecessor, numbered.rotate.leaf))
+        await node.store.commit(Commit(accepted=(AcceptedSet(numbered, predecessor, self.clock.now()),)))
 
     def chain_of(self, request: Request) -> SimChain:
         """The source chain of a request."""

@@ -217,7 +217,12 @@ rests = st.builds(
         )
     ),
     accepted=some(
-        st.builds(lambda e, at: AcceptedSet(NumberedSet(e, make_signer_set()), at), st.integers(1, 3), times)
+        st.builds(
+            lambda epoch, predecessor, at: AcceptedSet(NumberedSet(epoch, make_signer_set()), predecessor, at),
+            st.integers(1, 3),
+            st.sampled_from((bytes(32), b"\x01" * 32)),
+            times,
+        )
     ),
     dropped_epochs=some(st.tuples(st.sampled_from(GATEWAYS), st.integers(1, 3))),
     halts=some(

@@ -510,14 +510,18 @@ async def test_epochs_come_oldest_first_and_a_cut_validity_replaces_the_old_one(
     assert list(await store.load_epochs(SOURCE_GATEWAY)) == [cut, second, far]
 
 
-async def test_accepted_sets_come_by_epoch_and_the_last_word_about_an_epoch_counts(store: Store) -> None:
+async def test_accepted_sets_come_by_epoch_and_the_last_word_about_what_follows_a_set_counts(store: Store) -> None:
     assert not await store.load_accepted_sets()
-    second, far = (AcceptedSet(NumberedSet(epoch, make_signer_set()), NOW) for epoch in (2, BIGGEST_UINT64))
-    await store.commit(Commit(accepted=(far, second)))
-    assert list(await store.load_accepted_sets()) == [second, far]
-    other = AcceptedSet(NumberedSet(2, make_signer_set(SIGNING_KEYS[::-1])), NOW + 1)
+    one, two = bytes(32), b"\x01" * 32
+    second, beside, far = (
+        AcceptedSet(NumberedSet(epoch, make_signer_set()), predecessor, NOW)
+        for epoch, predecessor in ((2, one), (2, two), (BIGGEST_UINT64, one))
+    )
+    await store.commit(Commit(accepted=(far, beside, second)))
+    assert list(await store.load_accepted_sets()) == [second, beside, far]
+    other = AcceptedSet(NumberedSet(2, make_signer_set(SIGNING_KEYS[::-1])), one, NOW + 1)
     await store.commit(Commit(accepted=(other,)))
-    assert list(await store.load_accepted_sets()) == [other, far]
+    assert list(await store.load_accepted_sets()) == [other, beside, far]
 
 
 async def test_peer_cursors_begin_empty_and_are_replaced_by_key(store: Store) -> None:

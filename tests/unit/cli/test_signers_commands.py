@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 from attestation.address import checksum_address, parse_account_text
 from attestation.schemes import BLS12381, SECP256K1
-from attestation.signer_set import SignerSet, operator_id
+from attestation.signer_set import SignerSet, operator_id, signer_set_hash
 from attestation.signer_set_file import NumberedSet, encode_signer_set, parse_signer_set
 from attestation.statement import Rotate
 from relayer.api.app import create_app
@@ -95,8 +95,8 @@ def xvm(*words: str, answer: str | None = None) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def node(folder: Path, *, signer_set: SignerSet = PRESENT, epoch: int = 1) -> str:
-    """The configuration of a node that has seen this set applied at both gateways."""
+def node(folder: Path, *, signer_set: SignerSet = PRESENT, other: SignerSet | None = None, epoch: int = 1) -> str:
+    """The configuration of a node that has seen this set applied at its gateways, or another one at the last."""
     path = folder / "relayer.toml"
     path.write_text(example_config())
     for name in ("signer.json", "wallet.json"):
@@ -109,22 +109,27 @@ def node(folder: Path, *, signer_set: SignerSet = PRESENT, epoch: int = 1) -> st
     async def apply() -> None:
         await upgrade(settings.store_url)
         engine = open_engine(settings.store_url)
-        epochs = tuple(make_epoch(gateway, epoch, signer_set) for gateway in gateways)
-        await SqlStore(engine).commit(Commit(epochs=epochs))
+        epochs = [make_epoch(gateway, epoch, signer_set) for gateway in gateways]
+        epochs[-1] = make_epoch(gateways[-1], epoch, other or signer_set)
+        await SqlStore(engine).commit(Commit(epochs=tuple(epochs)))
         await engine.dispose()
 
     asyncio.run(apply())
     return str(path)
 
 
-def accepted(config: str) -> list[NumberedSet]:
-    async def load() -> list[NumberedSet]:
+def acceptances(config: str) -> list[AcceptedSet]:
+    async def load() -> list[AcceptedSet]:
         engine = open_engine(load_config(Path(config)).store_url)
-        found = [each.numbered for each in await SqlStore(engine).load_accepted_sets()]
+        found = list(await SqlStore(engine).load_accepted_sets())
         await engine.dispose()
         return found
 
     return asyncio.run(load())
+
+
+def accepted(config: str) -> list[NumberedSet]:
+    return [each.numbered for each in acceptances(config)]
 
 
 def saved(folder: Path, numbered: NumberedSet = FOLLOWING) -> str:
@@ -253,11 +258,61 @@ def test_another_file_replaces_an_acceptance(tmp_path: Path) -> None:
     assert accepted(config) == [other]
 
 
+def test_security_an_acceptance_is_for_the_sets_that_it_was_shown_to_replace(tmp_path: Path) -> None:
+    """SECURITY: with the epoch's number alone it would count at every gateway that ever comes to that number."""
+    other = replace(PRESENT, grace_seconds=9)
+    config, file = node(tmp_path, other=other), saved(tmp_path)
+    code, text = xvm("accept", file, "--config", config, "--hash", HASH, "--chain", SOURCE_CHAIN)
+    assert (code, DESTINATION_CHAIN in text) == (0, False)
+    [only] = acceptances(config)
+    assert only.replaces(make_epoch(SOURCE_GATEWAY, 1, PRESENT))
+    assert not only.replaces(make_epoch(SOURCE_GATEWAY, 1, other))
+    assert not only.replaces(make_epoch(SOURCE_GATEWAY, 2, PRESENT))
+
+
+def test_an_acceptance_for_one_present_set_leaves_that_for_another_as_it_is(tmp_path: Path) -> None:
+    other = replace(PRESENT, grace_seconds=9)
+    config = node(tmp_path, other=other)
+    code, text = xvm("accept", saved(tmp_path), "--config", config, "--hash", HASH)
+    assert (code, SOURCE_CHAIN in text, DESTINATION_CHAIN in text) == (0, True, True)
+    assert accepted(config) == [FOLLOWING, FOLLOWING]
+    second = replace(FOLLOWING, signer_set=replace(FOLLOWING.signer_set, grace_seconds=8))
+    digest = f"0x{second.rotate.signer_set_hash.hex()}"
+    xvm("accept", saved(tmp_path, second), "--config", config, "--hash", digest, "--chain", DESTINATION_CHAIN)
+    assert {each.predecessor: each.numbered for each in acceptances(config)} == {
+        signer_set_hash(PRESENT): FOLLOWING,
+        signer_set_hash(other): second,
+    }
+    code, text = xvm("accept", saved(tmp_path), "--config", config, "--hash", HASH, "--chain", "eip155:99")
+    assert (code, "has seen no signer set" in text) == (1, True)
+
+
+def test_what_replaces_two_different_sets_is_shown_for_each_with_its_gateways(tmp_path: Path) -> None:
+    other = replace(PRESENT, grace_seconds=9)
+    both = tuple(AcceptedSet(FOLLOWING, signer_set_hash(each), NOW) for each in (PRESENT, other))
+    with serving(api_of(applied(PRESENT, other), Commit(accepted=both))) as url:
+        file = str(tmp_path / "next.json")
+        told = xvm("propose", file, "--api", url, "--chain", SOURCE_CHAIN)[1]
+        status = xvm("status", "--api", url)[1]
+    for text in (told, status):
+        assert f"replaces 0x{signer_set_hash(PRESENT).hex()} at {SOURCE_CHAIN}\n" in text
+        assert f"replaces 0x{signer_set_hash(other).hex()} at {DESTINATION_CHAIN}\n" in text
+        assert "~ grace seconds: 9 → " in text
+    assert f"next set {HASH}" in status
+
+
+def test_a_peer_that_signed_our_set_before_we_accepted_it_is_no_rival() -> None:
+    commits = (applied(), Commit(accepted=(AcceptedSet(FOLLOWING, signer_set_hash(PRESENT), NOW),)))
+    with serving(api_of(*commits, rivals=((SIGNING_KEYS[3].key, FOLLOWING.rotate),))) as url:
+        assert "OTHER" not in xvm("status", "--api", url)[1]
+
+
 def test_the_status_names_who_signed_who_did_not_and_who_signed_another_set() -> None:
     batch = rotate_batch(SOURCE_GATEWAY, SOURCE_CHAIN, FOLLOWING)
     signed = tuple(attest(batch, key) for key in SIGNING_KEYS[:2])
     other = Rotate(bytes(32), 2)
-    commits = (applied(), Commit(accepted=(AcceptedSet(FOLLOWING, NOW),), attestations=signed))
+    acceptance = AcceptedSet(FOLLOWING, signer_set_hash(PRESENT), NOW)
+    commits = (applied(), Commit(accepted=(acceptance,), attestations=signed))
     with serving(api_of(*commits, rivals=((SIGNING_KEYS[3].key, other),))) as url:
         code, text = xvm("status", "--api", url)
         told = json.loads(xvm("status", "--api", url, "--json")[1])
