@@ -5,6 +5,10 @@ import {Assertions} from "../Assertions.sol";
 import {Journeys} from "./Journeys.sol";
 
 /// @notice What holds of requests on their way there and back, whoever does what in whichever order.
+/// @dev Whether it would be seen was tried by breaking the gateway by hand. Each of these fails the default 32 runs: a request that was
+/// executed is executed again; a retry runs although an earlier attempt did; an ordered request does not wait, or its predecessor
+/// counts as lapsed too early; a delivery, a replay, a reclaim or a pool leaves its record; an execution share is credited to
+/// requester and worker; who cancelled is told all the same.
 contract JourneysTest is Assertions {
     /// @dev As forge has it.
     struct FuzzSelector {
