@@ -127,6 +127,8 @@ async def resumption_commit(
     undone = {*(request.request_id for request in resumption.undone), *resumption.unknown}
     affected = undone | {request.request_id for request in resumption.gone}
     held = {epoch.epoch for epoch in await store.load_epochs(chain.gateway)}
+    # All of the gateway's sets may have lapsed by the new history's clock: then none counts until another is applied.
+    newest = max((epoch.epoch for epoch in resumption.epochs), default=0)
     rest = Commit(
         dropped_receipts=tuple(undone),
         dropped_answers=(*affected, *await _ask_again(store, draft, resumption, chain, affected, now)),
@@ -137,9 +139,7 @@ async def resumption_commit(
         ),
         cursors=(ChainCursor(chain.caip2, resumption.read_from),),
         epochs=resumption.epochs,
-        dropped_epochs=tuple(
-            (chain.gateway, number) for number in held if number > max(e.epoch for e in resumption.epochs)
-        ),
+        dropped_epochs=tuple((chain.gateway, number) for number in held if number > newest),
         halts=(ended,),
     )
     return draft.commit(rest)

@@ -10,6 +10,7 @@ import pytest
 
 from attestation.request import Mode, RequestId
 from attestation.statement import Execute, Outcome
+from relayer.domain.blocks import BlockRef
 from relayer.domain.status import Status
 from relayer.errors import ResumptionRefused, RpcUnavailable
 from relayer.stages.attest import AttestStage
@@ -42,6 +43,14 @@ class ChainWithDisputes(ChainView):
     async def fetch_block_ref(self, number: int) -> None:
         """No quorum."""
         raise RpcUnavailable(f"no 2 endpoints agree on block {number}")
+
+
+class ChainWithLapsedSets(ChainView):
+    """Its verifier accepts no set any more."""
+
+    async def fetch_epochs(self, block: BlockRef) -> tuple[()]:  # noqa: ARG002 - of the interface
+        """None."""
+        return ()
 
 
 def new_world() -> World:
@@ -256,6 +265,19 @@ async def test_an_epoch_that_was_applied_on_the_dead_fork_alone_is_forgotten() -
     for node in world.nodes:
         await resume(world, node, world.a)
         assert [e.epoch for e in await node.store.load_epochs(world.a.gateway)] == [1]
+
+
+async def test_a_chain_where_every_set_has_lapsed_is_taken_up_and_none_counts_there() -> None:
+    world = new_world()
+    await rounds(world, 6)
+    await break_and_halt(world, world.a)
+    node = world.nodes[0]
+    world.kill(node)
+    view = endpoints(world.a, ChainWithLapsedSets)
+    resumption = await examine_halt(node.store, view, 1, node.key.key)
+    await node.store.commit(await resumption_commit(node.store, world.routes, view, resumption, world.clock.now()))
+    assert await node.store.load_epochs(world.a.gateway) == []
+    assert [halt.resumed_at is not None for halt in await node.store.load_halts()] == [True]
 
 
 async def test_a_history_that_came_back_is_gone_on_with_and_nothing_is_affected() -> None:
