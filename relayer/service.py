@@ -246,7 +246,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         ),
         tips={name: Tip() for name in chains},
     )
-    inbox = Inbox(desk)
+    inbox = Inbox(desk, random.SystemRandom())
     node = Node(desk, peers)
     signers = {address.peer_key: address.signer for address in addresses}
     door = Doorkeeper(signer=signer, network=network, signers=signers, inbox=inbox, heads=node.heads, clock=clock)

@@ -42,10 +42,14 @@ _log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class _Foreign:
-    """A root that a peer signed and this node did not build, with what it says."""
+    """A root that a peer signed and this node did not build, with what it says.
+
+    `rivals` are its leaves, with their guard keys, under which a batch of this node has another leaf.
+    """
 
     attestation: Attestation
     statements: tuple[Statement, ...]
+    rivals: frozenset[tuple[bytes, bytes]]
     since: float
 
 
@@ -80,8 +84,8 @@ class EvidenceStage:
             looks[attestation.signer] += 1
             if attestation.signer in convicted:
                 self._inbox.forget(attestation)  # one conviction is enough
-            elif looks[attestation.signer] <= _LOOKED_INTO_PER_SIGNER:
-                await self._look_into(attestation)
+            elif looks[attestation.signer] <= _LOOKED_INTO_PER_SIGNER and await self._look_into(attestation):
+                convicted.add(attestation.signer)
         horizon = self._desk.clock.now() - _COMPARE_SECONDS
         for signer, kept in self._foreign.items():
             for root, foreign in list(kept.items()):
@@ -91,33 +95,54 @@ class EvidenceStage:
                     del kept[root]
         return False
 
-    async def _look_into(self, attestation: Attestation) -> None:
+    async def _look_into(self, attestation: Attestation) -> bool:
+        """Ask for the statements. Whether they convict the peer at once; else they are kept if they may do so later."""
         desk = self._desk
         try:
             statements = tuple(await desk.peers.fetch_statements(attestation.signer, attestation.root))
         except PeerUnavailable:
-            return  # asked again at the next look
+            return False  # asked again at the next look
         except PeerMessageInvalid as error:
             _log.warning("statements_withheld", peer=signer_text(attestation.signer), reason=str(error))
             self._inbox.forget(attestation)
-            return
+            return False
         self._inbox.forget(attestation)
         if len(statements) != attestation.count:
             # SECURITY: its signature covers no batch of these statements: it proves nothing, whatever they say.
             _log.warning("attestation_miscounted", peer=signer_text(attestation.signer), count=attestation.count)
-            return
-        kept = self._foreign.setdefault(attestation.signer, {})
+            return False
         self._note_rotation(attestation, statements)
-        # SECURITY: statements that contradict nothing known are no evidence, and must take neither disk nor memory.
-        if len(kept) >= _KEPT_PER_SIGNER or not await self._is_rival(attestation, statements):
-            return
-        kept[attestation.root] = _Foreign(attestation, statements, desk.clock.now())
-        foreign = ForeignStatements(attestation.root, attestation.signer, statements)
-        async with desk.writing:
-            await desk.commit(Commit(attestations=(attestation,), foreign=(foreign,)))
+        rivals = await self._rivals(attestation, statements)
+        foreign = _Foreign(attestation, statements, rivals, desk.clock.now())
+        # SECURITY: before it is known whether there is room for it: a signer fills the room that it has at will.
+        if await self._compare(foreign):
+            return True
+        await self._keep(foreign)
+        return False
 
-    async def _is_rival(self, attestation: Attestation, statements: tuple[Statement, ...]) -> bool:
-        """Whether one of these statements has another leaf under its guard key than a batch of this node."""
+    async def _keep(self, foreign: _Foreign) -> None:
+        """Remember a root whose signer may still contradict it."""
+        attestation = foreign.attestation
+        kept = self._foreign.setdefault(attestation.signer, {})
+        covered = {rival for other in kept.values() for rival in other.rivals}
+        # SECURITY: statements that contradict nothing known are no evidence, and must take neither disk nor memory; nor
+        # must one lie under many roots.
+        if foreign.rivals <= covered:
+            return
+        is_full = len(kept) >= _KEPT_PER_SIGNER
+        if is_full:
+            # SECURITY: for one that the signer cannot choose, and on disk there are no more than had room.
+            del kept[self._draws.choice([*kept])]
+        kept[attestation.root] = foreign
+        if not is_full:
+            stored = ForeignStatements(attestation.root, attestation.signer, foreign.statements)
+            async with self._desk.writing:
+                await self._desk.commit(Commit(attestations=(attestation,), foreign=(stored,)))
+
+    async def _rivals(
+        self, attestation: Attestation, statements: tuple[Statement, ...]
+    ) -> frozenset[tuple[bytes, bytes]]:
+        """Those of these statements' leaves that have another one beside them in a batch of this node."""
         store = self._desk.store
         ids = [statement.request_id for statement in statements if isinstance(statement, Execute | Outcome)]
         requests = await store.load_requests(ids)
@@ -131,7 +156,7 @@ class EvidenceStage:
             [rotate] = rotation.statements
             ours[guard_key(rotate, attestation.gateway)] = rotate.leaf
         keys = [(guard_key(statement, attestation.gateway), statement.leaf) for statement in statements]
-        return any(ours.get(key, leaf) != leaf for key, leaf in keys)
+        return frozenset((key, leaf) for key, leaf in keys if ours.get(key, leaf) != leaf)
 
     def _note_rotation(self, attestation: Attestation, statements: tuple[Statement, ...]) -> None:
         """Another set than ours for the gateway's next epoch: no offence, but people must know why nothing rotates."""
@@ -181,11 +206,15 @@ class EvidenceStage:
         if (rotation := self._desk.rotations.get(foreign.attestation.gateway)) is not None:
             statements_by_root[rotation.root] = rotation.statements
         attestations = await store.load_attestations([*statements_by_root])
+        kept = self._foreign.get(signer, {}).values()
         return [
-            (attestation, statements)
-            for root, statements in statements_by_root.items()
-            for attestation in attestations.get(root, ())
-            if attestation.signer == signer
+            *((other.attestation, other.statements) for other in kept if other is not foreign),
+            *(
+                (attestation, statements)
+                for root, statements in statements_by_root.items()
+                for attestation in attestations.get(root, ())
+                if attestation.signer == signer
+            ),
         ]
 
     def _document(self, *places: tuple[Attestation, tuple[Statement, ...], int]) -> str:

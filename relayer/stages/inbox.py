@@ -7,8 +7,9 @@ serve this node's own attestations and statements to peers that ask. A peer is b
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+import random
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from attestation.batch import Attestation as IndexedAttestation
@@ -29,12 +30,27 @@ _VERIFIED_IN_A_ROW: Final = 32
 """Attestations of one list before others have their turn: of the slowest scheme some 50 ms of signature checks."""
 
 
-class Inbox:
-    """Implements `PeerInbox`; `settle_early` is called when batches are born."""
+@dataclass(slots=True)
+class _Early:
+    """Attestations of one signer whose batches are not born here, with when they came, and how many there ever were.
 
-    def __init__(self, desk: Desk) -> None:
+    It is forgotten with the last of them.
+    """
+
+    kept: dict[tuple[bytes, bytes], tuple[float, Attestation]] = field(default_factory=dict)
+    seen: int = 0
+
+
+class Inbox:
+    """Implements `PeerInbox`; `settle_early` is called when batches are born.
+
+    `draws` must be such that no peer can foresee them.
+    """
+
+    def __init__(self, desk: Desk, draws: random.Random) -> None:
         self._desk = desk
-        self._early: dict[bytes, OrderedDict[tuple[bytes, bytes], tuple[float, Attestation]]] = {}
+        self._draws = draws
+        self._early: dict[bytes, _Early] = {}
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
         """Verify each, keep what verifies, certify what reaches its threshold. A bad one costs the others nothing."""
@@ -81,14 +97,14 @@ class Inbox:
         A peer's page is read again for as long as one of its batches is not born here.
         """
         own = [attestation for attestation in attestations if attestation.signer == sender]
-        kept = self._early.get(sender, OrderedDict())
+        kept = self._early.get(sender, _Early()).kept
         early = {a for a in own if (held := kept.get(_place(a))) is not None and held[1] == a}
         known = await self._desk.store.load_attestations([attestation.root for attestation in own])
         return frozenset(a for a in own if a in known.get(a.root, ())), frozenset(early)
 
     async def settle_early(self) -> None:
         """Take in early attestations whose batch has been born since."""
-        waiting = [attestation for kept in self._early.values() for _, attestation in kept.values()]
+        waiting = [attestation for early in self._early.values() for _, attestation in early.kept.values()]
         if not waiting:
             return
         async with self._desk.writing:
@@ -103,11 +119,14 @@ class Inbox:
     def overdue(self) -> list[Attestation]:
         """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""
         horizon = self._desk.clock.now() - self._desk.settings.unknown_root_seconds
-        return [attestation for kept in self._early.values() for at, attestation in kept.values() if at < horizon]
+        return [a for early in self._early.values() for at, a in early.kept.values() if at < horizon]
 
     def forget(self, attestation: Attestation) -> None:
         """An early attestation that has been looked into."""
-        self._early.get(attestation.signer, OrderedDict()).pop(_place(attestation), None)
+        early = self._early.get(attestation.signer, _Early())
+        early.kept.pop(_place(attestation), None)
+        if not early.kept:
+            self._early.pop(attestation.signer, None)
 
     async def load_statements(self, root: bytes) -> Sequence[Statement] | None:
         """The statements under a root of this node's own batches, or of a rotation that its operator accepted."""
@@ -174,11 +193,17 @@ class Inbox:
         return ours is not None and (attestation.root, attestation.count) == (ours.root, ours.count)
 
     def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
-        kept = self._early.setdefault(sender, OrderedDict())
-        kept.setdefault(_place(attestation), (self._desk.clock.now(), attestation))
-        # SECURITY: a peer can sign roots without end; only its newest ones are kept, and only in memory.
-        while len(kept) > self._desk.settings.unknown_roots_per_signer:
-            kept.popitem(last=False)
+        early, limit = self._early.setdefault(sender, _Early()), self._desk.settings.unknown_roots_per_signer
+        if _place(attestation) in early.kept:
+            return
+        early.seen += 1
+        # SECURITY: a peer can sign roots without end; only so many are kept, and only in memory. All that it signed
+        # are as likely to be among them: were it the newest or the oldest, a flood after or before a lie would hide it.
+        if len(early.kept) >= limit:
+            if self._draws.randrange(early.seen) >= limit:
+                return
+            del early.kept[self._draws.choice([*early.kept])]
+        early.kept[_place(attestation)] = (self._desk.clock.now(), attestation)
 
 
 def _place(attestation: Attestation) -> tuple[bytes, bytes]:

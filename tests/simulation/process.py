@@ -113,7 +113,7 @@ class Process:
             ),
             tips={name: Tip() for name in names},
         )
-        self.inbox = Inbox(self.desk)
+        self.inbox = Inbox(self.desk, random.Random(0))
         self.stages: list[Stage] = [
             AttestStage(self.desk, self.inbox),
             CatchUpStage(self.desk, self.inbox),

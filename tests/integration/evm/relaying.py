@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -47,7 +48,7 @@ class Relayer:
         self.clock = MovedClock()
         self.store = MemoryStore()
         self.desk = make_desk(self.store, self.clock, network.routes, (source, destination), SIGNING_KEYS[0])
-        self.inbox = Inbox(self.desk)
+        self.inbox = Inbox(self.desk, random.Random(0))
         self._attest = AttestStage(self.desk, self.inbox)
         self.source, self.destination = (
             Side(self, chain, local.web3.eth.block_number + 1)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from attestation.batch import Batch as SignedBatch
 from attestation.evidence import verify_equivocation
 from attestation.evidence_file import parse_evidence
@@ -13,6 +15,7 @@ from attestation.statement import Execute
 from relayer.domain.batch import Batch
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit
+from relayer.stages import evidence
 from relayer.stages.attest import AttestStage
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.watch import WatchStage
@@ -95,6 +98,76 @@ async def test_the_contradiction_is_found_when_the_true_signature_comes_later() 
     await node.running.inbox.take_in(LIAR.key, [attest(lie, LIAR)])
     assert await look(world, node) == 0
     await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR)])
+    assert await look(world, node) == 1
+
+
+async def other_truth(world: World, node: Node, first: Batch) -> Batch:
+    """A second batch, of another request."""
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    [second] = [batch for batch in node.store._batches.values() if batch.root != first.root]
+    return second
+
+
+async def born_unsigned(world: World) -> tuple[Node, Batch]:
+    """A batch that the node has built, and that the liar has not signed."""
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    await step(world, node, AttestStage)
+    [batch] = node.store._batches.values()
+    return node, batch
+
+
+async def test_security_one_lie_under_many_roots_takes_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SECURITY: a signer that fills the places with one lie must not equivocate unseen behind it."""
+    monkeypatch.setattr(evidence, "_KEPT_PER_SIGNER", 4)
+    world = new_world()
+    node, first = await born_unsigned(world)
+    [lie] = contradiction(first).statements
+    assert isinstance(lie, Execute)
+    idle = [replace(lie, request_id=RequestId(bytes([9, n]) + bytes(30))) for n in range(12)]
+    fillers = [replace(first, statements=(lie, one), root=merkle_root([lie.leaf, one.leaf])) for one in idle]
+    await serve(world, *fillers)
+    await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR) for batch in fillers])
+    assert await look(world, node) == 0
+    assert len(node.store._foreign) == 1
+    second = await other_truth(world, node, first)
+    await serve(world, contradiction(second))
+    await node.running.inbox.take_in(LIAR.key, [attest(contradiction(second), LIAR)])
+    assert await look(world, node) == 0
+    await node.running.inbox.take_in(LIAR.key, [attest(second, LIAR)])
+    assert await look(world, node) == 1
+
+
+async def test_security_a_lie_that_there_is_no_room_for_is_compared_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SECURITY: else who lies about enough requests may lie about all others, with the truth beside it."""
+    monkeypatch.setattr(evidence, "_KEPT_PER_SIGNER", 0)
+    world = new_world()
+    node, batch = await signed_truly(world)
+    await serve(world, contradiction(batch))
+    await node.running.inbox.take_in(LIAR.key, [attest(contradiction(batch), LIAR)])
+    assert await look(world, node) == 1
+
+
+async def test_security_where_the_places_are_taken_another_lie_has_one_and_disk_stays_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SECURITY: first come must not be all that is ever compared, nor may a signer write here without end."""
+    monkeypatch.setattr(evidence, "_KEPT_PER_SIGNER", 1)
+    world = new_world()
+    node, first = await born_unsigned(world)
+    second = await other_truth(world, node, first)
+    for batch in (first, second):
+        await serve(world, contradiction(batch))
+        await node.running.inbox.take_in(LIAR.key, [attest(contradiction(batch), LIAR)])
+        assert await look(world, node) == 0
+    assert len(node.store._foreign) == 1
+    await node.running.inbox.take_in(LIAR.key, [attest(second, LIAR)])
     assert await look(world, node) == 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 
 import pytest
@@ -12,6 +13,7 @@ from relayer.domain.batch import Batch
 from relayer.errors import PeerMessageInvalid
 from relayer.ports.signer import Attestation
 from relayer.stages.attest import AttestStage
+from relayer.stages.inbox import Inbox
 from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest, execute_batch, track
@@ -137,7 +139,26 @@ async def test_security_one_peer_cannot_fill_the_memory_nor_push_out_another() -
     flood = [invented(world, number) for number in range(10)]
     await inbox.take_in(PEER.key, flood)
     world.clock.seconds += 1_000
-    assert inbox.overdue() == [others, *flood[-3:]]
+    kept = inbox.overdue()
+    assert kept[0] == others
+    assert len(kept) == 4
+    assert set(kept[1:]) < set(flood)
+
+
+@pytest.mark.parametrize("place", [0, 100, 199])
+async def test_security_a_flood_before_or_after_a_lie_does_not_choose_what_is_forgotten(place: int) -> None:
+    """SECURITY: a signer could push its lie out with idle roots before anybody looks, were only the newest kept."""
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=50))
+    node, _ = await born(world)
+    flood = [invented(world, number) for number in range(200)]
+    held = 0
+    for seed in range(40):
+        inbox = Inbox(node.running.desk, random.Random(seed))
+        await inbox.take_in(PEER.key, flood)
+        world.clock.seconds += 1_000
+        assert len(inbox.overdue()) == 50
+        held += flood[place] in inbox.overdue()
+    assert 2 <= held <= 20, "not one in four"
 
 
 async def test_an_unknown_root_is_overdue_after_a_while_and_forgotten_when_looked_into() -> None:
