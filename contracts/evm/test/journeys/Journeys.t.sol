@@ -8,8 +8,8 @@ import {Journeys} from "./Journeys.sol";
 /// @dev Whether it would be seen was tried by breaking the gateway by hand, with three seeds. Each of these fails the default 32
 /// runs: a request that was executed is executed again; a delivery, a replay, a reclaim or a pool leaves its record; an execution
 /// share is credited to requester and worker; who cancelled is told all the same. Two of three seeds fail them, and the third 128
-/// runs: a retry runs although an earlier attempt did; an ordered request does not wait. Two of three seeds, and the third not in
-/// 128 runs: a predecessor counts as lapsed too early.
+/// runs: a retry runs although an earlier attempt did; an ordered request does not wait. Two of three seeds, and the third in
+/// 512 runs: a predecessor counts as lapsed too early.
 contract JourneysTest is Assertions {
     /// @dev As forge has it.
     struct FuzzSelector {
