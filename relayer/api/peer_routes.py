@@ -14,6 +14,7 @@ from typing import Final
 from aiohttp import web
 
 from relayer.api.errors import error_response
+from relayer.api.places import PLACES
 from relayer.observability.metrics import Metrics
 from relayer.ports.peer_door import PEER_MEDIA_TYPE, PEER_PATH, PeerDoor, PeerMessageRefused, Refusal
 
@@ -65,7 +66,7 @@ class PeerRoutes:
         if length > self._door.head_length + self._door.max_body_length:
             raise PeerMessageRefused(Refusal.OVERSIZE)
         head = await _read(request, self._door.head_length, HEAD_SECONDS)
-        with self._door.admit(head) as visit:
+        with self._door.admit(head) as visit, request.app[PLACES].hearing(request.protocol):
             # SECURITY: what follows the announced body is signed by nobody.
             if length != self._door.head_length + visit.body_length:
                 raise PeerMessageRefused(Refusal.MALFORMED)

@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-from collections import Counter
 from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
+from relayer.api.places import PLACES, Places
 from relayer.observability.metrics import Metrics
 
 MAX_CONNECTIONS: Final = 1_024
-"""Open at a time: four of each of a hundred peers, and as many people; at some 200 KiB each at the worst."""
+"""Open at a time: four of each of a hundred peers, and as many people; at some 200 KiB each at the worst. When all are
+taken, the one on which no peer was heard for longest is closed for the next."""
 
 MAX_CONNECTIONS_PER_ADDRESS: Final = 128
 """Of these, from one IPv4 address or IPv6 /64. Behind a reverse proxy all come from one: raise it, let that limit."""
@@ -61,9 +62,7 @@ class ApiServer:
         self._metrics = metrics
         self._host = host
         self._asked_port = port
-        self._max_connections = max_connections
-        self._max_per_address = max_connections_per_address
-        self._open: Counter[str] = Counter()
+        self._places = app[PLACES] = Places(max_connections, max_connections_per_address)
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,27 +90,38 @@ class ApiServer:
     @property
     def connections(self) -> int:
         """How many are open."""
-        return self._open.total()
+        return len(self._places)
 
     def enter(self, address: str) -> RequestHandler | None:
         """A handler for a new connection from `address`, None if there are too many."""
         server = self._runner.server
         # SECURITY: memory and file descriptors are what a connection costs us and not its maker.
-        if (
-            server is None
-            or self._open.total() >= self._max_connections
-            or self._open[address] >= self._max_per_address
-        ):
+        if server is None or not self._places.is_open_to(address) or not self._make_place():
             self._metrics.connections_refused.inc()
             return None
-        self._open[address] += 1
-        return server()
+        handler = server()
+        self._places.take(handler, address)
+        return handler
 
-    def leave(self, address: str) -> None:
+    def leave(self, handler: RequestHandler) -> None:
         """A connection that was let in is closed."""
-        self._open[address] -= 1
-        if not self._open[address]:
-            del self._open[address]
+        self._places.leave(handler)
+
+    def _make_place(self) -> bool:
+        """Whether there is a place for one more, after one that is silent was closed for it if need be.
+
+        SECURITY: silent connections from a few addresses would else keep the peers out for as long as they last.
+        """
+        if not self._places.are_full:
+            return True
+        silent = self._places.find_silent()
+        if silent is None:
+            return False
+        self._places.leave(silent)
+        self._metrics.connections_refused.inc()
+        if silent.transport is not None:
+            silent.transport.abort()
+        return True
 
 
 class _Gate(asyncio.Protocol):
@@ -119,13 +129,11 @@ class _Gate(asyncio.Protocol):
 
     def __init__(self, server: ApiServer) -> None:
         self._server = server
-        self._address = ""
         self._handler: RequestHandler | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peer = transport.get_extra_info("peername")
-        self._address = _address_group(str(peer[0])) if isinstance(peer, tuple) else ""
-        self._handler = self._server.enter(self._address)
+        self._handler = self._server.enter(_address_group(str(peer[0])) if isinstance(peer, tuple) else "")
         if self._handler is None:
             if isinstance(transport, asyncio.Transport):
                 transport.abort()
@@ -134,7 +142,7 @@ class _Gate(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._handler is not None:
-            self._server.leave(self._address)
+            self._server.leave(self._handler)
             self._handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -266,7 +266,7 @@ class Metrics:
         )
         self.connections_refused = Counter(
             "xvm_api_connections_refused_total",
-            "Connections closed at once because too many were open.",
+            "Connections closed because too many were open: at once, or silent ones for the next.",
             registry=self.registry,
         )
 

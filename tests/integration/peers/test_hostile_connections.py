@@ -104,19 +104,62 @@ async def test_security_a_slow_body_frees_its_place_in_time(bob: Node, monkeypat
 async def test_security_connections_are_bounded_in_all() -> None:
     """SECURITY: descriptors and memory are ours, and connecting is free."""
     async with listening(BOB, MovedClock(), max_connections=3) as bob:
-        held = [await _begin(bob) for _ in range(3)]
-        await until(lambda: bob.server.connections == 3)
-        reader, writer = await _begin(bob)
-        with suppress(ConnectionResetError):
-            assert await _rest(reader) == b""
-        writer.close()
-        assert bob.metrics.registry.get_sample_value("xvm_api_connections_refused_total") == 1
-        held[0][1].close()
-        await until(lambda: bob.server.connections == 2)
-        async with aiohttp.ClientSession() as session, session.get(f"{bob.url}/healthz") as response:
-            assert response.status == 200
+        held = []
+        for _ in range(5):
+            held.append(await _begin(bob))
+            await until(lambda: bob.server.connections == min(len(held), 3))
+        for reader, _ in held[:2]:
+            with suppress(ConnectionResetError):
+                assert await _rest(reader) == b""
+        assert bob.metrics.registry.get_sample_value("xvm_api_connections_refused_total") == 2
+        assert bob.server.connections == 3
         for _, writer in held:
             writer.close()
+
+
+async def test_security_silent_connections_keep_no_peer_out() -> None:
+    """SECURITY: a few addresses have as many connections as there are places, and opening them is free."""
+    async with listening(BOB, MovedClock(), max_connections=3) as bob:
+        silent = [await _begin(bob, part) for part in (b"", b"GET / HTTP/1.1\r\n", _headers(HEAD_LENGTH))]
+        await until(lambda: bob.server.connections == 3)
+        async with (
+            aiohttp.ClientSession() as session,
+            session.post(f"{bob.url}/v1/peer", data=message(ALICE, BOB.key)) as response,
+        ):
+            assert response.status == 200
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_security_a_peer_that_is_heard_keeps_its_place() -> None:
+    """SECURITY: who opens connections without end must not close the peers' amid their messages, nor between them."""
+    async with listening(BOB, MovedClock(), max_connections=3) as bob:
+        data = message(ALICE, BOB.key, MessageKind.ATTESTATIONS, ONE)
+        reader, writer = await _begin(bob, _headers(len(data)), data[:-1])
+        await until(lambda: bob.doorkeeper._guests[ALICE.key].visits == 1)
+        flood = [await _begin(bob) for _ in range(6)]
+        await until(lambda: bob.metrics.registry.get_sample_value("xvm_api_connections_refused_total") == 4)
+        writer.write(data[-1:])
+        assert (await reader.readline()).startswith(b"HTTP/1.1 200")
+        await until(lambda: bob.doorkeeper._guests[ALICE.key].visits == 0)
+        # Its silence begins anew: the two that are there since before give way first.
+        flood += [await _begin(bob) for _ in range(2)]
+        await until(lambda: bob.metrics.registry.get_sample_value("xvm_api_connections_refused_total") == 6)
+        again = message(ALICE, BOB.key)
+        writer.write(_headers(len(again)) + again)
+        await reader.readuntil(b"HTTP/1.1 200")
+        for _, opened in [*flood, (reader, writer)]:
+            opened.close()
+
+
+async def test_security_where_peers_are_heard_on_all_places_no_more_are_let_in() -> None:
+    """SECURITY: descriptors are bounded, whoever takes them."""
+    async with listening(BOB, MovedClock(), max_connections=1) as bob:
+        data = message(ALICE, BOB.key, MessageKind.ATTESTATIONS, ONE)
+        _, writer = await _begin(bob, _headers(len(data)), data[:-1])
+        await until(lambda: bob.doorkeeper._guests[ALICE.key].visits == 1)
+        assert bob.server.enter("192.0.2.1") is None
+        writer.close()
 
 
 async def test_security_one_address_takes_no_more_than_its_part() -> None:
@@ -125,8 +168,9 @@ async def test_security_one_address_takes_no_more_than_its_part() -> None:
         held = [await _begin(bob) for _ in range(2)]
         await until(lambda: bob.server.connections == 2)
         assert bob.server.enter("127.0.0.1") is None
-        assert bob.server.enter("192.0.2.1") is not None
-        bob.server.leave("192.0.2.1")
+        stranger = bob.server.enter("192.0.2.1")
+        assert stranger is not None
+        bob.server.leave(stranger)
         for _, writer in held:
             writer.close()
 
