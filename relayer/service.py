@@ -28,7 +28,7 @@ from relayer.config import Settings
 from relayer.domain.policy import SpendPolicy
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.signers import signer_text
-from relayer.errors import ConfigError
+from relayer.errors import ConfigError, RpcUnavailable
 from relayer.keys.local_signer import LocalSigner
 from relayer.observability.metrics import Metrics
 from relayer.peers.client import HttpPeers, PeerAddress
@@ -222,6 +222,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     _make_folder(settings.node.data_dir)
     told = [replace(chain, meter=ChainMeter(metrics, chain.caip2)) for chain in settings.load_chain_settings()]
     chains = await open_chains(told, stack)
+    await _require_verifiers(chains)
     store, guard = await _open_databases(settings, stack)
     signer = LocalSigner(settings.load_signing_key(), guard, settings.load_peer_key())
     network = network_id(settings.node.network)
@@ -265,6 +266,24 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     runner = Runner(desk, _stages(desk, inbox, settings.spend_policy(), start_blocks), jitter)
     _log.info("node_starts", signer=signer_text(signer.key), api_port=server.port, chains=list(chains))
     return asyncio.create_task(_run_together(runner, peers))
+
+
+async def _require_verifiers(chains: Mapping[str, OpenChain]) -> None:
+    """Raise `ConfigError` where a gateway has another verifier than the configured one.
+
+    Endpoints that do not answer now hold up nothing: `xvm doctor` asks as well.
+    """
+    faults = []
+    for chain in chains.values():
+        try:
+            fault = await chain.source.fetch_verifier_fault()
+        except RpcUnavailable as error:
+            _log.warning("verifier_not_checked", chain=chain.source.name, reason=str(error))
+            continue
+        if fault:
+            faults.append(f"chains.{chain.source.name}.verifier: {fault}")
+    if faults:
+        raise ConfigError(faults)
 
 
 def _make_folder(path: Path) -> None:

@@ -59,3 +59,10 @@ class Chain(Protocol):
     async def fetch_epochs(self, block: BlockRef) -> Sequence[EpochApplied]:
         """Every signer set that the gateway's verifier can still accept as of `block`, oldest first."""
         ...
+
+    async def fetch_verifier_fault(self) -> str:
+        """Why certificates of the configured verifier's epochs are in vain at the gateway, at the tip, in one line.
+
+        Empty if they are not, or the gateway has no verifier yet.
+        """
+        ...

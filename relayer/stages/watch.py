@@ -94,7 +94,7 @@ class WatchStage:
         """Take in what is new, at most `max_blocks_per_step` blocks."""
         head = await self._chain.fetch_head()
         self._desk.tips[self.chain].head = head
-        cursor = self._cursor or await self._start()
+        cursor = self._cursor or await self._start(head.final_number)
         if head.tip.number < cursor.tip.number:
             return False  # an endpoint behind us, or a shorter fork that is not worth following before it is longer
         last = min(head.tip.number, cursor.tip.number + self._desk.settings.max_blocks_per_step)
@@ -116,7 +116,7 @@ class WatchStage:
         self._desk.metrics.dropped_logs.labels(self.chain).inc(dropped - self._dropped_logs)
         self._dropped_logs = dropped
 
-    async def _start(self) -> ChainCursor:
+    async def _start(self, final_number: int) -> ChainCursor:
         """Go on where the last run stopped, or at the start block."""
         store = self._desk.store
         cursor = await store.load_cursor(self.chain)
@@ -128,11 +128,39 @@ class WatchStage:
             applied = await self._chain.fetch_epochs(origin)
             epochs = tuple(self._stored(epoch) for epoch in applied)
             await self._desk.commit(Commit(cursors=(cursor,), epochs=epochs))
+        # SECURITY: a history that contradicts what was final teaches nothing; the next step halts the chain.
+        elif (
+            final_number >= cursor.final.number
+            and await self._chain.fetch_block_ref(cursor.final.number) == cursor.final
+        ):
+            await self._read_epochs(final_number)
         self._desk.epochs.add(await store.load_epochs(self._chain.gateway))
         self._cursor = cursor
         tip = self._desk.tips[self.chain]
         tip.final_number, tip.tip_number = cursor.final.number, cursor.tip.number
         return cursor
+
+    async def _read_epochs(self, final_number: int) -> None:
+        """What the verifier holds by now: it may be another one than in the last run, with epochs behind the cursor.
+
+        Epochs of a gateway never restart. SECURITY: what is held beyond the newest comes from a verifier that counts no
+        more, and would outrank what does.
+        """
+        final = await self._chain.fetch_block_ref(final_number)
+        if final is None:
+            raise RpcUnavailable(f"{self._chain.name}: block {final_number} is not served at the moment")
+        applied = [self._stored(epoch) for epoch in await self._chain.fetch_epochs(final)]
+        if not applied:
+            return
+        desk, gateway, newest = self._desk, self._chain.gateway, applied[-1].epoch
+        async with desk.writing:
+            held = {epoch.epoch: epoch for epoch in await desk.store.load_epochs(gateway)}
+            changed = tuple(epoch for epoch in applied if held.get(epoch.epoch) != epoch)
+            beyond = tuple((gateway, number) for number in held if number > newest)
+            if changed or beyond:
+                is_new = newest not in held or bool(beyond)
+                resigned = _resigning(desk, self.chain, await self._load_unlanded()) if is_new else ()
+                await desk.commit(Commit(epochs=changed, dropped_epochs=beyond, effects=resigned))
 
     async def _rewind(self, cursor: ChainCursor) -> None:
         """Drop what is no longer on the chain, down to the newest block that still is."""
@@ -285,16 +313,8 @@ class _Step:
                     self._epochs.append(stored)
 
     def sign_again(self, roots: Iterable[bytes]) -> None:
-        """A new epoch counts here: what has not landed is signed under it as well, for the old one will lapse.
-
-        And cut again if it finds no quorum there: parts that were signed before count under the old epoch only.
-        """
-        cut_at = self._now + self._desk.settings.split_seconds
-        self._resigned = tuple(
-            OutboxRow(kind, root, self._chain, due_at)
-            for root in roots
-            for kind, due_at in ((EffectKind.SIGN_BATCH, self._now), (EffectKind.SPLIT_BATCH, cut_at))
-        )
+        """A new epoch counts here."""
+        self._resigned = _resigning(self._desk, self._chain, roots)
 
     def commit(self, cursor: ChainCursor) -> Commit:
         """All of it."""
@@ -356,6 +376,20 @@ class _Step:
     def _remember(self, receipt: Receipt) -> None:
         self._receipts[receipt.request_id] = receipt
         self._new_receipts[receipt.request_id] = receipt
+
+
+def _resigning(desk: Desk, chain: str, roots: Iterable[bytes]) -> tuple[OutboxRow, ...]:
+    """A new epoch counts: what has not landed is signed under it as well, for the old one will lapse.
+
+    And cut again if it finds no quorum there: parts that were signed before count under the old epoch only.
+    """
+    now = desk.clock.now()
+    cut_at = now + desk.settings.split_seconds
+    return tuple(
+        OutboxRow(kind, root, chain, due_at)
+        for root in roots
+        for kind, due_at in ((EffectKind.SIGN_BATCH, now), (EffectKind.SPLIT_BATCH, cut_at))
+    )
 
 
 def _ids_in(blocks: Iterable[ObservedBlock]) -> list[RequestId]:

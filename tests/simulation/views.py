@@ -132,6 +132,10 @@ class ChainView:
             for number, applied in sorted(epochs.items())
         ]
 
+    async def fetch_verifier_fault(self) -> str:
+        """A simulated gateway has one verifier for ever."""
+        return ""
+
     # asking and answering
 
     async def fetch_pin(self, after_timestamp: int) -> Pin | None:

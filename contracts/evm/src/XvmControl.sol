@@ -70,6 +70,8 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
     /// @inheritdoc IXvmGateway
     function setVerifier(address verifier_) external onlyOwner {
         if (verifier_ == address(0)) revert ZeroAddress();
+        if (IXvmVerifier(verifier_).gateway() != address(this)) revert OtherGatewaysVerifier(verifier_);
+        _requireRisingEpochs(IXvmVerifier(verifier_));
         uint8 number = _verifierNumbers[verifier_];
         if (number == 0) {
             if (_verifierCount == type(uint8).max) revert TooManyVerifiers();
@@ -145,6 +147,14 @@ abstract contract XvmControl is XvmPausable, IXvmGateway {
             uint256 end = block.number < control.callbacksPausedUntil ? block.number : control.callbacksPausedUntil;
             blocks_ += end - _pauses.callbacksFrom;
         }
+    }
+
+    /// @dev SECURITY: an epoch that stood at the former verifier has certificates in public, and theirs is the same domain.
+    function _requireRisingEpochs(IXvmVerifier next) private view {
+        IXvmVerifier former = _control.verifier;
+        if (address(former) == address(0)) return;
+        (uint64 given, uint64 newest) = (next.currentEpoch(), former.currentEpoch());
+        if (newest != 0 && given <= newest) revert EpochsMustRise(given, newest);
     }
 
     /// @dev The number of a verifier that this gateway has or had.

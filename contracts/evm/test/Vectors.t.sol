@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 pragma solidity 0.8.37;
 
+import {IXvmGateway} from "../src/interfaces/IXvmGateway.sol";
 import {IXvmVerifier} from "../src/interfaces/IXvmVerifier.sol";
 import {ExecuteItem, OutcomeItem, Request, RequestByHash, Signer, SignerSet} from "../src/interfaces/XvmTypes.sol";
 import {Merkle} from "../src/libraries/Merkle.sol";
@@ -167,7 +168,7 @@ contract VectorsTest is Assertions {
         string memory place = _key(".cases", i, "");
         if (!vm.keyExistsJson(json, place)) return false;
         vm.warp(vm.parseJsonUint(json, ".now"));
-        IXvmVerifier verifier = _verifierOf(contractName, address(1));
+        IXvmVerifier verifier = _verifierOf(contractName, address(0x6a7e));
         SignerSet memory set = _signerSet(json, place);
         string memory rule = vm.parseJsonString(json, string.concat(place, ".error"));
         if (bytes(rule).length == 0) {
@@ -236,7 +237,9 @@ contract VectorsTest is Assertions {
         return true;
     }
 
+    /// @dev Of a gateway that has no verifier yet.
     function _verifierOf(string memory contractName, address gateway) private returns (IXvmVerifier) {
+        vm.mockCall(gateway, abi.encodeCall(IXvmGateway.verifier, ()), abi.encode(address(0)));
         return IXvmVerifier(deploy(contractName, abi.encode(gateway, address(this))));
     }
 

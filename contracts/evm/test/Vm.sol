@@ -20,6 +20,7 @@ interface Vm {
     function getCode(string calldata artifact) external view returns (bytes memory);
     function getRecordedLogs() external returns (Log[] memory);
     function keyExistsJson(string calldata json, string calldata key) external view returns (bool);
+    function mockCall(address callee, bytes calldata data, bytes calldata returnData) external;
     function parseJsonAddress(string calldata json, string calldata key) external pure returns (address);
     function parseJsonBoolArray(string calldata json, string calldata key) external pure returns (bool[] memory);
     function parseJsonBytes(string calldata json, string calldata key) external pure returns (bytes memory);

@@ -159,6 +159,11 @@ async def _examine_contracts(settings: ChainSettings, chain: OpenChain, tip: Blo
             findings.append(fault(settings.name, name, f"{text} has no code", advice))
         else:
             findings.append(good(settings.name, name, text))
+    verifier_fault = await chain.source.fetch_verifier_fault()
+    if verifier_fault:
+        findings.append(
+            fault(settings.name, "gateway's verifier", verifier_fault, f"correct chains.verifier of {settings.name}")
+        )
     return findings
 
 

@@ -44,6 +44,9 @@ _STATUS_LENT = 2
 _LENDABLE = 1_000_000
 """What the example lender owns: enough for every loan."""
 
+_LOAN_TIMEOUT_BLOCKS = 100
+"""Blocks without an answer after which the example lender gives the application fee back."""
+
 _ASK_GAS = 800_000
 _DEPLOY_GAS = 3_000_000
 _REPLAY_CALLBACK_GAS = 300_000
@@ -100,7 +103,8 @@ class ChainSession:
     def open_lender(self, other: ChainSession) -> None:
         """Put the example lender here, which lends for what somebody has on `other`, and give our account that."""
         lender = self._account.address
-        terms = (self.gateway.address, lender, self.token.address, other.chain_id, other.token.address)
+        collateral = (other.chain_id, other.token.address)
+        terms = (self.gateway.address, lender, self.token.address, *collateral, _LOAN_TIMEOUT_BLOCKS)
         (self.loan,) = self._create(("CollateralLoan", terms))
         minted = self._transact(self.token.functions.mint(self.loan.address, _LENDABLE))
         given = other._transact(other.token.functions.mint(lender, COLLATERAL))

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from attestation.address import checksum_address
 from attestation.signer_set import SignerSet
 from relayer.domain.blocks import BlockRef, Head, Location
 from relayer.domain.finality import FinalityRule
@@ -23,7 +24,14 @@ from relayer.vms.evm.headers import header_call, parse_header
 from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.rpc import RpcEndpoint, require_result
-from relayer.vms.evm.views import current_epoch_call, parse_current_epoch, parse_signer_set, signer_set_call
+from relayer.vms.evm.views import (
+    current_epoch_call,
+    parse_current_epoch,
+    parse_signer_set,
+    parse_verifier,
+    signer_set_call,
+    verifier_call,
+)
 
 _TIP_WINDOW: Final = 8
 """Heights below the tip in which an agreed block is looked for while endpoints follow rival forks."""
@@ -138,7 +146,7 @@ class EvmChain:
         epochs = range(max(newest - _MAX_LIVE_EPOCHS, 0) + 1, newest + 1)
         calls = [signer_set_call(verifier, epoch, block) for epoch in epochs]
 
-        async def ask(endpoint: RpcEndpoint) -> list[tuple[SignerSet, int]]:
+        async def ask(endpoint: RpcEndpoint) -> list[tuple[SignerSet | None, int]]:
             return [parse_signer_set(answer, endpoint) for answer in await endpoint.call(calls)]
 
         verdicts = await self._parts.pool.vote(ask) if calls else ()
@@ -148,9 +156,28 @@ class EvmChain:
             if verdict.value is None:
                 raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on epoch {epoch}")
             signer_set, valid_until = verdict.value
-            if valid_until >= timestamp:
+            # the epochs below its first are those of the gateway's former verifier
+            if signer_set is not None and valid_until >= timestamp:
                 applied.append(EpochApplied(epoch, signer_set, valid_until, location))
         return applied
+
+    async def fetch_verifier_fault(self) -> str:
+        """Why the gateway would take no certificate of the configured verifier's epochs; empty if it would."""
+        identity = self._parts.identity
+        calls = [verifier_call(identity.gateway)]
+
+        async def ask(endpoint: RpcEndpoint) -> list[bytes | None]:
+            return [parse_verifier(answer, endpoint) for answer in await endpoint.call(calls)]
+
+        (verdict,) = await self._parts.pool.vote(ask, at_tip=True)
+        if verdict.value is None:
+            raise RpcDisagreement(
+                f"{self.name}: no {self._parts.pool.quorum} endpoints agree on the gateway's verifier"
+            )
+        if verdict.value == identity.verifier or not any(verdict.value):
+            return ""
+        named, meant = checksum_address(verdict.value), checksum_address(identity.verifier)
+        return f"the gateway's verifier is {named}, and {meant} is configured"
 
     async def _fetch_clock(self, block: BlockRef) -> tuple[int, int]:
         """The block's timestamp, and the newest epoch as of it."""

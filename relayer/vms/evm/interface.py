@@ -30,9 +30,12 @@ EXPIRE: Final = f"expire({_batches(f'({_REQUEST_BY_HASH},{_PLACE})')},bytes32)"
 DELIVER: Final = f"deliver({_batches(_OUTCOME_ITEM)})"
 CONSUMED: Final = "consumed(uint256)"
 PENDING_REQUEST: Final = "pendingRequest(uint256)"
+VERIFIER: Final = "verifier()"
 CURRENT_EPOCH: Final = "currentEpoch()"
 SIGNER_SET: Final = "signerSet(uint64)"
 ROTATE: Final = f"rotate({_SIGNER_SET},bytes)"
+
+UNKNOWN_EPOCH: Final = "UnknownEpoch(uint64)"
 
 CALL_REQUESTED: Final = f"XVMCallRequested(uint256,address,bytes32,{_REQUEST},uint256,uint64)"
 FEE_ADDED: Final = "XVMFeeAdded(uint256,uint256,uint256)"
@@ -46,7 +49,8 @@ CALL_CONCLUDED: Final = "XVMCallConcluded(uint256,bytes32,bytes,uint8,bool,bytes
 CALL_SKIPPED: Final = "XVMCallSkipped(uint256,bytes4)"
 EPOCH_APPLIED: Final = f"XVMEpochApplied(uint64,bytes32,uint64,{_SIGNER_SET})"
 
-FUNCTIONS: Final = (EXECUTE, EXPIRE, DELIVER, CONSUMED, PENDING_REQUEST, CURRENT_EPOCH, SIGNER_SET, ROTATE)
+FUNCTIONS: Final = (EXECUTE, EXPIRE, DELIVER, CONSUMED, PENDING_REQUEST, VERIFIER, CURRENT_EPOCH, SIGNER_SET, ROTATE)
+ERRORS: Final = (UNKNOWN_EPOCH,)
 EVENTS: Final = (
     CALL_REQUESTED,
     FEE_ADDED,

@@ -18,15 +18,19 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm import interface
 from relayer.vms.evm.codec import decode_signer_set
 from relayer.vms.evm.quantities import format_data, parse_data
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, require_result
+from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.evm.vm_faults import parse_revert
 from relayer.vms.evm.words import WORD, MalformedAbi, Words
 
 PENDING: Final = 1
 CANCELLED: Final = 3
 
 _PENDING_REQUEST_WORDS: Final = 6
+_ADDRESS: Final = 20
 _CONSUMED: Final = interface.selector(interface.CONSUMED)
+_VERIFIER: Final = interface.selector(interface.VERIFIER)
 _PENDING_REQUEST: Final = interface.selector(interface.PENDING_REQUEST)
+_UNKNOWN_EPOCH: Final = interface.selector(interface.UNKNOWN_EPOCH)
 _CURRENT_EPOCH: Final = interface.selector(interface.CURRENT_EPOCH)
 _SIGNER_SET: Final = interface.selector(interface.SIGNER_SET)
 
@@ -67,6 +71,21 @@ def parse_pending(answer: Any, endpoint: RpcEndpoint) -> PendingState:
         raise _malformed(endpoint, error) from None
 
 
+def verifier_call(gateway: bytes) -> RpcCall:
+    """`verifier()` at the tip."""
+    return _view(gateway, _VERIFIER, "latest")
+
+
+def parse_verifier(answer: Any, endpoint: RpcEndpoint) -> bytes:
+    """The 20-byte address; zero before the first, and where no gateway is deployed yet."""
+    data = parse_data(require_result(answer, endpoint))
+    if not data:
+        return bytes(_ADDRESS)
+    if len(data) != WORD or any(data[:-_ADDRESS]):
+        raise _malformed(endpoint, "no address")
+    return data[-_ADDRESS:]
+
+
 def current_epoch_call(verifier: bytes, block: BlockRef) -> RpcCall:
     """`currentEpoch()` as of `block`."""
     return _view(verifier, _CURRENT_EPOCH, at_block(block))
@@ -88,8 +107,10 @@ def signer_set_call(verifier: bytes, epoch: int, block: BlockRef) -> RpcCall:
     return _view(verifier, _SIGNER_SET + epoch.to_bytes(WORD, "big"), at_block(block))
 
 
-def parse_signer_set(answer: Any, endpoint: RpcEndpoint) -> tuple[SignerSet, int]:
-    """The set, and the last second at which it verifies."""
+def parse_signer_set(answer: Any, endpoint: RpcEndpoint) -> tuple[SignerSet | None, int]:
+    """The set, and the last second at which it verifies; no set where the epoch is another verifier's."""
+    if isinstance(answer, RpcFault) and (parse_revert(answer) or b"").startswith(_UNKNOWN_EPOCH):
+        return None, 0
     try:
         return decode_signer_set(parse_data(require_result(answer, endpoint)))
     except (MalformedAbi, AttestationError) as error:

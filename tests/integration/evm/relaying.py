@@ -44,9 +44,11 @@ class Side:
 class Relayer:
     """One node. What it signs has a quorum at once, as `OTHERS` sign it too."""
 
-    def __init__(self, network: Network, source: EvmOpenChain, destination: EvmOpenChain) -> None:
+    def __init__(
+        self, network: Network, source: EvmOpenChain, destination: EvmOpenChain, store: MemoryStore | None = None
+    ) -> None:
         self.clock = MovedClock()
-        self.store = MemoryStore()
+        self.store = store or MemoryStore()
         self.desk = make_desk(self.store, self.clock, network.routes, (source, destination), SIGNING_KEYS[0])
         self.inbox = Inbox(self.desk, random.Random(0))
         self._attest = AttestStage(self.desk, self.inbox)
@@ -92,16 +94,21 @@ class Relayer:
 
 
 @asynccontextmanager
-async def relay(network: Network, depth_blocks: int) -> AsyncIterator[Relayer]:
-    """A node from the tips on; blocks are final so many below them."""
+async def relay(
+    network: Network, depth_blocks: int, store: MemoryStore | None = None, **changes: str
+) -> AsyncIterator[Relayer]:
+    """A node from the tips on, or from where its store is; blocks are final so many below the tips.
 
-    async def open_one(chain: LocalChain) -> EvmOpenChain:
-        settings = network.settings(chain, ws_urls=(), finality=FinalityRule(depth_blocks=depth_blocks))
+    `changes` are to the settings of the destination.
+    """
+
+    async def open_one(chain: LocalChain, **changes: str) -> EvmOpenChain:
+        settings = network.settings(chain, ws_urls=(), finality=FinalityRule(depth_blocks=depth_blocks), **changes)
         return await registration.open_chain(settings)
 
-    source, destination = await open_one(network.source), await open_one(network.destination)
+    source, destination = await open_one(network.source), await open_one(network.destination, **changes)
     try:
-        relayer = Relayer(network, source, destination)
+        relayer = Relayer(network, source, destination, store)
         await relayer.work()
         yield relayer
     finally:

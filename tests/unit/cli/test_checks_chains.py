@@ -45,6 +45,7 @@ class World:
     balance: int = 10**18
     fee: int = 10**9
     is_pruned: bool = False
+    verifier_fault: str = ""
     opened: int = 0
     closed: int = 0
 
@@ -131,6 +132,9 @@ class WorldChain:
             return []
         until = int(time.time() + self._world.valid_for)
         return [EpochApplied(epoch, self._world.signer_set, until, Location(block, 0, 0, b"")) for epoch in (6, 7)]
+
+    async def fetch_verifier_fault(self) -> str:
+        return self._world.verifier_fault
 
     async def fetch_balance(self) -> int:
         return self._world.balance
@@ -240,6 +244,11 @@ async def test_an_address_without_code_is_a_fault(name: str) -> None:
     address = bytes.fromhex(account[2:])
     assert (await told(World(has_code={address: False})))[name] == (State.FAULT, f"{account} has no code")
     assert "do not agree" in (await told(World(has_code={address: None})))[name][1]
+
+
+async def test_a_verifier_that_is_not_the_gateways_is_a_fault() -> None:
+    fault = "the gateway's verifier is 0xaa, and 0xbb is configured"
+    assert await told(World(verifier_fault=fault)) == {"gateway's verifier": (State.FAULT, fault)}
 
 
 async def test_endpoints_without_state_are_a_fault_and_the_rest_is_looked_at_all_the_same() -> None:

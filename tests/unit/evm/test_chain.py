@@ -251,7 +251,11 @@ def verifier_answers(chain: JsonChain, sets: dict[int, tuple[SignerSet, int]]) -
         data = bytes.fromhex(fields["data"][2:])
         if data == interface.selector(interface.CURRENT_EPOCH):
             return format_data(encode(["uint64"], [max(sets, default=0)]))
-        signer_set, valid_until = sets[int.from_bytes(data[4:], "big")]
+        epoch = int.from_bytes(data[4:], "big")
+        if epoch not in sets:
+            unknown = interface.selector(interface.UNKNOWN_EPOCH) + epoch.to_bytes(32, "big")
+            raise NodeFault(3, "execution reverted", format_data(unknown))
+        signer_set, valid_until = sets[epoch]
         return format_data(encode([SIGNER_SET_TYPE, "uint64"], [signer_set_tuple(signer_set), valid_until]))
 
     node = honest(chain)
@@ -270,6 +274,13 @@ async def test_every_epoch_that_still_verifies_is_told_oldest_first() -> None:
         (2, newer, now),
         (3, newest, now + 100),
     ]
+
+
+async def test_a_verifier_that_came_later_holds_no_epochs_of_the_former_one() -> None:
+    chain = chain_of(3)
+    now, newest = chain.blocks[3].timestamp, make_signer_set()
+    async with watch(verifier_answers(chain, {5: (newest, now)}), quorum=1) as watched:
+        assert [epoch.epoch for epoch in await watched.fetch_epochs(chain.blocks[3].ref)] == [5]
 
 
 async def test_where_no_verifier_is_deployed_there_are_no_epochs() -> None:
@@ -314,3 +325,37 @@ async def test_a_malformed_view_is_no_answer(answer: Any) -> None:
     async with watch(node, quorum=1) as watched:
         with pytest.raises(RpcUnavailable):
             await watched.fetch_epochs(chain.blocks[3].ref)
+
+
+def gateway_answers(word: bytes) -> ScriptedNode:
+    """A node whose gateway names this verifier."""
+
+    def call(params: list[Any]) -> str:
+        fields, block = params
+        assert (fields["to"], block) == (format_data(GATEWAY), "latest")
+        assert bytes.fromhex(fields["data"][2:]) == interface.selector(interface.VERIFIER)
+        return format_data(word)
+
+    node = honest(chain_of(1))
+    node.overrides["eth_call"] = call
+    return node
+
+
+@pytest.mark.parametrize("word", [bytes(12) + VERIFIER, bytes(32), b""])
+async def test_a_gateway_with_the_configured_verifier_or_none_yet_has_no_fault(word: bytes) -> None:
+    async with watch(gateway_answers(word), quorum=1) as watched:
+        assert await watched.fetch_verifier_fault() == ""
+
+
+async def test_another_verifier_than_the_configured_one_is_a_fault_if_the_quorum_says_so() -> None:
+    other = bytes(12) + b"\x11" * 20
+    async with watch(gateway_answers(other), gateway_answers(other), quorum=2) as watched:
+        fault = await watched.fetch_verifier_fault()
+    assert fault.startswith("the gateway's verifier is 0x1111")
+    assert fault.endswith(" is configured")
+    async with watch(gateway_answers(other), gateway_answers(bytes(12) + VERIFIER), quorum=2) as watched:
+        with pytest.raises(RpcDisagreement, match="verifier"):
+            await watched.fetch_verifier_fault()
+    async with watch(gateway_answers(b"\x01" + other[1:]), quorum=1) as watched:
+        with pytest.raises(RpcUnavailable):
+            await watched.fetch_verifier_fault()

@@ -20,6 +20,11 @@ def test_every_event_that_we_read_is_in_the_committed_abi(signature: str) -> Non
     assert any(signature in signatures(contract, "event") for contract in CONTRACTS)
 
 
+@pytest.mark.parametrize("signature", interface.ERRORS)
+def test_every_error_that_we_read_is_in_the_committed_abi(signature: str) -> None:
+    assert any(signature in signatures(contract, "error") for contract in CONTRACTS)
+
+
 @pytest.mark.parametrize(
     ("event", "indexed"),
     [

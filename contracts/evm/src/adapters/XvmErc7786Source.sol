@@ -19,13 +19,15 @@ import {IXvmErc7786Attributes, IXvmErc7786Source} from "./IXvmErc7786Source.sol"
 contract XvmErc7786Source is XVMClient, Ownable2Step, IXvmErc7786Source {
     using Erc7930 for bytes;
 
-    uint64 private constant TIMEOUT_BLOCKS = 100;
-
     mapping(bytes32 chainHash => bytes) private _remotes;
 
     /// @param gateway_ This chain's gateway.
     /// @param owner_ Who names the adapters of other chains.
-    constructor(IXvmGateway gateway_, address owner_) XVMClient(gateway_, TIMEOUT_BLOCKS) Ownable(owner_) {}
+    /// @param timeoutBlocks_ Blocks after which anybody may give a message up: the deadline of the slowest route, 100 or more.
+    constructor(IXvmGateway gateway_, address owner_, uint64 timeoutBlocks_)
+        XVMClient(gateway_, timeoutBlocks_)
+        Ownable(owner_)
+    {}
 
     /// @inheritdoc IERC7786GatewaySource
     function sendMessage(bytes calldata recipient, bytes calldata payload, bytes[] calldata attributes)

@@ -57,9 +57,6 @@ contract CollateralLoan is XVMClient {
     /// @notice Somebody else than the lender called.
     error NotLender(address caller);
 
-    /// @notice Blocks without an answer after which the application fee goes back.
-    uint64 public constant TIMEOUT_BLOCKS = 100;
-
     /// @notice What an application costs, in wei, besides the gateway's fee.
     uint256 public constant APPLICATION_FEE = 0.001 ether;
 
@@ -95,13 +92,16 @@ contract CollateralLoan is XVMClient {
     /// @param token_ The token to lend; whoever sends some here gives it to the lender.
     /// @param collateralChainId_ EIP-155 id of the chain that the collateral is on.
     /// @param collateralToken_ ERC-20 there.
+    /// @param timeoutBlocks_ Blocks without an answer after which the application fee goes back. 100 do where finality is fast;
+    /// elsewhere anybody could end an application before any answer can have come: take the route's deadline.
     constructor(
         IXvmGateway gateway_,
         address lender_,
         IERC20 token_,
         uint256 collateralChainId_,
-        address collateralToken_
-    ) XVMClient(gateway_, TIMEOUT_BLOCKS) {
+        address collateralToken_,
+        uint64 timeoutBlocks_
+    ) XVMClient(gateway_, timeoutBlocks_) {
         lender = lender_;
         token = token_;
         collateralChainId = collateralChainId_;

@@ -36,6 +36,13 @@ interface IXvmGateway is IXvmSource, IXvmDestination, IXvmPausable {
     /// @notice This was never the gateway's verifier.
     error UnknownVerifier(address verifier);
 
+    /// @notice The verifier verifies for another gateway.
+    error OtherGatewaysVerifier(address verifier);
+
+    /// @notice A gateway's epochs never restart: the next verifier's newest must be above the former one's. Have a set installed
+    /// there first, while this gateway still has the former one.
+    error EpochsMustRise(uint64 given, uint64 former);
+
     /// @notice A gateway has at most 255 verifiers in its life.
     error TooManyVerifiers();
 
@@ -84,7 +91,7 @@ interface IXvmGateway is IXvmSource, IXvmDestination, IXvmPausable {
     /// @notice Whom unclaimable shares go to.
     function treasury() external view returns (address);
 
-    /// @notice Sets the verifier; owner only.
+    /// @notice Sets the verifier; owner only. It is one of this gateway, and its newest epoch is above the former one's.
     function setVerifier(address verifier_) external;
 
     /// @notice Sets the treasury; owner only.

@@ -4,7 +4,8 @@ pragma solidity ^0.8.27;
 import {SignerSet} from "./XvmTypes.sol";
 
 /// @title Verifier of certificates for one gateway
-/// @notice One implementation a signature scheme. Holds the signer sets by epoch; epochs start at 1 and rise by exactly 1.
+/// @notice One implementation a signature scheme. Holds the signer sets by epoch. A gateway's epochs start at 1 and
+/// never restart: they rise by exactly 1 at a verifier, and the next verifier's go on above them.
 interface IXvmVerifier {
     /// @notice A signer set became the newest epoch. The set travels along, so that watchers need no other call.
     event XVMEpochApplied(uint64 indexed epoch, bytes32 indexed signerSetHash, uint64 validUntil, SignerSet set);
@@ -117,7 +118,8 @@ interface IXvmVerifier {
     /// `Rotate(signerSetHash, newest + 1)` as a batch of one.
     function rotate(SignerSet calldata set, bytes calldata certificate) external;
 
-    /// @notice Applies a signer set by the owner's word: the first, or one that revives a gateway whose newest has lapsed.
+    /// @notice Applies a signer set by the owner's word: the first, or one that revives a gateway whose newest has lapsed. The
+    /// first one's epoch is the next after the newest of the verifier that the gateway has at that moment; 1 if there is none.
     function install(SignerSet calldata set) external;
 
     /// @notice Struct hash of a set.

@@ -4,6 +4,7 @@ pragma solidity 0.8.37;
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {InteroperableAddress} from "@openzeppelin/contracts/utils/draft-InteroperableAddress.sol";
+import {IXvmGateway} from "../interfaces/IXvmGateway.sol";
 import {IXvmVerifier} from "../interfaces/IXvmVerifier.sol";
 import {Signer, SignerSet} from "../interfaces/XvmTypes.sol";
 import {CodeBlob} from "../libraries/CodeBlob.sol";
@@ -70,7 +71,7 @@ abstract contract XvmVerifier is Ownable2Step, IXvmVerifier {
         uint64 epoch = currentEpoch;
         // SECURITY: while signers answer for the gateway, its owner does not
         if (epoch != 0 && block.timestamp <= _epochs[epoch].validUntil) revert EpochStillValid(epoch);
-        _apply(set, SignerSetHash.hash(set), epoch + 1);
+        _apply(set, SignerSetHash.hash(set), (epoch == 0 ? _formerEpoch() : epoch) + 1);
     }
 
     /// @inheritdoc IXvmVerifier
@@ -166,6 +167,13 @@ abstract contract XvmVerifier is Ownable2Step, IXvmVerifier {
         view
         virtual
         returns (bytes memory);
+
+    /// @dev The newest epoch of the gateway's present verifier; 0 if it has none, or that is this one. SECURITY: verifiers of one
+    /// gateway share a domain: if epochs began again, anybody could bring the former one's rotations here and restore a leaked key.
+    function _formerEpoch() private view returns (uint64) {
+        address former = IXvmGateway(gateway).verifier();
+        return former == address(0) ? 0 : IXvmVerifier(former).currentEpoch();
+    }
 
     function _lowestBit(uint256 word) private pure returns (uint256 index) {
         while ((word >> index) & 1 == 0) ++index;

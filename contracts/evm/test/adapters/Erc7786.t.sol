@@ -55,7 +55,7 @@ contract Erc7786Test is GatewayTest {
 
     function setUp() public override {
         super.setUp();
-        outbound = XvmErc7786Source(payable(deploy("XvmErc7786Source", abi.encode(source, address(this)))));
+        outbound = XvmErc7786Source(payable(deploy("XvmErc7786Source", abi.encode(source, address(this), 120))));
         inbound = XvmErc7786Inbound(deploy("XvmErc7786Inbound", abi.encode(destination, address(this))));
         outbound.setRemote(account(address(inbound)));
         inbound.setSource(account(address(outbound)), true);
@@ -250,6 +250,7 @@ contract Erc7786Test is GatewayTest {
     function test_TheyTellTheirInterfaces() public view {
         assertTrue(outbound.supportsInterface(type(IERC7786GatewaySource).interfaceId), "source gateway");
         assertTrue(outbound.supportsInterface(type(IXVMClient).interfaceId), "client");
+        assertEq(outbound.timeoutBlocks(), 120, "as long as its routes need");
         assertTrue(inbound.supportsInterface(type(IXvmErc7786Inbound).interfaceId), "inbound");
         assertTrue(!inbound.supportsInterface(0xffffffff), "not everything");
     }

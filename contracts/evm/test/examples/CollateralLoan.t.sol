@@ -27,9 +27,14 @@ contract CollateralLoanTest is GatewayTest {
         super.setUp();
         token = XvmToken(deploy("XvmToken", abi.encode("Lent", "LENT")));
         collateral = XvmToken(deploy("XvmToken", abi.encode("Collateral", "COLL")));
-        loan = CollateralLoan(payable(deploy("CollateralLoan", abi.encode(source, lender, token, CHAIN, collateral))));
+        loan = _newLoan(100);
         token.mint(address(loan), 1000);
         fee = loan.APPLICATION_FEE();
+    }
+
+    function _newLoan(uint64 timeoutBlocks) private returns (CollateralLoan) {
+        bytes memory terms = abi.encode(source, lender, token, CHAIN, collateral, timeoutBlocks);
+        return CollateralLoan(payable(deploy("CollateralLoan", terms)));
     }
 
     function test_ItAsksForTheBorrowersBalanceOverThere() public {
@@ -88,6 +93,19 @@ contract CollateralLoanTest is GatewayTest {
         deliver(outcome(id, Kind.EXECUTED, abi.encode(1000)));
         _assertStatus(id, CollateralLoan.Status.REFUNDED);
         assertEq(token.balanceOf(alice), 0, "a late answer lends nothing");
+    }
+
+    /// @notice SECURITY: where finality is slow, nobody ends an application before an answer can have come.
+    function test_SECURITY_ALenderWaitsAsLongAsItsRouteNeeds() public {
+        loan = _newLoan(120);
+        token.mint(address(loan), 1000);
+        (uint256 id,) = _borrow(100);
+        vm.roll(HEIGHT + 120);
+        vm.expectRevert(abi.encodeWithSelector(IXVMClient.TooEarlyToGiveUp.selector, id, HEIGHT + 120));
+        loan.giveUp(id);
+        vm.roll(HEIGHT + 121);
+        loan.giveUp(id);
+        _assertStatus(id, CollateralLoan.Status.REFUNDED);
     }
 
     function test_SECURITY_ABorrowerThatRefusesItsFeeBlocksNobody() public {
