@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from attestation.request import RequestId
 from relayer.domain.status import Status
 from relayer.errors import RpcUnavailable
+from relayer.ports.store import Commit
+from relayer.stages.epochs import EpochBook
 from relayer.stages.watch import WatchStage
 from tests.simulation.world import Node
 from tests.unit.stages.steps import mine, new_world, stage_of, step
@@ -75,3 +79,18 @@ async def test_endpoints_that_fell_behind_during_a_reorg_prove_no_broken_finalit
     await step(world, node, WatchStage, world.a)
     assert node.running.desk.halted == {}
     assert node.running.desk.tips[world.a.caip2].tip_number == world.a.tip.ref.number
+
+
+async def test_security_at_a_start_what_a_former_verifier_applied_gives_way_to_what_counts() -> None:
+    """SECURITY: an epoch of a verifier that counts no more would outrank those that do, and nothing would be signed."""
+    world = new_world()
+    node, chain = world.nodes[0], world.a
+    mine(world, chain, 8)
+    await step(world, node, WatchStage, chain)
+    desk = node.running.desk
+    (applied,) = await node.store.load_epochs(chain.gateway)
+    await node.store.commit(Commit(epochs=(replace(applied, epoch=9),)))
+    desk.epochs = EpochBook()
+    await WatchStage(desk, node.running.views[chain.caip2], start_block=1).run_once()
+    assert list(await node.store.load_epochs(chain.gateway)) == [applied]
+    assert desk.epochs.newest(chain.gateway) == applied
