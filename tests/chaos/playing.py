@@ -19,6 +19,11 @@ AIM_SECONDS = 4.0
 """How long an aimed reorg waits for a block with a relayer's transaction."""
 
 _AIM_LOOK_SECONDS = 0.1
+
+_MINING_ENDS_SECONDS = 0.5
+"""For a block that is being mined when mining is stopped: tens of milliseconds on an idle machine."""
+
+_REORG_ATTEMPTS = 5
 _NAMES = {
     f"0x{interface.selector(signature).hex()}": name
     for name, signature in (
@@ -88,14 +93,26 @@ class Player:
             side = self._sides[fault.subjects[0]]
             if fault.is_aimed:
                 await self._aim(side)
-            # A block that anvil mines by its interval within a reorg leaves heights without a block behind, for good.
-            await side.rpc.call("evm_setIntervalMining", 0)
-            tip = await side.rpc.number()
-            for block in await self._blocks(side, range(tip - fault.depth + 1, tip + 1)):
-                self._count_dropped(side, block)
-            await side.rpc.call("anvil_reorg", fault.depth, [])
-            await side.rpc.call("evm_setIntervalMining", side.block_seconds)
+            await self._reorganise(side, fault.depth)
             self.played[FaultKind.REORG] += 1
+
+    async def _reorganise(self, side: Side, depth: int) -> None:
+        """Replace the newest blocks.
+
+        A block that anvil mines by its interval within a reorg leaves heights without a block behind, for good. So
+        mining is stopped, what is under way is waited for, and a hole is replaced at once.
+        """
+        await side.rpc.call("evm_setIntervalMining", 0)
+        await asyncio.sleep(_MINING_ENDS_SECONDS)
+        tip = await side.rpc.number()
+        for block in await self._blocks(side, range(tip - depth + 1, tip + 1)):
+            self._count_dropped(side, block)
+        for _ in range(_REORG_ATTEMPTS):
+            await side.rpc.call("anvil_reorg", depth, [])
+            tip = await side.rpc.number()
+            if len(await self._blocks(side, range(tip - depth, tip + 1))) == depth + 1:
+                break
+        await side.rpc.call("evm_setIntervalMining", side.block_seconds)
 
     async def _aim(self, side: Side) -> None:
         """Until the latest block holds a relayer's transaction, or patience is over."""
