@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from attestation.request import RequestId
+from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
 from relayer.stages.attest import AttestStage
@@ -43,6 +44,17 @@ def mine(world: World, chain: SimChain, count: int = 1) -> None:
     for _ in range(count):
         world.clock.seconds += 3
         chain.mine(int(world.clock.now()))
+
+
+async def born(world: World) -> tuple[Node, Batch]:
+    """A batch of one request that the first node has built and not signed, and that node."""
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    world.ask(world.a, world.b)
+    mine(world, world.a, 4)
+    await step(world, node, WatchStage, world.a)
+    [batch] = node.store._batches.values()
+    return node, batch
 
 
 async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = RICH_FEE) -> tuple[Node, RequestId]:

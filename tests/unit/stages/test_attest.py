@@ -16,7 +16,7 @@ from relayer.store.memory import MemoryGuard
 from tests.factories import SIGNING_KEYS, make_signer_set
 from tests.simulation.gateway import Apply
 from tests.simulation.world import Node, World
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import born, mine, new_world, step
 
 
 def signed_by(world: World, node: Node) -> int:
@@ -40,11 +40,7 @@ async def test_a_batch_waits_until_the_epoch_of_its_gateway_is_known() -> None:
 
 async def test_a_batch_that_was_not_signed_before_a_restart_is_signed_after_it() -> None:
     world = new_world()
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
+    node, _ = await born(world)
     world.kill(node)
     world.start(node)
     await step(world, node, AttestStage)

@@ -21,20 +21,15 @@ from relayer.stages.evidence import EvidenceStage
 from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest
 from tests.simulation.world import Node, World
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import born, mine, new_world, step
 
 LIAR = SIGNING_KEYS[3]
 
 
 async def signed_truly(world: World) -> tuple[Node, Batch]:
     """A batch that the node has built and that the liar, as everybody, has signed."""
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
+    node, batch = await born(world)
     await step(world, node, AttestStage)
-    [batch] = node.store._batches.values()
     await node.running.inbox.take_in(LIAR.key, [attest(batch, LIAR)])
     return node, batch
 
@@ -87,12 +82,7 @@ async def test_security_a_lie_is_not_hidden_behind_idle_roots() -> None:
 
 async def test_the_contradiction_is_found_when_the_true_signature_comes_later() -> None:
     world = new_world()
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
-    [batch] = node.store._batches.values()
+    node, batch = await born(world)
     lie = contradiction(batch)
     await serve(world, lie)
     await node.running.inbox.take_in(LIAR.key, [attest(lie, LIAR)])
@@ -113,13 +103,8 @@ async def other_truth(world: World, node: Node, first: Batch) -> Batch:
 
 async def born_unsigned(world: World) -> tuple[Node, Batch]:
     """A batch that the node has built, and that the liar has not signed."""
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
+    node, batch = await born(world)
     await step(world, node, AttestStage)
-    [batch] = node.store._batches.values()
     return node, batch
 
 
@@ -173,12 +158,7 @@ async def test_security_where_the_places_are_taken_another_lie_has_one_and_disk_
 
 async def test_two_foreign_roots_can_contradict_each_other() -> None:
     world = new_world()
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
-    [batch] = node.store._batches.values()
+    node, batch = await born(world)
     first = contradiction(batch)
     second = contradiction(first)
     await serve(world, first, second)
@@ -239,12 +219,7 @@ async def test_security_a_lie_about_the_count_of_a_foreign_root_stops_nobody() -
 async def test_security_a_lie_about_the_count_of_a_true_root_stops_nobody() -> None:
     """SECURITY: the same, where the true root is the one that is signed with a wrong count."""
     world = new_world()
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
-    [batch] = node.store._batches.values()
+    node, batch = await born(world)
     lie = contradiction(batch)
     await serve(world, lie)
     await node.running.inbox.take_in(LIAR.key, [miscounted(batch), attest(lie, LIAR)])

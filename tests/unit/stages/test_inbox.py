@@ -18,20 +18,9 @@ from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest, execute_batch, track
 from tests.simulation.world import OBSERVER_KEY, Node, World
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import born, mine, new_world, step
 
 PEER = SIGNING_KEYS[1]
-
-
-async def born(world: World) -> tuple[Node, Batch]:
-    """A batch that the first node has built and not signed, and that node."""
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
-    [batch] = node.store._batches.values()
-    return node, batch
 
 
 def invented(world: World, number: int) -> Attestation:

@@ -3,24 +3,11 @@
 from __future__ import annotations
 
 from attestation.certificate import parse_certificate
-from relayer.domain.batch import Batch
 from relayer.domain.status import Status
 from relayer.ports.store import StoredEpoch
-from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest
-from tests.simulation.world import Node, World
-from tests.unit.stages.steps import mine, new_world, step
-
-
-async def born(world: World) -> tuple[Node, Batch]:
-    """A batch that a node has built, and not signed itself."""
-    node = world.nodes[0]
-    await step(world, node, WatchStage, world.b)
-    world.ask(world.a, world.b)
-    mine(world, world.a, 4)
-    await step(world, node, WatchStage, world.a)
-    [batch] = node.store._batches.values()
-    return node, batch
+from tests.simulation.world import Node
+from tests.unit.stages.steps import born, new_world
 
 
 def certified_epochs(node: Node) -> list[int]:
