@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "request": "relayer.cli.request:app",
     "signers": "relayer.cli.signers:app",
     "evidence": "relayer.cli.evidence:app",
+    "bench": "relayer.cli.bench:app",
     "run": "relayer.cli.run:app",
     "keys": "relayer.cli.keys:app",
     "chain": "relayer.cli.chain:app",

@@ -168,6 +168,7 @@ class Devnet:
                 chain_id=chain.chain_id,
                 block_time_seconds=self._spec.block_time_seconds,
                 folder=folder,
+                block_gas_limit=self._spec.block_gas_limit,
             )
             self._start(f"chain-{chain.name}", command)
         for chain in chains:

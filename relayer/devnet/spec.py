@@ -15,6 +15,9 @@ MAX_RELAYERS: Final = 32
 MAX_RPC_ENDPOINTS: Final = 8
 """More voices than any operator asks."""
 
+MAIN_NETWORK_GAS_LIMIT: Final = 60_000_000
+"""That of today's main network: a devnet should not take what a real chain would not."""
+
 CHAINS: Final = (("alpha", 31337), ("beta", 31338))
 """Names and EIP-155 ids."""
 
@@ -36,6 +39,7 @@ class DevnetSpec:
     finality_depth: int = 2
     rpc_endpoints: int = 1
     scheme: str = DEFAULT_SCHEME.name
+    block_gas_limit: int = MAIN_NETWORK_GAS_LIMIT
 
     def __post_init__(self) -> None:
         faults = []

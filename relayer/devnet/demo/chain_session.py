@@ -37,6 +37,20 @@ WATCHED = (
 )
 """The gateway's events that tell a request's life."""
 
+_DEFAULT_OPTIONS: Mapping[str, Any] = {
+    "mode": 0,
+    "ownAccount": False,
+    "executionGasLimit": 0,
+    "callbackGasLimit": 0,
+    "returnLimit": 0,
+    "expiry": 0,
+    "ordered": False,
+    "codeHash": bytes(32),
+    "disputeBlocks": 0,
+    "deadlineBlocks": 0,
+    "metadata": b"",
+}
+
 _STATE_CANCELLED = 3
 _STATUS_LENT = 2
 """As in `State` of the gateway's types and `CollateralLoan.Status`."""
@@ -78,6 +92,9 @@ class ChainSession:
         self.name = str(description["name"])
         self._block_time_seconds = float(description["block_time_seconds"])
         self.caip2 = str(description["caip2"])
+        self.rpc_url = str(description["rpc_url"])
+        self.ws_url = str(description["ws_url"])
+        self.accounts = [str(account["address"]) for account in description["accounts"]]
         self._web3 = Web3(HTTPProvider(str(description["rpc_url"]), request_kwargs={"timeout": 10}))
         self._account: LocalAccount = Account.from_key(description["accounts"][-1]["private_key"])
         self._nonce = self._web3.eth.get_transaction_count(self._account.address)
@@ -110,6 +127,31 @@ class ChainSession:
         given = other._transact(other.token.functions.mint(lender, COLLATERAL))
         self._receipt(minted)
         other._receipt(given)
+
+    def create(self, name: str, count: int = 1) -> list[Contract]:
+        """Put so many of one example contract on the chain."""
+        return self._create(*[(name, (self.gateway.address,))] * count)
+
+    def now(self) -> int:
+        """Timestamp of the newest block, seconds."""
+        return int(self._web3.eth.get_block("latest")["timestamp"])
+
+    def next_nonce(self, address: str) -> int:
+        """Of an account, as mined."""
+        return int(self._web3.eth.get_transaction_count(Web3.to_checksum_address(address)))
+
+    def quote(self, target: bytes, payload_length: int, options: Mapping[str, Any]) -> int:
+        """What the gateway wants for a request, wei."""
+        return int(self._overload(self.gateway, "quote", target, payload_length, options).call())
+
+    def event_topics(self) -> dict[str, str]:
+        """The watched events: topic in hex without 0x → name."""
+        return {topic: event.event_name for topic, event in self._events.items()}
+
+    @staticmethod
+    def options(**given: object) -> dict[str, Any]:
+        """The full form's options: defaults, and what is given."""
+        return {**_DEFAULT_OPTIONS, **given}
 
     def ask(self, case: Case, destination: ChainSession) -> bytes:
         """Send the request's transaction; its hash."""
@@ -213,21 +255,13 @@ class ChainSession:
         self._web3.provider.make_request("anvil_mine", [hex(blocks), "0x0"])  # type: ignore[arg-type]
 
     def _options(self, case: Case) -> dict[str, Any]:
-        now = self._web3.eth.get_block("latest")["timestamp"]
         is_expiring = case.manner is Manner.EXPIRING
-        return {
-            "mode": int(case.mode),
-            "ownAccount": False,
-            "executionGasLimit": 0,
-            "callbackGasLimit": STARVED_CALLBACK_GAS if case.manner is Manner.REPLAYED else 0,
-            "returnLimit": 0,
-            "expiry": now + math.ceil(EXPIRY_BLOCKS * self._block_time_seconds) if is_expiring else 0,
-            "ordered": case.manner is Manner.ORDERED,
-            "codeHash": bytes(32),
-            "disputeBlocks": 0,
-            "deadlineBlocks": 0,
-            "metadata": b"",
-        }
+        return self.options(
+            mode=int(case.mode),
+            callbackGasLimit=STARVED_CALLBACK_GAS if case.manner is Manner.REPLAYED else 0,
+            expiry=self.now() + math.ceil(EXPIRY_BLOCKS * self._block_time_seconds) if is_expiring else 0,
+            ordered=case.manner is Manner.ORDERED,
+        )
 
     def _contract(self, name: str, address: str) -> Contract:
         return self._web3.eth.contract(address=Web3.to_checksum_address(address), abi=_artifact(name)["abi"])

@@ -15,6 +15,7 @@ from typing import Final
 
 from eth_account import Account
 
+from relayer.devnet.spec import MAIN_NETWORK_GAS_LIMIT
 from relayer.errors import ConfigError
 
 ACCOUNTS: Final = 11
@@ -24,9 +25,6 @@ _MNEMONIC: Final = "test test test test test test test test test test test junk"
 """anvil's own, known to everybody: its keys hold play money only."""
 
 _HARDFORK: Final = "prague"
-_BLOCK_GAS_LIMIT: Final = 60_000_000
-"""That of today's main network: a devnet should not take what a real chain would not."""
-
 _OVERRIDE: Final = "XVM_ANVIL"
 _MACHINES: Final = {"x86_64": "amd64", "amd64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
@@ -56,7 +54,15 @@ def find_anvil() -> Path:
     raise ConfigError([f"anvil is not installed for {sys.platform}-{machine}: run make setup, or set {_OVERRIDE}"])
 
 
-def anvil_command(binary: Path, *, port: int, chain_id: int, block_time_seconds: float, folder: Path) -> list[str]:
+def anvil_command(
+    binary: Path,
+    *,
+    port: int,
+    chain_id: int,
+    block_time_seconds: float,
+    folder: Path,
+    block_gas_limit: int = MAIN_NETWORK_GAS_LIMIT,
+) -> list[str]:
     """How to start one chain. Everything that it writes lies in `folder`."""
     return [
         str(binary),
@@ -66,7 +72,7 @@ def anvil_command(binary: Path, *, port: int, chain_id: int, block_time_seconds:
         f"--hardfork={_HARDFORK}",
         # Never automine: under concurrent load anvil then leaves transactions pending for ever.
         f"--block-time={block_time_seconds:g}",
-        f"--gas-limit={_BLOCK_GAS_LIMIT}",
+        f"--gas-limit={block_gas_limit}",
         "--enable-tx-gas-limit",
         f"--accounts={ACCOUNTS}",
         f"--mnemonic={_MNEMONIC}",

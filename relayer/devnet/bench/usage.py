@@ -1,0 +1,76 @@
+"""What processes use up: CPU, memory, bytes on disk, calls to endpoints, time in stages.
+
+Its job: readings before and after, and their difference. It decides nothing.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import psutil
+from prometheus_client.parser import text_string_to_metric_families
+
+_PROBE_SECONDS = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """A reading. CPU in seconds; `stages` is seconds by stage; all sums over the network's relayers."""
+
+    relayer_cpu: float
+    chain_cpu: float
+    peak_bytes: int
+    rpc_calls: float
+    database_bytes: int
+    stages: Mapping[str, float]
+
+    def minus(self, before: Usage) -> Usage:
+        """What was used in between; memory is the later reading's."""
+        stages = {name: seconds - before.stages.get(name, 0.0) for name, seconds in self.stages.items()}
+        return Usage(
+            self.relayer_cpu - before.relayer_cpu,
+            self.chain_cpu - before.chain_cpu,
+            self.peak_bytes,
+            self.rpc_calls - before.rpc_calls,
+            self.database_bytes - before.database_bytes,
+            stages,
+        )
+
+
+def read_usage(relayers: Sequence[Mapping[str, Any]], chain_pids: Iterable[int]) -> Usage:
+    """Of the relayers that a devnet's description lists, and of its chains' processes."""
+    rpc_calls = 0.0
+    stages: defaultdict[str, float] = defaultdict(float)
+    for relayer in relayers:
+        with urlopen(str(relayer["metrics_url"]), timeout=_PROBE_SECONDS) as answer:  # noqa: S310 - loopback, our own
+            text = answer.read().decode()
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                if sample.name == "xvm_rpc_calls_total":
+                    rpc_calls += sample.value
+                elif sample.name == "xvm_stage_duration_seconds_sum":
+                    stages[sample.labels["stage"]] += sample.value
+    processes = [psutil.Process(int(relayer["pid"])) for relayer in relayers]
+    return Usage(
+        relayer_cpu=sum(map(_cpu_seconds, processes)),
+        chain_cpu=sum(_cpu_seconds(psutil.Process(pid)) for pid in chain_pids),
+        peak_bytes=max(process.memory_info().rss for process in processes),
+        rpc_calls=rpc_calls,
+        database_bytes=sum(_database_bytes(relayer) for relayer in relayers),
+        stages=dict(stages),
+    )
+
+
+def _cpu_seconds(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+def _database_bytes(relayer: Mapping[str, Any]) -> int:
+    folder = Path(str(relayer["database_url"]).removeprefix("sqlite:///")).parent
+    return sum(path.stat().st_size for path in folder.glob("*.sqlite3*"))
