@@ -8,7 +8,7 @@ not worth it is HELD and looked at again.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,13 +105,12 @@ class SubmitStage:
         if not rows or self._room < 1:
             return False
         requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
-        wanted = [row for row in rows if _is_wanted(row, requests.get(RequestId(row.subject)))]
-        await self._clear([row for row in rows if row not in wanted])
+        wanted, stale = _parted(rows, lambda row: _is_wanted(row, requests.get(RequestId(row.subject))))
+        await self._clear(stale)
         # A fork took the block of our transaction, not the transaction: it is mined again, and would be paid for twice.
         carried = _carried(under_way)
-        waiting = [row for row in wanted if (row.kind is EffectKind.SUBMIT_CALLBACK, row.subject) in carried]
+        waiting, wanted = _parted(wanted, lambda row: (row.kind is EffectKind.SUBMIT_CALLBACK, row.subject) in carried)
         await self._defer(waiting, desk.settings.settle_recheck_seconds)
-        wanted = [row for row in wanted if row not in waiting]
         jobs = await self._jobs(wanted, requests)
         for job in jobs:
             if self._room < 1:
@@ -156,14 +155,13 @@ class SubmitStage:
             await self._desk.commit(Commit(deferred=tuple(_later(row, due_at) for row in rows)))
 
     async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
-        wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, list[TrackedRequest]]] = defaultdict(dict)
+        # By id within a root: a request that is held and late has two wishes.
+        wanted: dict[tuple[TransactionPurpose, bytes], dict[bytes, dict[bytes, TrackedRequest]]] = defaultdict(dict)
         for row in rows:
             request = requests[RequestId(row.subject)]
             purpose = self._purpose(row, request)
             root = request.outcome_root if purpose is TransactionPurpose.DELIVER else request.execute_root
-            group = wanted[purpose, request.route].setdefault(root, [])
-            if request not in group:
-                group.append(request)
+            wanted[purpose, request.route].setdefault(root, {})[row.subject] = request
         roots = [root for by_root in wanted.values() for root in by_root]
         batches = await self._desk.store.load_batches(roots)
         certificates = await self._desk.store.load_certificates(roots)
@@ -266,17 +264,29 @@ def _is_wanted(row: OutboxRow, request: TrackedRequest | None) -> bool:
     return request is not None and request.status in _WANTED[row.kind]
 
 
+def _parted(
+    rows: Iterable[OutboxRow], is_first: Callable[[OutboxRow], bool]
+) -> tuple[list[OutboxRow], list[OutboxRow]]:
+    """The rows for which it holds, and the others."""
+    parts: tuple[list[OutboxRow], list[OutboxRow]] = ([], [])
+    for row in rows:
+        parts[0 if is_first(row) else 1].append(row)
+    return parts
+
+
 def _carried(under_way: Iterable[OwnTransaction]) -> set[tuple[bool, RequestId]]:
     """What our open transactions do: (whether it is a delivery, of which request)."""
     return {(t.purpose is TransactionPurpose.DELIVER, identifier) for t in under_way for identifier in t.request_ids}
 
 
 def _certified(
-    by_root: dict[bytes, list[TrackedRequest]], batches: dict[bytes, Batch], certificates: dict[bytes, Certificate]
+    by_root: Mapping[bytes, Mapping[bytes, TrackedRequest]],
+    batches: Mapping[bytes, Batch],
+    certificates: Mapping[bytes, Certificate],
 ) -> Iterable[CertifiedBatch]:
     for root, requests in by_root.items():
         if root in batches and root in certificates:
-            yield CertifiedBatch(batches[root], certificates[root].encoded, tuple(requests))
+            yield CertifiedBatch(batches[root], certificates[root].encoded, tuple(requests.values()))
 
 
 def _held(job: _Job, reason: str) -> ExecutionHeld | CallbackHeld:
