@@ -1,14 +1,15 @@
 """Answers queries: reads them at their pinned block as soon as it exists, concludes them when it is final.
 
-Its job: one per destination chain. A read is kept with its pin; it counts only when the pin's child is final and still
-the child. A source block's answers are born as batches when all of them are there. SECURITY: nothing is read at a block
-that this node chose; the pin follows from the asking block's timestamp alone.
+Its job: one per destination chain. A read counts only when the pin's child is final and still the child; one that is
+early is kept with its pin until then. A source block's answers are born as batches when all of them are there.
+SECURITY: nothing is read at a block that this node chose; the pin follows from the asking block's timestamp alone.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -36,6 +37,14 @@ _KINDS = frozenset({EffectKind.READ_ANSWER})
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one step read at final pins, and the queries as they stood when they were read."""
+
+    answers: Mapping[RequestId, PinnedAnswer] = field(default_factory=dict)
+    requests: Mapping[RequestId, TrackedRequest] = field(default_factory=dict)
+
+
 class AnswerStage:
     """One per destination chain."""
 
@@ -56,45 +65,62 @@ class AnswerStage:
 
     async def run_once(self) -> bool:
         """Read what is due, then conclude what is final."""
-        is_more = await self._read()
-        await self._conclude()
+        # Before anything is read: a pin that is found afterwards and is no higher is final already.
+        final_number = self._desk.tips[self.chain].final_number
+        is_more, final = await self._read(final_number)
+        await self._conclude(final_number, final)
         return is_more
 
-    async def _read(self) -> bool:
+    async def _read(self, final_number: int) -> tuple[bool, _Reading]:
+        """Whether more is due, and what was read at final pins. What was read at others is kept for later."""
         desk, now = self._desk, self._desk.clock.now()
         rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
         if not rows:
-            return False
-        by_id = {RequestId(row.subject): row for row in rows}
-        requests = await desk.store.load_requests([*by_id])
+            return False, _Reading()
+        requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
         wanted = [request for request in requests.values() if _is_unanswered(request)]
-        answers: list[PinnedAnswer] = []
-        deferred: list[Deferral] = []
-        for timestamp, asking in _by_timestamp(wanted).items():
+        answers, missing = await self._fetch_all(wanted)
+        unread = {request.request_id for request in wanted} - answers.keys()
+        final = {i: answer for i, answer in answers.items() if 0 <= answer.pin.child.number <= final_number}
+        async with desk.writing:
+            current = await desk.store.load_requests([*requests])
+            # SECURITY: a fork may have moved a query meanwhile; then its pin is another, and it is read again.
+            settled = {
+                row.subject
+                for row in rows
+                if row.subject not in unread
+                and row.subject not in final
+                and _is_unmoved(requests.get(RequestId(row.subject)), current.get(RequestId(row.subject)))
+            }
+            commit = Commit(
+                answers=tuple(answer for answer in answers.values() if answer.request_id in settled),
+                done=tuple((row.kind, row.subject) for row in rows if row.subject in settled),
+                deferred=tuple(self._again(row, now) for row in rows if row.subject in missing),
+            )
+            if commit != Commit():
+                await desk.commit(commit)
+        is_moving = bool(final) or commit != Commit()
+        return is_moving and len(rows) == desk.settings.claim_limit, _Reading(final, requests)
+
+    async def _fetch_all(self, asking: Iterable[TrackedRequest]) -> tuple[dict[RequestId, PinnedAnswer], set[bytes]]:
+        """What was read, and the ids of those that have a pin and no answer."""
+        answers: dict[RequestId, PinnedAnswer] = {}
+        missing: set[bytes] = set()
+        for timestamp, requests in _by_timestamp(asking).items():
             try:
-                given = await self._fetch(timestamp, asking)
+                given = await self._fetch(timestamp, requests)
             except RpcUnavailable as error:
                 # SECURITY: what one block's queries cost an endpoint must not keep the others waiting.
-                _log.warning("queries_postponed", chain=self.chain, count=len(asking), reason=str(error))
-                given = [None] * len(asking)
+                _log.warning("queries_postponed", chain=self.chain, count=len(requests), reason=str(error))
+                given = [None] * len(requests)
             if given is None:
                 continue  # there is no pin yet, and the row stays due: the next block rings the bell
-            for request, answer in zip(asking, given, strict=True):
+            for request, answer in zip(requests, given, strict=True):
                 if answer is None:
-                    deferred.append(self._again(by_id[request.request_id], now))
+                    missing.add(request.request_id)
                 else:
-                    answers.append(answer)
-        waiting = {request.request_id for request in wanted} - {answer.request_id for answer in answers}
-        async with desk.writing:
-            current = await desk.store.load_requests([*by_id])
-            # SECURITY: a fork may have moved a query meanwhile; then its pin is another, and it is read again.
-            settled = {i for i in by_id if i not in waiting and _is_unmoved(requests.get(i), current.get(i))}
-            done = tuple((row.kind, row.subject) for row in rows if row.subject in settled)
-            if not (done or deferred):
-                return False
-            kept = tuple(answer for answer in answers if answer.request_id in settled)
-            await desk.commit(Commit(answers=kept, done=done, deferred=tuple(deferred)))
-        return len(rows) == desk.settings.claim_limit
+                    answers[request.request_id] = answer
+        return answers, missing
 
     async def _fetch(self, timestamp: int, asking: Sequence[TrackedRequest]) -> list[PinnedAnswer | None] | None:
         """What these queries of one block read, None where there is no answer; None if their pin does not exist yet."""
@@ -111,20 +137,20 @@ class AnswerStage:
         delay = backoff_seconds(row.attempts, self._desk.settings)
         return Deferral(row.kind, row.subject, now + delay, row.attempts + 1)
 
-    async def _conclude(self) -> None:
+    async def _conclude(self, final_number: int, reading: _Reading) -> None:
+        """Conclude what was just read at final pins, and what was read before and has become final."""
         desk = self._desk
-        final_number = desk.tips[self.chain].final_number
         if final_number < 0:
             return  # the chain has not been looked at yet
         ripe = await desk.store.load_answers(self.chain, final_number, desk.settings.claim_limit)
-        if not ripe:
+        if not ripe and not reading.answers:
             return
-        groups = await self._load_groups([answer.request_id for answer in ripe])
-        answers = await desk.store.load_answers_of([request.request_id for group in groups for request in group])
-        final = [answer for answer in answers.values() if answer.pin.child.number <= final_number]
-        canonical = await self._fetch_canonical({answer.pin for answer in final})
+        groups = await self._load_groups([*(answer.request_id for answer in ripe), *reading.answers])
+        kept = await desk.store.load_answers_of([request.request_id for group in groups for request in group])
+        before = [answer for answer in kept.values() if answer.pin.child.number <= final_number]
+        canonical = await self._fetch_canonical({answer.pin for answer in before})
         async with desk.writing:
-            commit = await self._decide(groups, final, canonical)
+            commit = await self._decide(groups, before, canonical, reading)
             if commit == Commit():
                 return
             await desk.commit(commit)
@@ -152,17 +178,25 @@ class AnswerStage:
         return canonical
 
     async def _decide(
-        self, groups: Sequence[Sequence[TrackedRequest]], final: Sequence[PinnedAnswer], canonical: set[Pin]
+        self,
+        groups: Sequence[Sequence[TrackedRequest]],
+        before: Sequence[PinnedAnswer],
+        canonical: set[Pin],
+        reading: _Reading,
     ) -> Commit:
         desk, now = self._desk, self._desk.clock.now()
-        known = await desk.store.load_requests([request.request_id for group in groups for request in group])
+        ids = dict.fromkeys([*(request.request_id for group in groups for request in group), *reading.answers])
+        known = await desk.store.load_requests([*ids])
+        # SECURITY: a fork may have moved a query meanwhile; then its pin is another, and it is read again.
+        fresh = {i: a for i, a in reading.answers.items() if _is_unmoved(reading.requests.get(i), known.get(i))}
         draft = Draft(desk.routes, now, known)
-        stray = [answer for answer in final if answer.pin not in canonical]
+        stray = [answer for answer in before if answer.pin not in canonical and answer.request_id not in fresh]
         for answer in stray:
             draft.wish(EffectKind.READ_ANSWER, known[answer.request_id], now)
         conclusions = {
             **{i: request.conclusion for i, request in known.items() if request.outcome_root and request.conclusion},
-            **{answer.request_id: answer.conclusion for answer in final if answer.pin in canonical},
+            **{answer.request_id: answer.conclusion for answer in before if answer.pin in canonical},
+            **{answer.request_id: answer.conclusion for answer in fresh.values()},
         }
         candidates = [batch for group in groups for batch in self._born(group, conclusions)]
         held = await desk.store.load_batches([batch.root for batch in candidates])
@@ -171,9 +205,13 @@ class AnswerStage:
             for identifier in request_ids(batch):
                 draft.apply(identifier, AnswerFinal(conclusions[identifier], batch.root))
         concluded = {identifier for batch in batches for identifier in request_ids(batch)}
+        stored = {answer.request_id for answer in before}
         rest = Commit(
             batches=tuple(batches),
-            dropped_answers=(*(answer.request_id for answer in stray), *concluded),
+            # What finds no batch yet waits for the others of its block.
+            answers=tuple(answer for i, answer in fresh.items() if i not in concluded),
+            dropped_answers=(*(answer.request_id for answer in stray), *(i for i in concluded if i in stored)),
+            done=tuple((EffectKind.READ_ANSWER, identifier) for identifier in fresh),
             effects=birth_effects(batches, now, desk.settings.split_seconds),
         )
         return draft.commit(rest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 from attestation.request import Mode, RequestId
@@ -194,3 +195,40 @@ async def test_security_an_answer_is_not_signed_before_its_own_pin_is_final() ->
     await step(world, node, AnswerStage, world.b)
     await step(world, node, AttestStage)
     assert outcomes_signed(world, node) == []
+
+
+async def test_an_answer_read_at_a_final_pin_is_concluded_at_once() -> None:
+    world = World(random.Random(0), settings=StageSettings(), depth_blocks=0)
+    node = world.nodes[0]
+    mine(world, world.a)
+    mine(world, world.b)
+    await watch(world, node)
+    query = world.ask(world.a, world.b, mode=Mode.QUERY)
+    mine(world, world.a)
+    mine(world, world.b)
+    await watch(world, node)
+    await step(world, node, AnswerStage, world.b)
+    assert node.store._requests[query].status is Status.CONCLUDED
+    assert not node.store._answers
+    assert (EffectKind.READ_ANSWER, query) not in node.store._outbox
+
+
+async def test_an_answer_at_a_final_pin_waits_for_its_own_source_block_to_be_final() -> None:
+    world = new_world()
+    node = world.nodes[0]
+    mine(world, world.a)
+    mine(world, world.b)
+    await watch(world, node)
+    query = world.ask(world.a, world.b, mode=Mode.QUERY)
+    mine(world, world.a)
+    mine(world, world.b, 6)
+    await watch(world, node)
+    await step(world, node, AnswerStage, world.b)
+    assert node.store._requests[query].status is Status.OBSERVED
+    assert query in node.store._answers
+    assert (EffectKind.READ_ANSWER, query) not in node.store._outbox
+    mine(world, world.a, 3)
+    await watch(world, node)
+    await step(world, node, AnswerStage, world.b)
+    assert node.store._requests[query].status is Status.CONCLUDED
+    assert not node.store._answers
