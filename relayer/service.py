@@ -352,4 +352,5 @@ def _stage_settings(settings: Settings) -> StageSettings:
         takeover_seconds=settings.policy.takeover_seconds,
         split_seconds=settings.policy.split_seconds,
         hold_recheck_seconds=settings.policy.hold_recheck_seconds,
+        window_requests=settings.policy.window_requests,
     )

@@ -38,6 +38,7 @@ _KINDS: Final = {
 _HOLDS: Final = {
     "fee_below_cost": "its fee does not cover what the transaction would cost now",
     "wallet_balance_too_low": "this node's paying account cannot bear the transaction; its operator must fund it",
+    "window_full": "as many requests of its route as this node's operator wants are in open transactions already",
     "PredecessorOpen": "it is ordered after a request that has neither been executed nor expired yet",
 }
 

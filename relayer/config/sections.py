@@ -42,6 +42,9 @@ MAX_GAS_CAP: Final = 2**53
 MAX_PERCENT: Final = 1_000_000
 """Ten thousand times its fees: more for a request is a slip of the finger."""
 
+MAX_WINDOW_REQUESTS: Final = 1_000_000
+"""More than any chain carries while a transaction is open."""
+
 _PASSWORD_VARIABLE: Final = "XVM_PASSWORD"  # noqa: S105 - the name of a variable, not a password
 _NAME: Final = r"^[a-z0-9][a-z0-9-]{0,31}$"
 
@@ -229,6 +232,12 @@ class PolicySection(Section):
         20.0, description="after this long without a quorum, the parts of a batch are signed as well"
     )
     hold_recheck_seconds: Seconds = Field(30.0, description="how often what does not pay is looked at again")
+    window_requests: int = Field(
+        1_000,
+        ge=1,
+        le=MAX_WINDOW_REQUESTS,
+        description="so many requests of a route may be in this node's open transactions; what is beyond waits",
+    )
     cost_limit_percent: int = Field(
         100,
         ge=0,

@@ -94,6 +94,12 @@ class Metrics:
         self.outbox_depth = Gauge(
             "xvm_outbox_depth", "Effects that are still to be performed.", ("chain", "effect"), registry=self.registry
         )
+        self.requests_in_flight = Gauge(
+            "xvm_requests_in_flight",
+            "Requests that this node's open transactions carry.",
+            ("chain", "purpose"),
+            registry=self.registry,
+        )
 
     def _chains(self) -> None:
         self.chain_head = Gauge(

@@ -5,12 +5,14 @@ Its job: keep gauges true and say early what will stop the node. It moves no req
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from relayer.errors import TransientError
+from relayer.ports.store import TransactionPurpose
 from relayer.stages.desk import Desk
 
 _BEAT_SECONDS = 5
@@ -39,6 +41,12 @@ async def _refresh_gauges(desk: Desk) -> None:
     metrics.outbox_depth.clear()
     for (chain, kind), count in (await desk.store.count_effects()).items():
         metrics.outbox_depth.labels(chain, kind).set(count)
+    for caip2 in desk.chains:
+        carried = Counter(dict.fromkeys(TransactionPurpose, 0))
+        for transaction in await desk.store.load_open_transactions(caip2):
+            carried[transaction.purpose] += len(transaction.request_ids)
+        for purpose, count in carried.items():
+            metrics.requests_in_flight.labels(caip2, purpose).set(count)
     for caip2, tip in desk.tips.items():
         if tip.head is not None:
             metrics.chain_head.labels(caip2).set(tip.head.tip.number)

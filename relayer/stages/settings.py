@@ -18,6 +18,13 @@ class StageSettings:
     hold_recheck_seconds: float = 30.0
     """How often what does not pay is looked at again; prices move on this scale."""
 
+    window_requests: int = 1_000
+    """Requests of one route in flight in our own transactions, executions and deliveries each: what a stuck chain can
+    hold of our money at a time."""
+
+    window_recheck_seconds: float = 2.0
+    """When what found the window full is looked at again: a block or two."""
+
     unsignable_recheck_seconds: float = 2.0
     """When to look again at a batch whose gateway's epochs are not known yet (its chain is not reached), or halted."""
 

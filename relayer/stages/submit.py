@@ -7,9 +7,9 @@ not worth it is HELD and looked at again.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import structlog
@@ -53,6 +53,9 @@ _WANTED = {
 UNFUNDED: Final = "wallet_balance_too_low"
 """The hold reason while the paying account cannot bear the most that a transaction may cost."""
 
+WINDOW_FULL: Final = "window_full"
+"""The hold reason while as many requests of the route are in flight as the operator wants."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -63,6 +66,19 @@ class _Job:
     purpose: TransactionPurpose
     route: Route
     batches: tuple[CertifiedBatch, ...]
+
+    @property
+    def count(self) -> int:
+        """How many requests it is about."""
+        return sum(len(batch.requests) for batch in self.batches)
+
+    def first(self, count: int) -> _Job:
+        """The job for so many of its requests, in order."""
+        batches = []
+        for batch in self.batches:
+            batches.append(replace(batch, requests=batch.requests[:count]))
+            count -= len(batches[-1].requests)
+        return replace(self, batches=tuple(batch for batch in batches if batch.requests))
 
 
 class SubmitStage:
@@ -112,16 +128,52 @@ class SubmitStage:
         waiting, wanted = _parted(wanted, lambda row: (row.kind is EffectKind.SUBMIT_CALLBACK, row.subject) in carried)
         await self._defer(waiting, desk.settings.settle_recheck_seconds)
         jobs = await self._jobs(wanted, requests)
+        in_flight = await self._count_in_flight(under_way)
         for job in jobs:
             if self._room < 1:
                 return False  # what is left stays due
+            fitting = self._within_window(job, in_flight)
             try:
-                await self._submit(job, wanted)
+                await self._hold_beyond(job, fitting, wanted)
+                await self._submit(fitting, wanted)
             except RpcUnavailable as error:
                 # SECURITY: what one route's requests cost an endpoint must not keep the others waiting.
                 await self._postpone(job, wanted, str(error))
         await self._defer_idle(wanted, jobs)
         return len(rows) == desk.settings.claim_limit
+
+    async def _count_in_flight(self, under_way: Iterable[OwnTransaction]) -> Counter[tuple[bool, bytes]]:
+        """How many requests our open transactions carry, by whether they deliver, and by route."""
+        carried = _carried(under_way)
+        requests = await self._desk.store.load_requests([RequestId(identifier) for _, identifier in carried])
+        counts: Counter[tuple[bool, bytes]] = Counter()
+        for is_delivery, identifier in carried:
+            request = requests.get(RequestId(identifier))
+            if request is not None:
+                counts[is_delivery, request.route] += 1
+        return counts
+
+    def _within_window(self, job: _Job, in_flight: Mapping[tuple[bool, bytes], int]) -> _Job:
+        """The job for as many of its requests, the earliest, as the route's window has room for."""
+        if job.purpose is TransactionPurpose.EXPIRE:
+            return job  # it ends requests, which is what makes room
+        place = (job.purpose is TransactionPurpose.DELIVER, job.route.key)
+        return job.first(max(self._desk.settings.window_requests - in_flight[place], 0))
+
+    async def _hold_beyond(self, job: _Job, fitting: _Job, rows: Sequence[OutboxRow]) -> None:
+        """Hold what the window has no room for."""
+        if fitting.count == job.count:
+            return
+        taken = {request.request_id for batch in fitting.batches for request in batch.requests}
+        beyond = {r.request_id for batch in job.batches for r in batch.requests if r.request_id not in taken}
+        desk, now = self._desk, self._desk.clock.now()
+        recheck = now + desk.settings.window_recheck_seconds
+        async with desk.writing:
+            draft = Draft(desk.routes, now, await desk.store.load_requests([*beyond]))
+            for identifier in beyond:
+                draft.apply(identifier, _held(job, WINDOW_FULL))
+            deferred = tuple(_later(row, recheck) for row in rows if row.subject in beyond)
+            await desk.commit(draft.commit(Commit(deferred=deferred)))
 
     async def _postpone(self, job: _Job, rows: Sequence[OutboxRow], reason: str) -> None:
         """Try this job's requests again later, and later each time."""
@@ -189,6 +241,8 @@ class SubmitStage:
         return await self._chain.destination.prepare_execute(job.batches, payee)
 
     async def _submit(self, job: _Job, rows: Sequence[OutboxRow]) -> None:
+        if not job.batches:
+            return
         preparation = await self._prepare(job)
         bid = await self._chain.wallet.fetch_fee_bid()
         first_free = await self._chain.wallet.fetch_next_nonce() if preparation.calls else 0

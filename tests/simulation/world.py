@@ -56,7 +56,7 @@ OBSERVER_KEY: Final = SECP256K1.signing_key(b"\x77" * 32)
 SUBMISSIONS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
 
 SMALL: Final = StageSettings(
-    claim_limit=4, max_blocks_per_step=3, open_transactions_limit=3, unknown_roots_per_signer=6
+    claim_limit=4, max_blocks_per_step=3, open_transactions_limit=3, unknown_roots_per_signer=6, window_requests=5
 )
 """Every limit is reached, so that what happens at it happens."""
 

@@ -17,6 +17,7 @@ UNITS = (
     "_leaves",
     "_info",
     "_up",
+    "_in_flight",
     "_halted",
     "_depth",
     "_balance",

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
+from relayer.domain.tracked import TrackedRequest
+from relayer.stages.confirm import ConfirmStage
 from relayer.stages.expire import ExpireStage
+from relayer.stages.settings import StageSettings
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
 from tests.simulation.views import REQUESTS_PER_CALL
@@ -115,3 +119,32 @@ async def test_an_endpoint_that_once_told_too_high_a_nonce_leaves_no_gap() -> No
     world.clock.seconds += 60
     await step(world, node, SubmitStage, world.b)
     assert sorted(transaction.nonce for transaction in world.b.pool if transaction.sender == address) == [0, 7]
+
+
+async def test_what_the_window_has_no_room_for_is_held_and_goes_when_there_is() -> None:
+    window = 3
+    world = new_world(replace(StageSettings(), window_requests=window))
+    for _ in range(window + 1):
+        world.ask(world.a, world.b)
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: n.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at)
+
+    def where(status: Status) -> list[TrackedRequest]:
+        return [request for request in node.store._requests.values() if request.status is status]
+
+    await step(world, node, SubmitStage, world.b)
+    assert len(where(Status.DISPATCHED)) == window
+    assert {request.hold_reason for request in where(Status.EXECUTION_HELD)} == {"window_full"}
+    await step(world, node, SubmitStage, world.b)
+    world.clock.seconds += node.running.desk.settings.window_recheck_seconds
+    await step(world, node, SubmitStage, world.b)
+    assert len(where(Status.DISPATCHED)) == window
+
+    mine(world, world.b, 5)
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    world.clock.seconds += node.running.desk.settings.window_recheck_seconds
+    await step(world, node, SubmitStage, world.b)
+    assert len(where(Status.CONCLUDED)) == window
+    assert len(where(Status.DISPATCHED)) == 2
+    assert not where(Status.EXECUTION_HELD)
