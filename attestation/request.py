@@ -11,8 +11,11 @@ from typing import Final, NewType
 
 from attestation.address import InteroperableAddress, parse_account, parse_interoperable_address
 from attestation.errors import MalformedAddress, MalformedRequest
-from attestation.keccak import keccak256
+from attestation.keccak import keccak256, keccak256_of_repeated
 from attestation.words import (
+    MAXIMUM_UINT32,
+    MAXIMUM_UINT64,
+    MAXIMUM_UINT256,
     UINT32_BITS,
     UINT64_BITS,
     UINT256_BITS,
@@ -87,6 +90,22 @@ class Request:
     metadata: bytes
 
     def __post_init__(self) -> None:
+        # All at once for the sound, of which there are thousands a second; one by one to name the fault.
+        if not (
+            type(self.mode) is Mode
+            and 0 <= self.nonce <= MAXIMUM_UINT64
+            and 0 <= self.execution_gas_limit <= MAXIMUM_UINT64
+            and 0 <= self.callback_gas_limit <= MAXIMUM_UINT64
+            and 0 <= self.return_limit <= MAXIMUM_UINT32
+            and 0 <= self.expiry <= MAXIMUM_UINT64
+            and 0 <= self.ordered_after <= MAXIMUM_UINT256
+            and 0 <= self.origin <= MAXIMUM_UINT256
+            and len(self.code_hash) == WORD_LENGTH
+            and 0 <= self.dispute_blocks <= MAXIMUM_UINT32
+        ):
+            self._require_fields()
+
+    def _require_fields(self) -> None:
         require_uint(MalformedRequest, "nonce", self.nonce, UINT64_BITS)
         if self.mode not in _MODES:
             raise MalformedRequest("mode", f"{self.mode} is unknown")
@@ -119,10 +138,10 @@ def encode_request_struct(request: Request) -> bytes:
     """EIP-712 `typeHash ‖ encodeData` of a request: 18 words, 576 bytes. The preimage of its id."""
     return _ENCODING.pack(
         _TYPE_HASH,
-        keccak256(request.source_gateway),
-        keccak256(request.sender),
-        keccak256(request.destination_gateway),
-        keccak256(request.target),
+        keccak256_of_repeated(request.source_gateway),
+        keccak256_of_repeated(request.sender),
+        keccak256_of_repeated(request.destination_gateway),
+        keccak256_of_repeated(request.target),
         request.nonce,
         request.mode,
         request.own_account,
@@ -135,7 +154,7 @@ def encode_request_struct(request: Request) -> bytes:
         request.origin.to_bytes(WORD_LENGTH, "big"),
         request.code_hash,
         request.dispute_blocks,
-        keccak256(request.metadata),
+        keccak256_of_repeated(request.metadata),
     )
 
 

@@ -11,7 +11,15 @@ from typing import ClassVar, Final, assert_never
 from attestation.errors import MalformedStatement
 from attestation.keccak import keccak256
 from attestation.request import RequestId
-from attestation.words import UINT32_BITS, UINT64_BITS, require_uint, require_word
+from attestation.words import (
+    MAXIMUM_UINT32,
+    MAXIMUM_UINT64,
+    UINT32_BITS,
+    UINT64_BITS,
+    WORD_LENGTH,
+    require_uint,
+    require_word,
+)
 
 EXECUTE_TYPE: Final = "Execute(uint256 requestId,uint64 height,bytes32 blockHash,uint32 txIndex,uint32 logIndex)"
 OUTCOME_TYPE: Final = (
@@ -65,6 +73,17 @@ class Execute:
     log_index: int
 
     def __post_init__(self) -> None:
+        # All at once for the sound, of which there are thousands a second; one by one to name the fault.
+        if not (
+            len(self.request_id) == WORD_LENGTH
+            and 0 <= self.height <= MAXIMUM_UINT64
+            and len(self.block_hash) == WORD_LENGTH
+            and 0 <= self.tx_index <= MAXIMUM_UINT32
+            and 0 <= self.log_index <= MAXIMUM_UINT32
+        ):
+            self._require_fields()
+
+    def _require_fields(self) -> None:
         require_word(MalformedStatement, "request_id", self.request_id)
         _require_location(self)
 
@@ -105,6 +124,21 @@ class Outcome:
     round: int
 
     def __post_init__(self) -> None:
+        # As above.
+        if not (
+            len(self.request_id) == WORD_LENGTH
+            and type(self.kind) is OutcomeKind
+            and len(self.return_data_hash) == WORD_LENGTH
+            and 0 <= self.height <= MAXIMUM_UINT64
+            and len(self.block_hash) == WORD_LENGTH
+            and 0 <= self.tx_index <= MAXIMUM_UINT32
+            and 0 <= self.log_index <= MAXIMUM_UINT32
+            and len(self.payee) == WORD_LENGTH
+            and 0 <= self.round <= MAXIMUM_UINT32
+        ):
+            self._require_fields()
+
+    def _require_fields(self) -> None:
         require_word(MalformedStatement, "request_id", self.request_id)
         if not 0 <= self.kind <= OutcomeKind.DUPLICATE:
             raise MalformedStatement("kind", f"{self.kind} is unknown")

@@ -101,10 +101,10 @@ def _parse_outcome(request_id: RequestId, kind: int, cut: int, *rest: Any) -> Ou
     # SECURITY: a flag of 2 would read as true and have two encodings for one leaf.
     if cut not in (0, 1):
         raise MalformedStatements(f"{cut} is not a flag")
-    return Outcome(request_id, OutcomeKind(kind), bool(cut), *rest)
+    return Outcome(request_id, _OUTCOME_KINDS[kind], cut == 1, *rest)
 
 
-_OUTCOME_KINDS: Final = frozenset(int(kind) for kind in OutcomeKind)
+_OUTCOME_KINDS: Final = {int(kind): kind for kind in OutcomeKind}
 _FORMS: Final[Mapping[int, tuple[struct.Struct, Callable[..., Statement]]]] = {
     StatementKind.EXECUTE: (_EXECUTE, Execute),
     StatementKind.OUTCOME: (_OUTCOME, _parse_outcome),

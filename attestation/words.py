@@ -16,6 +16,10 @@ UINT32_BITS: Final = 32
 UINT64_BITS: Final = 64
 UINT256_BITS: Final = 256
 
+MAXIMUM_UINT32: Final = 2**UINT32_BITS - 1
+MAXIMUM_UINT64: Final = 2**UINT64_BITS - 1
+MAXIMUM_UINT256: Final = 2**UINT256_BITS - 1
+
 
 def require_uint(error: type[AttestationError], field: str, value: int, bits: int) -> None:
     """Raise `error(field, reason)` unless `value` is an unsigned integer of at most `bits` bits."""

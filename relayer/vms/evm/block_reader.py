@@ -7,19 +7,36 @@ among endpoints is not its business.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm.headers import BloomFilter, Header, Stamp, header_call, parse_header
-from relayer.vms.evm.logs import LogFilter, LogSpan, MinedLog, PlacedLog, parse_logs, parse_span, place_log
+from relayer.vms.evm.logs import (
+    LogFilter,
+    LogSpan,
+    MinedLog,
+    PlacedLog,
+    parse_logs,
+    parse_receipts,
+    parse_span,
+    place_log,
+)
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.evm.vm_faults import is_unknown_method
 
 MAX_SINGLE_RECEIPTS: Final = 64
 """Receipts of one block that are asked for one by one; beyond it the block's receipts come in one piece."""
+
+_OWN_PART: Final = 4
+"""Where a block's receipts are at most so many times those with logs of ours, the next block is read by its receipts:
+they hold the logs, in one exchange instead of two, and the node writes them once."""
+
+_NOT_ASKED: Final = RpcFault(0, "not asked")
+"""Stands for the answer to a call for the logs of the whole range."""
 
 
 class BlockContents(NamedTuple):
@@ -35,6 +52,8 @@ class BlockReader:
     def __init__(self, watched: LogFilter) -> None:
         self._watched = watched
         self._bloom = BloomFilter(watched.pairs)
+        self._is_mostly_ours = False
+        self._without_receipts: set[RpcEndpoint] = set()
 
     async def read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents | None]:
         """Blocks first..last, None from the first on that the endpoint does not have (or not on one fork).
@@ -57,28 +76,73 @@ class BlockReader:
 
     async def _read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents]:
         numbers = range(first, last + 1)
-        *header_answers, log_answer = await endpoint.call(
-            [*map(header_call, numbers), self._watched.range_call(first, last)]
+        is_by_receipts = self._is_mostly_ours and endpoint not in self._without_receipts
+        contents_calls = (
+            [_receipts_call(number) for number in numbers]
+            if is_by_receipts
+            else [self._watched.range_call(first, last)]
         )
+        answers = await endpoint.call([*map(header_call, numbers), *contents_calls])
         headers = _linked(
             parse_header(require_result(answer, endpoint), number)
-            for answer, number in zip(header_answers, numbers, strict=True)
+            for answer, number in zip(answers[: len(numbers)], numbers, strict=True)
         )
         if not headers:
             return []
+        if is_by_receipts:
+            placed = self._place_by_receipts(endpoint, headers, answers[len(numbers) :])
+            rest = [header for header in headers if header.ref not in placed]
+            placed |= await self._place_by_logs(endpoint, rest, _NOT_ASKED) if rest else {}
+        else:
+            placed = await self._place_by_logs(endpoint, headers, answers[-1])
+        self._note_share(headers[-1], placed[headers[-1].ref])
+        return [BlockContents(header.stamp, placed[header.ref]) for header in headers]
+
+    def _place_by_receipts(
+        self, endpoint: RpcEndpoint, headers: Sequence[Header], answers: Sequence[Any]
+    ) -> dict[BlockRef, tuple[PlacedLog, ...]]:
+        """Without the blocks whose receipts are not whole and sound: those are read by their logs, which tells more."""
+        placed: dict[BlockRef, tuple[PlacedLog, ...]] = {}
+        for header, answer in zip(headers, answers, strict=False):
+            if isinstance(answer, RpcFault):
+                if is_unknown_method(answer):
+                    self._without_receipts.add(endpoint)
+                continue
+            try:
+                logs = parse_receipts(answer, header, self._watched)
+            except RpcUnavailable:
+                continue
+            if logs or not self._bloom.may_hold(header):
+                placed[header.ref] = logs
+        return placed
+
+    async def _place_by_logs(
+        self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any
+    ) -> dict[BlockRef, tuple[PlacedLog, ...]]:
         logs = await self._read_logs(endpoint, headers, log_answer)
         spans = await self._read_spans(endpoint, logs)
-        return [BlockContents(header.stamp, _place_all(logs[header.ref], spans)) for header in headers]
+        return {
+            ref: tuple(place_log(mined, spans[mined.tx_hash]) for mined in mined_in_block)
+            for ref, mined_in_block in logs.items()
+        }
+
+    def _note_share(self, header: Header, logs: Sequence[PlacedLog]) -> None:
+        """How the next block is read best, going by this one. An empty block tells nothing."""
+        if header.is_empty or not isinstance(header.transactions, list):
+            return
+        own_count = len({log.tx_index for log in logs})
+        self._is_mostly_ours = own_count > MAX_SINGLE_RECEIPTS or len(header.transactions) <= own_count * _OWN_PART
 
     async def _read_logs(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any
     ) -> dict[BlockRef, list[MinedLog]]:
         refs = {header.ref.number: header.ref for header in headers}
+        written = {format_data(ref.hash): ref for ref in refs.values()}
         logs: dict[BlockRef, list[MinedLog]] = {ref: [] for ref in refs.values()}
         # A fault is how nodes say that the range is too wide or the answer too long: then each block is asked for.
         if not isinstance(log_answer, RpcFault):
-            for mined in self._watched.select(parse_logs(log_answer)):
-                ref = refs.get(mined.block_number)
+            for mined in self._watched.select(parse_logs(log_answer, written)):
+                ref = refs.get(mined.block.number)
                 # Blocks that came after the headers were read are the next range's.
                 if ref is not None:
                     logs[ref].append(_require_in(mined, ref))
@@ -86,7 +150,7 @@ class BlockReader:
         suspects = [header.ref for header in headers if not logs[header.ref] and self._bloom.may_hold(header)]
         answers = await endpoint.call([self._watched.block_call(ref.hash) for ref in suspects])
         for ref, answer in zip(suspects, answers, strict=True):
-            found = self._watched.select(parse_logs(require_result(answer, endpoint)))
+            found = self._watched.select(parse_logs(require_result(answer, endpoint), written))
             logs[ref] = [_require_in(mined, ref) for mined in found]
         for mined_in_block in logs.values():
             mined_in_block.sort(key=lambda mined: mined.log_index)
@@ -102,7 +166,7 @@ class BlockReader:
             else:
                 singles.extend(hashes)
         spans: dict[bytes, LogSpan] = {}
-        answers = await endpoint.call([RpcCall("eth_getBlockReceipts", [hex(ref.number)]) for ref in whole])
+        answers = await endpoint.call([_receipts_call(ref.number) for ref in whole])
         for ref, answer in zip(whole, answers, strict=True):
             if isinstance(answer, RpcFault):
                 # The node does not have this younger method.
@@ -124,11 +188,8 @@ class BlockReader:
         return {span.tx_hash: span for span in spans}
 
     @staticmethod
-    def _require_complete(logs: dict[BlockRef, list[MinedLog]], spans: dict[bytes, LogSpan]) -> None:
-        counts: defaultdict[bytes, int] = defaultdict(int)
-        for mined_in_block in logs.values():
-            for mined in mined_in_block:
-                counts[mined.tx_hash] += 1
+    def _require_complete(logs: Mapping[BlockRef, Sequence[MinedLog]], spans: Mapping[bytes, LogSpan]) -> None:
+        counts = Counter(mined.tx_hash for mined_in_block in logs.values() for mined in mined_in_block)
         for tx, count in counts.items():
             span = spans.get(tx)
             if span is None or span.tx_hash != tx or span.watched != count:
@@ -147,10 +208,10 @@ def _linked(headers: Any) -> list[Header]:
 
 def _require_in(mined: MinedLog, ref: BlockRef) -> MinedLog:
     # SECURITY: a log of another fork, or of no block at all, must not be taken for this block's.
-    if mined.block_hash != ref.hash or mined.block_number != ref.number:
+    if mined.block is not ref and mined.block != ref:
         raise RpcUnavailable("an endpoint answered from two forks")
     return mined
 
 
-def _place_all(mined_in_block: Sequence[MinedLog], spans: dict[bytes, LogSpan]) -> tuple[PlacedLog, ...]:
-    return tuple(place_log(mined, spans[mined.tx_hash]) for mined in mined_in_block)
+def _receipts_call(number: int) -> RpcCall:
+    return RpcCall("eth_getBlockReceipts", [hex(number)])

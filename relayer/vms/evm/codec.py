@@ -17,7 +17,7 @@ import structlog
 
 from attestation.address import evm_account
 from attestation.errors import AttestationError
-from attestation.keccak import keccak256
+from attestation.keccak import keccak256_of_repeated
 from attestation.request import Mode, Request, RequestId, request_id, route_of
 from attestation.signer_set import MAXIMUM_SIGNER_COUNT, Signer, SignerSet, signer_set_hash
 from attestation.statement import OutcomeKind
@@ -48,13 +48,15 @@ _CANCELLED_CONCLUDED: Final = interface.topic(interface.CANCELLED_CONCLUDED)
 _RECLAIMED: Final = interface.topic(interface.RECLAIMED)
 _EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
 
-# Offsets of four addresses, nonce, mode, ownAccount, offset of the payload, both gas limits, returnLimit, expiry, then
-# orderedAfter, origin and codeHash as they are, disputeBlocks, offset of metadata.
-_REQUEST_HEAD: Final = struct.Struct(
-    ">24sQ24sQ24sQ24sQ24sQ31sB31sB24sQ24sQ24sQ28sI24sQ32s32s32s28sI24sQ",
-)
-_REQUEST_WORDS: Final = _REQUEST_HEAD.size // WORD
-_REQUEST_PADDING: Final = tuple(map(bytes, (24, 24, 24, 24, 24, 31, 31, 24, 24, 24, 28, 24, 28, 24)))
+# Offset of the request, fee as it is, deadline. Of the request: offsets of four addresses, nonce, mode, ownAccount,
+# offset of the payload, both gas limits, returnLimit, expiry, then orderedAfter, origin and codeHash as they are,
+# disputeBlocks, offset of metadata.
+_REQUESTED_HEAD: Final = struct.Struct(">24xQ32s24xQ24xQ24xQ24xQ24xQ24xQ31xB31xB24xQ24xQ24xQ28xI24xQ32s32s32s28xI24xQ")
+_REQUEST_OFFSET: Final = 3 * WORD
+_REQUEST_WORDS: Final = (_REQUESTED_HEAD.size - _REQUEST_OFFSET) // WORD
+_MODES: Final = tuple(Mode)
+_KINDS: Final = tuple(OutcomeKind)
+_ADDRESS_PADDING: Final = WORD - ADDRESS_LENGTH
 _SET_WORDS: Final = 5
 _SIGNER_WORDS: Final = 3
 
@@ -115,22 +117,19 @@ class LogCodec:
 
     def _call_requested(self, log: Log, location: Location) -> CallRequested:
         identifier, sender, route_hash = _topics(log, 3)
-        words = Words(log.data, 0, 3)
-        request = _request(words, 0)
-        fee, deadline = words.uint256(1), words.uint64(2)
-        words.finish()
+        request, fee, deadline = _requested(log.data)
         # SECURITY: the id is what gets signed. It must commit to the request that everybody will act on.
         if request_id(request) != identifier:
             raise MalformedAbi("the id is not the request's")
         # SECURITY: a gateway speaks for itself only; else one gateway could forge another's requests.
         if request.source_gateway != self.gateway:
             raise MalformedAbi("the request names another source gateway")
-        if request.sender != self._account_prefix + sender[WORD - ADDRESS_LENGTH :] or any(
-            sender[: WORD - ADDRESS_LENGTH]
+        if sender[:_ADDRESS_PADDING] != bytes(_ADDRESS_PADDING) or (
+            request.sender != self._account_prefix + sender[_ADDRESS_PADDING:]
         ):
             raise MalformedAbi("the request names another sender")
         route = route_of(request)
-        if keccak256(route) != route_hash:
+        if keccak256_of_repeated(route) != route_hash:
             raise MalformedAbi("the request names another route")
         return CallRequested(RequestId(identifier), request, route, fee, deadline, location)
 
@@ -162,7 +161,7 @@ def _call_concluded(log: Log, location: Location) -> CallConcluded:
     return_data = words.bytes_at(3)
     payee = words.word(4)
     words.finish()
-    if keccak256(source_gateway) != source_gateway_hash:
+    if keccak256_of_repeated(source_gateway) != source_gateway_hash:
         raise MalformedAbi("the receipt names another source gateway")
     return CallConcluded(RequestId(identifier), source_gateway, kind, cut, return_data, payee, location)
 
@@ -223,41 +222,65 @@ def _topics(log: Log, count: int) -> tuple[bytes, ...]:
 
 
 def _kind(number: int) -> OutcomeKind:
-    if number > OutcomeKind.DUPLICATE:
+    if number >= len(_KINDS):
         raise MalformedAbi("an unknown kind")
-    return OutcomeKind(number)
+    return _KINDS[number]
 
 
-def _request(outer: Words, index: int) -> Request:
-    words = Words(outer.data, outer.dynamic(index), _REQUEST_WORDS)
-    # The hot one of the decoders: its head is unpacked at once, number by number behind its padding.
-    head = _REQUEST_HEAD.unpack_from(outer.data, words.base)
-    if (*head[0:24:2], head[27], head[29]) != _REQUEST_PADDING:
+def _requested(data: bytes) -> tuple[Request, int, int]:
+    """The request, its fee and its deadline. The hot one of the decoders: its head is unpacked at once."""
+    words = Words(data, _REQUEST_OFFSET, _REQUEST_WORDS)
+    head = _REQUESTED_HEAD.unpack_from(data)
+    # Numbers are narrower than their words, and unpacking skips the rest: packing writes it as it must be.
+    if _REQUESTED_HEAD.pack(*head) != data[: _REQUESTED_HEAD.size]:
         raise MalformedAbi("a number does not fit its type")
-    mode, own_account = head[11], head[13]
-    if mode > Mode.QUERY or own_account > 1:
+    (
+        offset,
+        fee,
+        deadline,
+        *address_offsets,
+        nonce,
+        mode,
+        own_account,
+        payload_offset,
+        execution_gas_limit,
+        callback_gas_limit,
+        return_limit,
+        expiry,
+        ordered_after,
+        origin,
+        code_hash,
+        dispute_blocks,
+        metadata_offset,
+    ) = head
+    if offset != _REQUEST_OFFSET:
+        raise MalformedAbi("a dynamic part is not where it belongs")
+    if mode >= len(_MODES) or own_account > 1:
         raise MalformedAbi("an unknown mode, or a bool that is none")
-    request = Request(
-        source_gateway=words.take_bytes(head[1]),
-        sender=words.take_bytes(head[3]),
-        destination_gateway=words.take_bytes(head[5]),
-        target=words.take_bytes(head[7]),
-        nonce=head[9],
-        mode=Mode(mode),
-        own_account=own_account == 1,
-        payload=words.take_bytes(head[15]),
-        execution_gas_limit=head[17],
-        callback_gas_limit=head[19],
-        return_limit=head[21],
-        expiry=head[23],
-        ordered_after=int.from_bytes(head[24], "big"),
-        origin=int.from_bytes(head[25], "big"),
-        code_hash=head[26],
-        dispute_blocks=head[28],
-        metadata=words.take_bytes(head[30]),
+    source_gateway, sender, destination_gateway, target, payload, metadata = words.take_bytes(
+        *address_offsets, payload_offset, metadata_offset
     )
-    outer.advance(words.end)
-    return request
+    request = Request(
+        source_gateway,
+        sender,
+        destination_gateway,
+        target,
+        nonce,
+        _MODES[mode],
+        own_account == 1,
+        payload,
+        execution_gas_limit,
+        callback_gas_limit,
+        return_limit,
+        expiry,
+        int.from_bytes(ordered_after, "big"),
+        int.from_bytes(origin, "big"),
+        code_hash,
+        dispute_blocks,
+        metadata,
+    )
+    words.finish()
+    return request, int.from_bytes(fee, "big"), deadline
 
 
 def _signer_set(outer: Words, index: int) -> SignerSet:

@@ -9,6 +9,7 @@ Source: Ethereum yellow paper, 4.3.1 (M3:2048); ethereum/execution-apis.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 from attestation.keccak import keccak256
@@ -17,8 +18,9 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm.quantities import parse_count, parse_data, parse_hash
 from relayer.vms.evm.rpc import RpcCall
 
-_BLOOM_LENGTH: Final = 256
-_BLOOM_BITS: Final = 8 * _BLOOM_LENGTH
+BLOOM_LENGTH: Final = 256
+_BLOOM_BITS: Final = 8 * BLOOM_LENGTH
+_REMEMBERED_BITS: Final = 1024  # most emitters and topics come again and again
 
 
 class Stamp(NamedTuple):
@@ -30,16 +32,24 @@ class Stamp(NamedTuple):
 
 
 class Header(NamedTuple):
-    """One block of one fork. `bloom` is a 2048-bit number, 0 where a chain keeps none; `is_empty`: no transactions."""
+    """One block of one fork. `bloom` is a 2048-bit number, 0 where a chain keeps none.
+
+    `transactions` is the JSON that stood there, meant to be the transactions' hashes: untrusted, to be compared only.
+    """
 
     stamp: Stamp
     bloom: int
-    is_empty: bool
+    transactions: Any
 
     @property
     def ref(self) -> BlockRef:
         """Which block it is."""
         return self.stamp.ref
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has no transactions."""
+        return bool(self.transactions == [])
 
 
 def header_call(block: int | str) -> RpcCall:
@@ -60,7 +70,7 @@ def parse_header(answer: Any, number: int | None = None) -> Header | None:
     if number not in {None, height}:
         raise RpcUnavailable(f"an endpoint answered with header {height} instead of {number}")
     bloom = parse_data(answer.get("logsBloom"))
-    if len(bloom) != _BLOOM_LENGTH:
+    if len(bloom) != BLOOM_LENGTH:
         raise RpcUnavailable("an endpoint answered with a malformed bloom")
     return Header(
         stamp=Stamp(
@@ -69,7 +79,7 @@ def parse_header(answer: Any, number: int | None = None) -> Header | None:
             timestamp=parse_count(answer.get("timestamp")),
         ),
         bloom=int.from_bytes(bloom, "big"),
-        is_empty=answer.get("transactions") == [],
+        transactions=answer.get("transactions"),
     )
 
 
@@ -77,7 +87,7 @@ class BloomFilter:
     """Whether a block may hold logs of one of these (emitter, topic) pairs: 20-byte addresses, 32-byte topics."""
 
     def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
-        self._masks: Final = tuple(_bits(emitter) | _bits(topic) for emitter, topic in pairs)
+        self._masks: Final = tuple(bloom_bits(emitter) | bloom_bits(topic) for emitter, topic in pairs)
 
     def may_hold(self, header: Header) -> bool:
         """False only if there is no such log. A bloom of zeros in a block with transactions says nothing."""
@@ -87,7 +97,9 @@ class BloomFilter:
         return not bloom or any(bloom & mask == mask for mask in self._masks)
 
 
-def _bits(value: bytes) -> int:
+@lru_cache(_REMEMBERED_BITS)
+def bloom_bits(value: bytes) -> int:
+    """The three bits, of 2048, that an emitter or a topic sets."""
     digest = keccak256(value)
     mask = 0
     for start in (0, 2, 4):

@@ -8,10 +8,12 @@ Source: ethereum/execution-apis, `Log` and `ReceiptInfo`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
+from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
+from relayer.vms.evm.headers import BLOOM_LENGTH, Header, bloom_bits
 from relayer.vms.evm.quantities import (
     format_data,
     parse_address,
@@ -24,6 +26,7 @@ from relayer.vms.evm.rpc import RpcCall
 
 _MAX_TOPICS: Final = 4
 _MAX_INDEX: Final = 2**32 - 1  # statements carry indices as uint32
+_NO_BLOOM: Final = format_data(bytes(BLOOM_LENGTH))
 
 
 class Log(NamedTuple):
@@ -38,8 +41,7 @@ class MinedLog(NamedTuple):
     """A log with its place, `log_index` counted in the block."""
 
     log: Log
-    block_number: int
-    block_hash: bytes
+    block: BlockRef
     tx_hash: bytes
     tx_index: int
     log_index: int
@@ -71,12 +73,11 @@ class LogFilter:
     def __init__(self, topics_by_emitter: Mapping[bytes, frozenset[bytes]]) -> None:
         self._topics_by_emitter = topics_by_emitter
         self._written = {
-            format_data(emitter): frozenset(map(format_data, topics)) for emitter, topics in topics_by_emitter.items()
+            format_data(emitter): (emitter, {format_data(topic): topic for topic in topics})
+            for emitter, topics in topics_by_emitter.items()
         }
-        self._criteria = {
-            "address": list(self._written),
-            "topics": [sorted(frozenset[str]().union(*self._written.values()))],
-        }
+        topics = frozenset(topic for _, own in self._written.values() for topic in own)
+        self._criteria = {"address": list(self._written), "topics": [sorted(topics)]}
 
     @property
     def pairs(self) -> Iterator[tuple[bytes, bytes]]:
@@ -101,20 +102,78 @@ class LogFilter:
             if mined.log.topics and mined.log.topics[0] in watched.get(mined.log.emitter, nothing)
         ]
 
+    def parse_watched(self, item: Any) -> Log | None:
+        """A log of a receipt, as JSON; None if it is not watched. Raises `RpcUnavailable` if it is malformed."""
+        if not isinstance(item, dict):
+            raise _malformed("log")
+        address, topics = item.get("address"), item.get("topics")
+        if not isinstance(address, str) or not isinstance(topics, list):
+            raise _malformed("log")
+        own = self._written.get(address.lower())
+        if own is None or not topics or len(topics) > _MAX_TOPICS:
+            return None
+        emitter, first_topics = own
+        first = first_topics.get(topics[0].lower() if isinstance(topics[0], str) else "")
+        if first is None:
+            return None
+        return Log(emitter, (first, *map(parse_hash, topics[1:])), parse_data(item.get("data")))
+
     def holds_written(self, item: Any) -> bool:
         """Whether a log of a receipt, as JSON, is watched."""
         topics = item.get("topics") if isinstance(item, dict) else None
         if not topics or not isinstance(topics, list):
             return False
         own = self._written.get(str(item.get("address")).lower())
-        return own is not None and str(topics[0]).lower() in own
+        return own is not None and str(topics[0]).lower() in own[1]
 
 
-def parse_logs(answer: Any) -> list[MinedLog]:
-    """The result of `eth_getLogs`. Raises `RpcUnavailable` if anything in it is malformed."""
+def parse_logs(answer: Any, known: Mapping[str, BlockRef]) -> list[MinedLog]:
+    """The result of `eth_getLogs`. `known` are blocks by their hash as written, to which most logs belong.
+
+    Raises `RpcUnavailable` if anything in it is malformed.
+    """
     if not isinstance(answer, list):
         raise _malformed("list of logs")
-    return [_parse_log(item) for item in answer]
+    return [_parse_log(item, known) for item in answer]
+
+
+def parse_receipts(answer: Any, header: Header, watched: LogFilter) -> tuple[PlacedLog, ...]:
+    """The watched logs of a block out of the result of `eth_getBlockReceipts`, in order.
+
+    Raises `RpcUnavailable` unless there is one receipt for each of the header's transactions, in their order and of
+    that block, and their logs are counted on from 0 without a gap. Only at the very end could one be left out then: the
+    blooms of the last receipts show that none was.
+    """
+    transactions = header.transactions
+    if not isinstance(answer, list) or not isinstance(transactions, list) or len(answer) != len(transactions):
+        raise _malformed("list of receipts")
+    block_hash, log_count, last_logged = format_data(header.ref.hash), 0, None
+    placed: list[PlacedLog] = []
+    for tx_index, receipt in enumerate(answer):
+        logs = receipt.get("logs") if isinstance(receipt, dict) else None
+        if (
+            not isinstance(logs, list)
+            or receipt.get("transactionHash") != transactions[tx_index]
+            or receipt.get("blockHash") != block_hash
+            or receipt.get("transactionIndex") != hex(tx_index)
+        ):
+            raise _malformed("receipt")
+        if logs:
+            last_logged = receipt
+        elif receipt.get("logsBloom") != _NO_BLOOM:
+            raise _malformed("receipt")
+        tx_hash = b""
+        for log_index, item in enumerate(logs):
+            log = watched.parse_watched(item)
+            if item.get("logIndex") != hex(log_count + log_index):
+                raise _malformed("receipt")
+            if log is not None:
+                tx_hash = tx_hash or parse_hash(transactions[tx_index])
+                placed.append(PlacedLog(log, tx_hash, tx_index, log_index))
+        log_count += len(logs)
+    if last_logged is not None and last_logged.get("logsBloom") != format_data(_bloom_of(last_logged["logs"])):
+        raise _malformed("receipt")
+    return tuple(placed)
 
 
 def parse_span(answer: Any, watched: LogFilter) -> LogSpan:
@@ -141,26 +200,45 @@ def parse_span(answer: Any, watched: LogFilter) -> LogSpan:
 
 def place_log(mined: MinedLog, span: LogSpan) -> PlacedLog:
     """The log, counted within its receipt. Raises `RpcUnavailable` if the receipt does not hold it."""
-    index = mined.log_index - span.first_index
-    if mined.tx_index != span.tx_index or mined.block_hash != span.block_hash or not 0 <= index < span.length:
+    log, block, tx_hash, tx_index, log_index = mined
+    index = log_index - span.first_index
+    if tx_index != span.tx_index or block.hash != span.block_hash or not 0 <= index < span.length:
         raise RpcUnavailable("an endpoint's logs and receipts contradict each other")
-    return PlacedLog(mined.log, mined.tx_hash, mined.tx_index, index)
+    return PlacedLog(log, tx_hash, tx_index, index)
 
 
-def _parse_log(item: Any) -> MinedLog:
+def _parse_log(item: Any, known: Mapping[str, BlockRef]) -> MinedLog:
     if not isinstance(item, dict) or item.get("removed", False) is not False:
         raise _malformed("log")
     topics = item.get("topics")
     if not isinstance(topics, list) or len(topics) > _MAX_TOPICS:
         raise _malformed("log")
     return MinedLog(
-        log=Log(parse_address(item.get("address")), tuple(map(parse_hash, topics)), parse_data(item.get("data"))),
-        block_number=parse_count(item.get("blockNumber")),
-        block_hash=parse_hash(item.get("blockHash")),
-        tx_hash=parse_hash(item.get("transactionHash")),
-        tx_index=_parse_index(item.get("transactionIndex")),
-        log_index=_parse_index(item.get("logIndex")),
+        Log(parse_address(item.get("address")), tuple(map(parse_hash, topics)), parse_data(item.get("data"))),
+        _parse_block(item.get("blockNumber"), item.get("blockHash"), known),
+        parse_hash(item.get("transactionHash")),
+        _parse_index(item.get("transactionIndex")),
+        _parse_index(item.get("logIndex")),
     )
+
+
+def _bloom_of(items: Iterable[Any]) -> bytes:
+    """The bloom of a receipt's logs, as JSON."""
+    bloom = 0
+    for item in items:
+        topics = item.get("topics")
+        if not isinstance(topics, list):
+            raise _malformed("log")
+        for value in (parse_address(item.get("address")), *map(parse_hash, topics)):
+            bloom |= bloom_bits(value)
+    return bloom.to_bytes(BLOOM_LENGTH, "big")
+
+
+def _parse_block(number: Any, block_hash: Any, known: Mapping[str, BlockRef]) -> BlockRef:
+    ref = known.get(block_hash) if isinstance(block_hash, str) else None
+    if ref is not None and number == hex(ref.number):
+        return ref
+    return BlockRef(parse_count(number), parse_hash(block_hash))
 
 
 def _parse_index(value: Any) -> int:

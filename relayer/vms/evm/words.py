@@ -65,23 +65,28 @@ class Words:
 
     def bytes_at(self, index: int) -> bytes:
         """The `bytes` whose offset stands in head word `index`."""
-        return self.take_bytes(self.uint256(index))
+        (value,) = self.take_bytes(self.uint256(index))
+        return value
 
-    def take_bytes(self, offset: int) -> bytes:
-        """The next `bytes`, which its head puts at this offset."""
-        data, start = self.data, self._next + WORD
-        if offset != self._next - self.base:
-            raise MalformedAbi("a dynamic part is not where it belongs")
-        length = int.from_bytes(data[self._next : start], "big")
-        end = start + length
-        padded_end = end + -length % WORD
-        # A cut length word reads as a smaller number, but then the data ends before `start`.
-        if start > len(data) or padded_end > len(data):
-            raise MalformedAbi("bytes are cut")
-        if any(data[end:padded_end]):
-            raise MalformedAbi("padding is not zero")
-        self._next = padded_end
-        return data[start:end]
+    def take_bytes(self, *offsets: int) -> list[bytes]:
+        """The next `bytes`, one after the other, which their heads put at these offsets."""
+        data, base, begin = self.data, self.base, self._next
+        taken: list[bytes] = []
+        for offset in offsets:
+            if offset != begin - base:
+                raise MalformedAbi("a dynamic part is not where it belongs")
+            start = begin + WORD
+            length = int.from_bytes(data[begin:start], "big")
+            end = start + length
+            begin = end + -length % WORD
+            # A cut length word reads as a smaller number, but then the data ends before `start`.
+            if begin > len(data) or start > len(data):
+                raise MalformedAbi("bytes are cut")
+            if data.count(0, end, begin) != begin - end:
+                raise MalformedAbi("padding is not zero")
+            taken.append(data[start:end])
+        self._next = begin
+        return taken
 
     def advance(self, end: int) -> None:
         """The dynamic part that was begun ends here."""

@@ -79,8 +79,7 @@ class JsonChain:
             case "eth_getTransactionReceipt":
                 return self.receipt(params[0])
             case "eth_getBlockReceipts":
-                block = self.blocks[int(params[0], 16)]
-                return [self._receipt(block, index) for index in range(len(block.transactions))]
+                return self.receipts(int(params[0], 16))
         raise NodeFault(-32601, f"the method {method} does not exist")
 
     def header(self, tag: str) -> dict[str, Any] | None:
@@ -98,7 +97,7 @@ class JsonChain:
             "hash": format_data(block.hash),
             "parentHash": format_data(block.parent_hash),
             "timestamp": hex(block.timestamp),
-            "logsBloom": format_data(bloom_of(block)),
+            "logsBloom": format_data(bloom_of(*block.transactions)),
             "transactions": [format_data(block.tx_hash(index)) for index in range(len(block.transactions))],
         }
 
@@ -119,6 +118,12 @@ class JsonChain:
             for log in self._receipt(block, index)["logs"]
             if log["address"] in criteria["address"] and log["topics"] and log["topics"][0] in criteria["topics"][0]
         ]
+
+    def receipts(self, number: int) -> list[dict[str, Any]] | None:
+        if number >= len(self.blocks):
+            return None
+        block = self.blocks[number]
+        return [self._receipt(block, index) for index in range(len(block.transactions))]
 
     def receipt(self, tx_hash: str) -> dict[str, Any] | None:
         for block in self.blocks:
@@ -146,13 +151,19 @@ class JsonChain:
             }
             for offset, log in enumerate(block.transactions[index].logs)
         ]
-        return place | {"status": "0x1", "gasUsed": "0x5208", "effectiveGasPrice": "0x3", "logs": logs}
+        return place | {
+            "status": "0x1",
+            "gasUsed": "0x5208",
+            "effectiveGasPrice": "0x3",
+            "logs": logs,
+            "logsBloom": format_data(bloom_of(block.transactions[index])),
+        }
 
 
-def bloom_of(block: JsonBlock) -> bytes:
+def bloom_of(*transactions: JsonTransaction) -> bytes:
     """The yellow paper's M3:2048, bit by bit."""
     bloom = bytearray(256)
-    for transaction in block.transactions:
+    for transaction in transactions:
         for log in transaction.logs:
             for value in (log.emitter, *log.topics):
                 digest = keccak256(value)

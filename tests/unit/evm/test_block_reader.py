@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from attestation.request import RequestId
 from relayer.errors import RpcUnavailable
@@ -30,10 +33,15 @@ def sample_chain() -> JsonChain:
     return chain
 
 
-async def read(node: ScriptedNode, first: int, last: int) -> list[BlockContents | None]:
+async def read(node: ScriptedNode, first: int, last: int, after: int | None = None) -> list[BlockContents | None]:
+    """Blocks first..last; `after` is the block that was read before, and forgotten in the node's `exchanges`."""
     reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
     async with serve(node) as session:
-        return await reader.read(make_endpoint(session, node), first, last)
+        endpoint = make_endpoint(session, node)
+        if after is not None:
+            assert all(await reader.read(endpoint, after, after))
+            node.exchanges.clear()
+        return await reader.read(endpoint, first, last)
 
 
 def places(block: BlockContents | None) -> list[tuple[int, int]]:
@@ -168,6 +176,123 @@ async def test_a_node_without_block_receipts_is_asked_for_each() -> None:
     node.overrides["eth_getBlockReceipts"] = unknown
     (block,) = await read(node, 1, 1)
     assert places(block) == [(index, 0) for index in range(MAX_SINGLE_RECEIPTS + 1)]
+
+
+async def test_after_a_block_that_is_mostly_ours_receipts_tell_the_logs_in_one_exchange() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    blocks = await read(node, 0, 4, after=3)
+    assert blocks == await read(ScriptedNode(chain.answer), 0, 4)
+    assert [{call["method"] for call in exchange} for exchange in node.exchanges] == [
+        {"eth_getBlockByNumber", "eth_getBlockReceipts"}
+    ]
+
+
+async def test_after_a_block_that_is_mostly_others_the_logs_are_asked_for() -> None:
+    chain = JsonChain()
+    chain.mine(transaction(LOG), *(transaction(foreign_log()) for _ in range(4)))
+    chain.mine(transaction(LOG))
+    node = ScriptedNode(chain.answer)
+    assert [places(block) for block in await read(node, 2, 2, after=1)] == [[(0, 0)]]
+    assert "eth_getBlockReceipts" not in node.methods
+
+
+async def test_an_empty_block_changes_nothing_about_how_the_next_is_read() -> None:
+    chain = JsonChain()
+    chain.mine(transaction(LOG))
+    chain.mine()
+    chain.mine(transaction(LOG))
+    node = ScriptedNode(chain.answer)
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        for number in (1, 2, 3):
+            (block,) = await reader.read(make_endpoint(session, node), number, number)
+            assert len(places(block)) == len(chain.blocks[number].transactions)
+    assert node.methods.count("eth_getLogs") == 1
+
+
+@given(st.data())
+def test_receipts_and_logs_tell_the_same(data: st.DataObject) -> None:
+    logs = st.sampled_from([LOG, foreign_log(), fee_added_log(RequestId(bytes(32)), 1, 2)])
+    transactions = st.lists(st.lists(logs, max_size=4).map(lambda chosen: transaction(*chosen)), max_size=6)
+    chain = JsonChain()
+    chain.mine(transaction(LOG))
+    for mined in data.draw(st.lists(transactions, min_size=1, max_size=3)):
+        chain.mine(*mined)
+
+    async def compare() -> None:
+        last = len(chain.blocks) - 1
+        assert await read(ScriptedNode(chain.answer), 2, last, after=1) == await read(
+            ScriptedNode(chain.answer), 2, last
+        )
+
+    asyncio.run(compare())
+
+
+async def test_a_node_without_block_receipts_is_asked_for_them_once() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+
+    def unknown(_: list[Any]) -> Any:
+        raise NodeFault(-32601, "Method not found")
+
+    node.overrides["eth_getBlockReceipts"] = unknown
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
+        for _ in range(4):
+            assert [places(block) for block in await reader.read(endpoint, 3, 3)] == [[(0, 0), (0, 2)]]
+    assert node.methods.count("eth_getBlockReceipts") == 1
+
+
+def left_out(receipts: list[Any]) -> Any:
+    return receipts[1:]
+
+
+def without_a_log(receipts: list[Any]) -> Any:
+    return [receipts[0] | {"logs": receipts[0]["logs"][:-2]}, *receipts[1:]]
+
+
+def without_logs(receipts: list[Any]) -> Any:
+    return [receipt | {"logs": []} for receipt in receipts]
+
+
+def with_a_bloom_of_what_is_not_there(receipts: list[Any]) -> Any:
+    return [*receipts[:-1], receipts[-1] | {"logs": [], "logsBloom": "0x" + "01" * 256}]
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        left_out,
+        without_a_log,
+        without_logs,
+        with_a_bloom_of_what_is_not_there,
+        lambda receipts: [receipts[0], receipts[0]],
+        lambda receipts: receipts[::-1],
+        lambda receipts: [*receipts, receipts[0]],
+        lambda receipts: [receipt | {"blockHash": "0x" + "12" * 32} for receipt in receipts],
+        lambda receipts: [receipt | {"transactionIndex": "0x0"} for receipt in receipts],
+        lambda receipts: [receipt | {"transactionHash": "0x" + "12" * 32} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": receipt["logs"][::-1]} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": None} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": [None] * 3} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": [{}, {}, {}]} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": [log | {"topics": 1} for log in receipt["logs"]]} for receipt in receipts],
+        lambda receipts: [receipt | {"logs": [log | {"data": 1} for log in receipt["logs"]]} for receipt in receipts],
+        lambda receipts: [receipt | {"logsBloom": None} for receipt in receipts],
+        lambda _: None,
+        lambda _: {},
+        lambda _: [None, None],
+    ],
+)
+async def test_security_receipts_that_are_not_whole_and_sound_tell_no_logs(spoil: Any) -> None:
+    """SECURITY: a log that a node leaves out, or has of another fork, must not be missed or signed in a wrong place."""
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    node.overrides["eth_getBlockReceipts"] = lambda params: spoil(chain.receipts(int(params[0], 16)) or [])
+    assert [places(block) for block in await read(node, 3, 3, after=3)] == [[(0, 0), (0, 2)]]
+    assert "eth_getLogs" in node.methods
 
 
 def changed(change: dict[str, Any], index: int = 0) -> Any:
