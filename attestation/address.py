@@ -14,6 +14,7 @@ Source: ERC-7930, CAIP-2, CAIP-10, CAIP-350 with its eip155 and solana profiles.
 import re
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, Self
 
 from attestation.errors import MalformedAddress
@@ -22,6 +23,7 @@ from attestation.textcodecs import base58_decode, base58_encode, bech32_decode, 
 
 _VERSION: Final = b"\x00\x01"
 _HEADER_LENGTH: Final = 5  # version 2, chain type 2, length of the reference 1
+_KNOWN_ADDRESSES: Final = 4096  # gateways, senders and targets come again and again; each takes some 700 bytes at most
 _EVM_ADDRESS_LENGTH: Final = 20
 _LONG_ADDRESS_LENGTH: Final = 32
 _GENESIS_HASH_LENGTH: Final = 32
@@ -182,6 +184,7 @@ def evm_account(chain_id: int, address: bytes) -> InteroperableAddress:
     return InteroperableAddress(Chain.evm(chain_id), address)
 
 
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
 def parse_interoperable_address(data: bytes) -> InteroperableAddress:
     """Parse ERC-7930 version 1 bytes, of an account or of a chain alone.
 

@@ -9,7 +9,7 @@ those that say something was lost, and an end is undone only by a chain that was
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import assert_never
+from typing import Any, assert_never
 
 from attestation.request import Request, RequestId
 from relayer.domain.blocks import Location
@@ -87,7 +87,7 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case ExecutionDispatched():
             if request.status not in _AWAITING_EXECUTION:
                 return Decision(request)
-            return _to(replace(request, execute_tx_hash=event.tx_hash), Status.DISPATCHED)
+            return _to(request, Status.DISPATCHED, execute_tx_hash=event.tx_hash)
         case ExecutionLost():
             if request.status is not Status.DISPATCHED:
                 return Decision(request)
@@ -99,7 +99,7 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case ReceiptSeen():
             if not request.is_call or request.status not in _AWAITING_RECEIPT:
                 return Decision(request)
-            return _to(replace(request, conclusion=event.conclusion), Status.LANDED)
+            return _to(request, Status.LANDED, conclusion=event.conclusion)
         case ReceiptOrphaned():
             return _receipt_orphaned(request)
         case ReceiptFinal():
@@ -109,14 +109,14 @@ def decide(request: TrackedRequest, event: Event) -> Decision:  # noqa: C901, PL
         case OutcomeCertified():
             if request.status is not Status.CONCLUDED:
                 return Decision(request)
-            return _to(replace(request, outcome_root=event.root), Status.ATTESTED, EffectKind.SUBMIT_CALLBACK)
+            return _to(request, Status.ATTESTED, EffectKind.SUBMIT_CALLBACK, outcome_root=event.root)
         case CallbackHeld():
             is_open = request.status in {Status.ATTESTED, Status.CALLBACK_HELD}
             return _to(request, Status.CALLBACK_HELD, reason=event.reason) if is_open else Decision(request)
         case CallbackSubmitted():
             if request.status not in _AWAITING_DELIVERY:
                 return Decision(request)
-            return _to(replace(request, callback_tx_hash=event.tx_hash), Status.SUBMITTED)
+            return _to(request, Status.SUBMITTED, callback_tx_hash=event.tx_hash)
         case CallbackLost():
             if request.status is not Status.SUBMITTED:
                 return Decision(request)
@@ -141,8 +141,9 @@ def _effect(request: TrackedRequest, kind: EffectKind) -> tuple[Effect, ...]:
     return (Effect(kind, request.request_id),)
 
 
-def _to(request: TrackedRequest, status: Status, *kinds: EffectKind, reason: str = "") -> Decision:
-    moved = replace(request, status=status, hold_reason=reason)
+def _to(request: TrackedRequest, status: Status, *kinds: EffectKind, reason: str = "", **facts: Any) -> Decision:
+    """In this status, with other values in the fields of `facts`."""
+    moved = request.with_facts(status=status, hold_reason=reason, **facts)
     return Decision(moved, tuple(Effect(kind, request.request_id) for kind in kinds))
 
 
@@ -150,7 +151,7 @@ def _request_final(request: TrackedRequest, event: RequestFinal) -> Decision:
     if request.status is not Status.OBSERVED:
         return Decision(request)
     # A subset that was certified already keeps its word.
-    return _to(replace(request, execute_root=request.execute_root or event.execute_root), Status.FINAL)
+    return _to(request, Status.FINAL, execute_root=request.execute_root or event.execute_root)
 
 
 def _request_reobserved(request: TrackedRequest, event: RequestReobserved) -> Decision:
@@ -174,11 +175,11 @@ def _fee_raised(request: TrackedRequest, event: FeeRaised) -> Decision:
 def _execute_certified(request: TrackedRequest, event: ExecuteCertified) -> Decision:
     if not request.is_call or request.is_execute_certified:
         return Decision(request)
-    certified = replace(request, is_execute_certified=True, execute_root=event.root)
+    certified: dict[str, Any] = {"is_execute_certified": True, "execute_root": event.root}
     if request.status is not Status.FINAL:
         # Someone else's certificate already did its work; ours is kept for the case that a reorg undoes it.
-        return Decision(certified)
-    return _to(certified, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE)
+        return Decision(request.with_facts(**certified))
+    return _to(request, Status.CERTIFIED, EffectKind.SUBMIT_EXECUTE, **certified)
 
 
 def _receipt_orphaned(request: TrackedRequest) -> Decision:
@@ -193,11 +194,11 @@ def _receipt_orphaned(request: TrackedRequest) -> Decision:
 def _concluded(request: TrackedRequest, conclusion: Conclusion, root: bytes, *, is_answer: bool) -> Decision:
     if request.is_call is is_answer or request.status in {Status.OBSERVED, Status.ORPHANED, Status.REJECTED}:
         return Decision(request)
-    known = replace(request, conclusion=conclusion, outcome_root=root)
+    known: dict[str, Any] = {"conclusion": conclusion, "outcome_root": root}
     if request.status in _AWAITING_RECEIPT or request.status is Status.LANDED:
-        return _to(known, Status.CONCLUDED)
+        return _to(request, Status.CONCLUDED, **known)
     # The callback outran our view of the destination: the status stands, the facts are filled in.
-    return Decision(known) if not request.outcome_root else Decision(request)
+    return Decision(request) if request.outcome_root else Decision(request.with_facts(**known))
 
 
 def _callback_final(request: TrackedRequest, event: CallbackFinal) -> Decision:

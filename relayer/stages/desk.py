@@ -7,6 +7,7 @@ another. No stage knows another; they meet in the store and are woken here. It d
 from __future__ import annotations
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.blocks import Head
 from relayer.domain.halt import Halt
 from relayer.domain.route import Route, RouteTable
-from relayer.domain.status import ENDS
+from relayer.domain.status import ENDS, Status
 from relayer.observability.metrics import UNKNOWN, Metrics
 from relayer.ports.clock import Clock
 from relayer.ports.peers import Peers
@@ -119,21 +120,27 @@ class Desk:
     async def commit(self, commit: Commit) -> None:
         """Write what a step decided, and count what it changed. Raises `StoreConflict`: nothing was written."""
         await self.store.commit(commit)
-        for change in (*commit.observed, *commit.changes):
-            self._count(change)
+        self._count((*commit.observed, *commit.changes))
 
     def is_halted(self, route: Route) -> bool:
         """Whether either chain of the route contradicted itself."""
         return not self.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
 
-    def _count(self, change: Change) -> None:
-        request = change.request
-        route = self.routes.get(request.route)
-        chains = (UNKNOWN, UNKNOWN) if route is None else (route.source_chain, route.destination_chain)
-        labels = (*chains, request.request.mode.name, request.status)
-        self.metrics.request_transitions.labels(*labels).inc()
-        if request.status in ENDS:
-            self.metrics.request_duration.labels(*labels).observe(max(change.at - request.source_timestamp, 0.0))
+    def _count(self, changes: Iterable[Change]) -> None:
+        """A commit holds hundreds of changes of a few kinds, and a metric's labels take long to look up."""
+        durations: defaultdict[tuple[str, str, str, Status], list[float]] = defaultdict(list)
+        for change in changes:
+            request = change.request
+            route = self.routes.get(request.route)
+            chains = (UNKNOWN, UNKNOWN) if route is None else (route.source_chain, route.destination_chain)
+            labels = (*chains, request.request.mode.name, request.status)
+            durations[labels].append(max(change.at - request.source_timestamp, 0.0))
+        for labels, seconds in durations.items():
+            self.metrics.request_transitions.labels(*labels).inc(len(seconds))
+            if labels[-1] in ENDS:
+                ended = self.metrics.request_duration.labels(*labels)
+                for duration in seconds:
+                    ended.observe(duration)
 
     def rank_delay(self, route: bytes, first_height: int, gateway: bytes) -> float:
         """How long this node waits before it submits for a batch: a takeover time per rank before it that is up."""

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 import structlog
 
 from attestation.request import RequestId
+from attestation.statement import Outcome
 from relayer.domain.batch import (
     BORN_KINDS,
     Batch,
@@ -48,6 +49,7 @@ from relayer.domain.observations import (
 )
 from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
+from relayer.domain.tracked import Conclusion
 from relayer.errors import ReorgBelowFinality, RpcUnavailable
 from relayer.ports.chain import Chain
 from relayer.ports.store import Certificate, Commit, FeeEntry, OutboxRow, Receipt, StoredEpoch
@@ -231,8 +233,9 @@ class WatchStage:
         earlier = await store.load_receipts(requested_now)
         certified = await store.load_certificates([r.outcome_root for r in earlier.values() if r.outcome_root])
         step = _Step(self._desk, self._chain.gateway, self.chain, draft, now, earlier, certified)
+        final_now = {block.ref for block in final}
         for block in seen:
-            step.see(block)
+            step.see(block, is_final=block.ref in final_now)
         for block in final:
             step.finalise(block)
         if any(isinstance(observation, EpochApplied) for block in final for observation in block.observations):
@@ -276,12 +279,12 @@ class _Step:
         self._fees: list[FeeEntry] = []
         self._resigned: tuple[OutboxRow, ...] = ()
 
-    def see(self, block: ObservedBlock) -> None:
-        """What is known as soon as a block is there, final or not."""
+    def see(self, block: ObservedBlock, *, is_final: bool) -> None:
+        """What is known as soon as a block is there, final or not. What is final is told by `finalise` as well."""
         for observation in block.observations:
             if isinstance(observation, CallRequested):
                 self._see_request(observation, block.timestamp)
-            elif isinstance(observation, CallConcluded):
+            elif isinstance(observation, CallConcluded) and not is_final:
                 receipt = Receipt(observation.request_id, self._chain, conclusion_of(observation))
                 self._remember(receipt)
                 self._draft.apply(observation.request_id, ReceiptSeen(receipt.conclusion))
@@ -291,13 +294,16 @@ class _Step:
         executes = execute_batches(block, self._desk.routes)
         receipts = receipt_batches(block, self._gateway, self._desk.routes)
         self._batches += executes + receipts
-        root_of = {identifier: batch.root for batch in (*executes, *receipts) for identifier in request_ids(batch)}
+        root_of = {identifier: batch.root for batch in executes for identifier in request_ids(batch)}
+        outcome_of = {
+            s.request_id: (s, batch.root) for batch in receipts for s in batch.statements if isinstance(s, Outcome)
+        }
         for observation in block.observations:
             match observation:
                 case CallRequested():
                     self._finalise_request(observation, root_of.get(observation.request_id, b""))
                 case CallConcluded():
-                    self._finalise_receipt(observation, root_of.get(observation.request_id, b""))
+                    self._finalise_receipt(observation, *outcome_of.get(observation.request_id, (None, b"")))
                 case CallbackDelivered():
                     self._draft.apply(observation.request_id, CallbackFinal(observation.is_handler_failed))
                 case RequestCancelled():
@@ -357,10 +363,11 @@ class _Step:
             due_at = self._now + self._desk.settings.takeover_seconds
             self._draft.apply(seen.request_id, OutcomeCertified(receipt.outcome_root), due_at)
 
-    def _finalise_receipt(self, seen: CallConcluded, root: bytes) -> None:
-        if not root:
+    def _finalise_receipt(self, seen: CallConcluded, outcome: Outcome | None, root: bytes) -> None:
+        if outcome is None:
             return  # from a source gateway that this node does not serve
-        receipt = Receipt(seen.request_id, self._chain, conclusion_of(seen), root)
+        conclusion = Conclusion(outcome, seen.return_data, seen.location.tx_hash)
+        receipt = Receipt(seen.request_id, self._chain, conclusion, root)
         self._remember(receipt)
         self._draft.apply(seen.request_id, ReceiptFinal(receipt.conclusion, root))
 
