@@ -7,10 +7,19 @@ by M of the chain's N configured endpoints. SECURITY: one poisoned RPC must neve
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 from relayer.domain.blocks import BlockRef, Head
 from relayer.domain.observations import EpochApplied, ObservedBlock
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """The head of a chain, and blocks that follow what was known of it, ascending and linked to each other."""
+
+    head: Head
+    blocks: tuple[ObservedBlock, ...]
 
 
 class Chain(Protocol):
@@ -42,6 +51,14 @@ class Chain(Protocol):
 
     async def fetch_head(self) -> Head:
         """The tip that M endpoints have reached, and the final height by the chain's finality rule."""
+        ...
+
+    async def fetch_news(self, after: int, most: int) -> News:
+        """The head, and at most so many blocks above the height `after`, none of them above that head.
+
+        As `fetch_head` and then `fetch_blocks`, in as few exchanges as the chain allows. The head may be further on
+        than the last of the blocks.
+        """
         ...
 
     async def fetch_blocks(self, first: int, last: int) -> tuple[ObservedBlock, ...]:

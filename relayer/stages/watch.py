@@ -94,13 +94,12 @@ class WatchStage:
 
     async def run_once(self) -> bool:
         """Take in what is new, at most `max_blocks_per_step` blocks."""
-        head = await self._chain.fetch_head()
+        cursor = self._cursor or await self._start()
+        news = await self._chain.fetch_news(cursor.tip.number, self._desk.settings.max_blocks_per_step)
+        head, blocks = news.head, news.blocks
         self._desk.tips[self.chain].head = head
-        cursor = self._cursor or await self._start(head.final_number)
         if head.tip.number < cursor.tip.number:
             return False  # an endpoint behind us, or a shorter fork that is not worth following before it is longer
-        last = min(head.tip.number, cursor.tip.number + self._desk.settings.max_blocks_per_step)
-        blocks = await self._chain.fetch_blocks(cursor.tip.number + 1, last) if last > cursor.tip.number else ()
         self._count_dropped_logs()
         is_off_fork = not cursor.is_extended_by(blocks) if blocks else _is_rival(head.tip, cursor.tip)
         if is_off_fork:
@@ -118,9 +117,10 @@ class WatchStage:
         self._desk.metrics.dropped_logs.labels(self.chain).inc(dropped - self._dropped_logs)
         self._dropped_logs = dropped
 
-    async def _start(self, final_number: int) -> ChainCursor:
+    async def _start(self) -> ChainCursor:
         """Go on where the last run stopped, or at the start block."""
-        store = self._desk.store
+        store, head = self._desk.store, await self._chain.fetch_head()
+        self._desk.tips[self.chain].head = head
         cursor = await store.load_cursor(self.chain)
         if cursor is None:
             origin = await self._chain.fetch_block_ref(max(self._start_block - 1, 0))
@@ -132,10 +132,10 @@ class WatchStage:
             await self._desk.commit(Commit(cursors=(cursor,), epochs=epochs))
         # SECURITY: a history that contradicts what was final teaches nothing; the next step halts the chain.
         elif (
-            final_number >= cursor.final.number
+            head.final_number >= cursor.final.number
             and await self._chain.fetch_block_ref(cursor.final.number) == cursor.final
         ):
-            await self._read_epochs(final_number)
+            await self._read_epochs(head.final_number)
         self._desk.epochs.add(await store.load_epochs(self._chain.gateway))
         self._cursor = cursor
         tip = self._desk.tips[self.chain]

@@ -18,6 +18,7 @@ from relayer.domain.blocks import BlockRef, Head, Location
 from relayer.domain.observations import EpochApplied, ObservedBlock
 from relayer.domain.tracked import TrackedRequest
 from relayer.errors import CallReverted
+from relayer.ports.chain import News
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, SignedTransaction, TransactionReceipt
@@ -111,6 +112,12 @@ class ChainView:
         await self._gate.rpc()
         tip = self._seen()[-1].ref
         return Head(tip, tip.number - self._chain.depth_blocks)
+
+    async def fetch_news(self, after: int, most: int) -> News:
+        """Both in one look."""
+        head = await self.fetch_head()
+        seen = self._seen()[after + 1 : after + 1 + most]
+        return News(head, tuple(block.observed for block in seen))
 
     async def fetch_blocks(self, first: int, last: int) -> tuple[ObservedBlock, ...]:
         """Blocks first..last, fewer if there are fewer now."""

@@ -6,13 +6,13 @@ Its job: the two questions about headers that several readers have. It must not 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm.endpoints import EndpointPool, Verdict
 from relayer.vms.evm.headers import Stamp, header_call, parse_header
-from relayer.vms.evm.rpc import RpcEndpoint, RpcFault, require_result
+from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 
 
 class HeadReport(NamedTuple):
@@ -46,21 +46,31 @@ async def fetch_stamps(pool: EndpointPool, numbers: Sequence[int]) -> list[Stamp
     return stamps
 
 
+def report_calls(tag: str | None) -> list[RpcCall]:
+    """The calls for an endpoint's tip, and for the height under a tag."""
+    return [header_call("latest")] + ([header_call(tag)] if tag else [])
+
+
+def parse_report(answers: Sequence[Any], endpoint: RpcEndpoint) -> HeadReport:
+    """What an endpoint answered to `report_calls`. Raises `RpcUnavailable`."""
+    tip_answer, *tag_answers = answers
+    tip = parse_header(require_result(tip_answer, endpoint))
+    if tip is None:
+        raise RpcUnavailable(f"{endpoint.label} has no tip")
+    tagged = -1
+    for answer in tag_answers:
+        # Before a chain has finalized anything some nodes answer null and some with an error.
+        header = None if isinstance(answer, RpcFault) else parse_header(answer)
+        tagged = -1 if header is None else header.stamp.ref.number
+    return HeadReport(tip.stamp, tagged)
+
+
 async def fetch_reports(pool: EndpointPool, tag: str | None) -> list[HeadReport]:
     """Each endpoint's word on the tip and on a tag's height, of M endpoints at least. Who lags is remembered."""
-    calls = [header_call("latest")] + ([header_call(tag)] if tag else [])
+    calls = report_calls(tag)
 
     async def ask(endpoint: RpcEndpoint) -> tuple[RpcEndpoint, HeadReport]:
-        tip_answer, *tag_answers = await endpoint.call(calls)
-        tip = parse_header(require_result(tip_answer, endpoint))
-        if tip is None:
-            raise RpcUnavailable(f"{endpoint.label} has no tip")
-        tagged = -1
-        for answer in tag_answers:
-            # Before a chain has finalized anything some nodes answer null and some with an error.
-            header = None if isinstance(answer, RpcFault) else parse_header(answer)
-            tagged = -1 if header is None else header.stamp.ref.number
-        return endpoint, HeadReport(tip.stamp, tagged)
+        return endpoint, parse_report(await endpoint.call(calls), endpoint)
 
     answers = await pool.each(ask)
     pool.note_heights({endpoint: report.tip.ref.number for endpoint, report in answers})

@@ -60,21 +60,33 @@ class BlockReader:
 
         Raises `RpcUnavailable`.
         """
+        _, contents = await self.read_beside(endpoint, (), first, last)
+        return contents
+
+    async def read_beside(
+        self, endpoint: RpcEndpoint, calls: Sequence[RpcCall], first: int, last: int
+    ) -> tuple[list[Any], list[BlockContents | None]]:
+        """As `read`, with the answers to these calls in the same exchange."""
         try:
-            known = await self._read(endpoint, first, last)
+            answers, known = await self._read(endpoint, calls, first, last)
         except ResponseTooLarge:
             if first == last:
                 raise
-            middle = (first + last) // 2
-            lower = await self.read(endpoint, first, middle)
-            if lower[-1] is None:
-                return [*lower, *[None] * (last - middle)]
-            upper = await self.read(endpoint, middle + 1, last)
-            is_linked = upper[0] is not None and upper[0].stamp.parent_hash == lower[-1].stamp.ref.hash
-            return [*lower, *(upper if is_linked else [None] * (last - middle))]
-        return [*known, *[None] * (last - first + 1 - len(known))]
+            return await endpoint.call(calls), await self._read_in_parts(endpoint, first, last)
+        return answers, [*known, *[None] * (last - first + 1 - len(known))]
 
-    async def _read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents]:
+    async def _read_in_parts(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents | None]:
+        middle = (first + last) // 2
+        lower = await self.read(endpoint, first, middle)
+        if lower[-1] is None:
+            return [*lower, *[None] * (last - middle)]
+        upper = await self.read(endpoint, middle + 1, last)
+        is_linked = upper[0] is not None and upper[0].stamp.parent_hash == lower[-1].stamp.ref.hash
+        return [*lower, *(upper if is_linked else [None] * (last - middle))]
+
+    async def _read(
+        self, endpoint: RpcEndpoint, beside: Sequence[RpcCall], first: int, last: int
+    ) -> tuple[list[Any], list[BlockContents]]:
         numbers = range(first, last + 1)
         is_by_receipts = self._is_mostly_ours and endpoint not in self._without_receipts
         contents_calls = (
@@ -82,21 +94,26 @@ class BlockReader:
             if is_by_receipts
             else [self._watched.range_call(first, last)]
         )
-        answers = await endpoint.call([*map(header_call, numbers), *contents_calls])
+        answers = await endpoint.call([*beside, *map(header_call, numbers), *contents_calls])
+        beside_answers, header_answers, contents_answers = (
+            answers[: len(beside)],
+            answers[len(beside) : -len(contents_calls)],
+            answers[-len(contents_calls) :],
+        )
         headers = _linked(
             parse_header(require_result(answer, endpoint), number)
-            for answer, number in zip(answers[: len(numbers)], numbers, strict=True)
+            for answer, number in zip(header_answers, numbers, strict=True)
         )
         if not headers:
-            return []
+            return beside_answers, []
         if is_by_receipts:
-            placed = self._place_by_receipts(endpoint, headers, answers[len(numbers) :])
+            placed = self._place_by_receipts(endpoint, headers, contents_answers)
             rest = [header for header in headers if header.ref not in placed]
             placed |= await self._place_by_logs(endpoint, rest, _NOT_ASKED) if rest else {}
         else:
-            placed = await self._place_by_logs(endpoint, headers, answers[-1])
+            placed = await self._place_by_logs(endpoint, headers, contents_answers[0])
         self._note_share(headers[-1], placed[headers[-1].ref])
-        return [BlockContents(header.stamp, placed[header.ref]) for header in headers]
+        return beside_answers, [BlockContents(header.stamp, placed[header.ref]) for header in headers]
 
     def _place_by_receipts(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], answers: Sequence[Any]

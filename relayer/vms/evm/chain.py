@@ -16,7 +16,8 @@ from relayer.domain.blocks import BlockRef, Head, Location
 from relayer.domain.finality import FinalityRule
 from relayer.domain.observations import EpochApplied, ObservedBlock
 from relayer.errors import RpcDisagreement, RpcUnavailable
-from relayer.vms.evm.agreed import common_ref, fetch_reports, vote_stamps
+from relayer.ports.chain import News
+from relayer.vms.evm.agreed import HeadReport, common_ref, fetch_reports, parse_report, report_calls, vote_stamps
 from relayer.vms.evm.block_reader import BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.endpoints import EndpointPool
@@ -70,6 +71,7 @@ class EvmChain:
     def __init__(self, parts: ChainParts) -> None:
         self._parts = parts
         self._reader = BlockReader(parts.codec.watched)
+        self._tip_number = -1
 
     @property
     def name(self) -> str:
@@ -97,13 +99,33 @@ class EvmChain:
 
     async def fetch_head(self) -> Head:
         """The tip that M endpoints have reached, and the final height by the chain's finality rule."""
-        pool, tag = self._parts.pool, self._parts.finality.tag
-        reports = await fetch_reports(pool, tag)
-        number = pool.reached(report.tip.ref.number for report in reports)
-        # SECURITY: what is final decides what is signed: no single endpoint may raise it.
-        tagged_number = pool.reached(report.tagged_number for report in reports)
-        tip = common_ref(reports, number, pool.quorum) or await self._fetch_common_ancestor(number)
-        return Head(tip, self._parts.finality.final_number(tip.number, tagged_number))
+        return await self._head_of(await fetch_reports(self._parts.pool, self._parts.finality.tag))
+
+    async def fetch_news(self, after: int, most: int) -> News:
+        """The head, and blocks above the height `after`: in one exchange, unless endpoints differ."""
+        pool, calls = self._parts.pool, report_calls(self._parts.finality.tag)
+        first = after + 1
+        # As many as the last head had; where it was not further on, the one that is likely to be there now.
+        last = min(max(self._tip_number, first), after + min(most, self._parts.max_blocks_per_fetch))
+        # The rest of the endpoints say where they are and need not write M times the same blocks.
+        readers = {member.endpoint for member in pool.by_preference()[: pool.quorum]}
+
+        async def ask(endpoint: RpcEndpoint) -> tuple[RpcEndpoint, HeadReport, list[BlockContents | None]]:
+            if endpoint not in readers:
+                return endpoint, parse_report(await endpoint.call(calls), endpoint), []
+            answers, contents = await self._reader.read_beside(endpoint, calls, first, last)
+            return endpoint, parse_report(answers, endpoint), contents
+
+        answers = await pool.each(ask)
+        pool.note_heights({endpoint: report.tip.ref.number for endpoint, report, _ in answers})
+        head = await self._head_of([report for _, report, _ in answers])
+        last = min(head.tip.number, after + most)
+        alike = _alike([contents for _, _, contents in answers if contents], pool.quorum)
+        # What was mined between two answers of one exchange is news of the next.
+        blocks = self._take_in(alike[: max(last - after, 0)])
+        if not blocks and last > after:
+            blocks = await self.fetch_blocks(first, last)
+        return News(head, blocks)
 
     async def fetch_blocks(self, first: int, last: int) -> tuple[ObservedBlock, ...]:
         """Blocks first..last, or as many of them as M endpoints have and one fetch may hold, linked."""
@@ -122,12 +144,7 @@ class EvmChain:
             agreed.append(block)
         if not agreed and verdicts[0].is_disputed:
             raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on block {first}")
-        self._parts.times.remember(block.stamp for block in agreed)
-        return tuple(
-            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._parts.codec.decode(block))
-            for block in agreed
-            for stamp in (block.stamp,)
-        )
+        return self._take_in(agreed)
 
     async def fetch_block_ref(self, number: int) -> BlockRef | None:
         """The block at this height on the chain now, or None above the tip that M endpoints have reached."""
@@ -179,6 +196,24 @@ class EvmChain:
         named, meant = checksum_address(verdict.value), checksum_address(identity.verifier)
         return f"the gateway's verifier is {named}, and {meant} is configured"
 
+    async def _head_of(self, reports: Sequence[HeadReport]) -> Head:
+        pool = self._parts.pool
+        number = pool.reached(report.tip.ref.number for report in reports)
+        # SECURITY: what is final decides what is signed: no single endpoint may raise it.
+        tagged_number = pool.reached(report.tagged_number for report in reports)
+        tip = common_ref(reports, number, pool.quorum) or await self._fetch_common_ancestor(number)
+        self._tip_number = tip.number
+        return Head(tip, self._parts.finality.final_number(tip.number, tagged_number))
+
+    def _take_in(self, agreed: Sequence[BlockContents]) -> tuple[ObservedBlock, ...]:
+        """What these blocks, on which M endpoints agree, say."""
+        self._parts.times.remember(block.stamp for block in agreed)
+        return tuple(
+            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._parts.codec.decode(block))
+            for block in agreed
+            for stamp in (block.stamp,)
+        )
+
     async def _fetch_clock(self, block: BlockRef) -> tuple[int, int]:
         """The block's timestamp, and the newest epoch as of it."""
         calls = [header_call(block.number), current_epoch_call(self._parts.identity.verifier, block)]
@@ -202,3 +237,16 @@ class EvmChain:
             if verdict.value is not None:
                 return verdict.value.ref
         raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on any of the latest blocks")
+
+
+def _alike(views: Sequence[Sequence[BlockContents | None]], quorum: int) -> list[BlockContents]:
+    """The blocks that all of these many views begin with; none if the views are fewer."""
+    alike: list[BlockContents] = []
+    if len(views) < quorum:
+        return alike
+    for block, *others in zip(*views, strict=True):
+        # SECURITY: what M endpoints do not tell alike is voted on, or not believed.
+        if block is None or any(other != block for other in others):
+            break
+        alike.append(block)
+    return alike

@@ -13,6 +13,7 @@ from attestation.statement import OutcomeKind
 from relayer.domain.lifecycle import observe
 from relayer.domain.observations import CallbackDelivered, CallConcluded, CallRequested, ObservedBlock
 from relayer.domain.tracked import TrackedRequest
+from relayer.ports.chain import News
 from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import PreparedCall, SendResult, TransactionReceipt
 from tests.port_contracts.chain.harness import ChainHarness
@@ -80,6 +81,21 @@ async def test_above_the_tip_there_is_nothing(chains: ChainHarness) -> None:
     assert await chains.source.source.fetch_blocks(last + 1, last + 3) == ()
     assert [block.ref.number for block in await chains.source.source.fetch_blocks(last, last + 3)] == [last]
     assert await chains.source.source.fetch_block_ref(last + 1) is None
+
+
+async def test_news_are_the_head_and_the_blocks_up_to_it(chains: ChainHarness) -> None:
+    chain = chains.source.source
+    before = await chain.fetch_head()
+    chains.advance(chains.source, blocks=3)
+    chains.ask(2)
+    height, blocks = before.tip.number, []
+    while not blocks or blocks[-1].ref.number < height + 4:
+        news = await chain.fetch_news(blocks[-1].ref.number if blocks else height, 3)
+        assert news.head == await chain.fetch_head()
+        assert 0 < len(news.blocks) <= 3
+        blocks += news.blocks
+    assert tuple(blocks) == (*await chain.fetch_blocks(height + 1, height + 4),)
+    assert await chain.fetch_news(height + 4, 3) == News(await chain.fetch_head(), ())
 
 
 async def test_a_block_reads_the_same_every_time(chains: ChainHarness) -> None:

@@ -11,9 +11,11 @@ from structlog.testing import capture_logs
 
 from attestation.request import request_id
 from attestation.signer_set import SignerSet
+from relayer.domain.blocks import Head
 from relayer.domain.finality import FinalityRule, FinalityTag
 from relayer.domain.observations import CallConcluded, CallRequested, ObservedBlock
 from relayer.errors import RpcDisagreement, RpcUnavailable
+from relayer.ports.chain import News
 from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts, EvmChain
 from relayer.vms.evm.codec import LogCodec
@@ -214,6 +216,86 @@ async def test_security_one_endpoint_cannot_make_blocks_final(finality: Finality
     async with watch(liar, honest(chain), honest(chain), quorum=2, finality=finality) as watched:
         head = await watched.fetch_head()
     assert (head.tip, head.final_number) == (chain.blocks[9].ref, 7)
+
+
+async def test_news_are_head_and_next_block_in_one_exchange_where_most_is_ours() -> None:
+    chain = chain_of(2, requested_log(make_request(0)))
+    node = honest(chain)
+    async with watch(node, quorum=1) as watched:
+        assert [block.ref for block in (await watched.fetch_news(1, 10)).blocks] == [chain.blocks[2].ref]
+        mined = chain.mine(JsonTransaction((requested_log(make_request(1)),)))
+        node.exchanges.clear()
+        news = await watched.fetch_news(2, 10)
+    assert news.head == Head(chain.blocks[3].ref, 1)
+    assert [(block.ref, len(block.observations)) for block in news.blocks] == [(mined.ref, 1)]
+    assert len(node.exchanges) == 1
+
+
+async def test_no_news_cost_one_exchange() -> None:
+    chain = chain_of(3)
+    node = honest(chain)
+    async with watch(node, quorum=1) as watched:
+        await watched.fetch_head()
+        node.exchanges.clear()
+        assert await watched.fetch_news(3, 10) == News(Head(chain.blocks[3].ref, 1), ())
+    assert len(node.exchanges) == 1
+
+
+async def test_who_is_behind_gets_as_many_blocks_at_once_as_may_be() -> None:
+    async with watch(honest(chain_of(30)), quorum=1) as watched:
+        await watched.fetch_head()
+        assert [block.ref.number for block in (await watched.fetch_news(2, 7)).blocks] == list(range(3, 10))
+        assert [block.ref.number for block in (await watched.fetch_news(2, 99)).blocks] == list(range(3, 13))
+        assert [block.ref.number for block in (await watched.fetch_news(27, 99)).blocks] == [28, 29, 30]
+
+
+async def test_a_block_that_came_after_the_head_was_told_is_the_next_ones_news() -> None:
+    chain = chain_of(5)
+    node = honest(chain)
+    before = chain.fork(1)
+    node.overrides["eth_getBlockByNumber"] = lambda params: (before if params[0] == "latest" else chain).header(
+        params[0]
+    )
+    async with watch(node, quorum=1) as watched:
+        assert await watched.fetch_news(4, 10) == News(Head(chain.blocks[4].ref, 2), ())
+        assert [block.ref.number for block in (await watched.fetch_news(3, 10)).blocks] == [4]
+
+
+async def test_news_of_a_shorter_fork_are_its_head() -> None:
+    async with watch(honest(chain_of(3)), quorum=1) as watched:
+        news = await watched.fetch_news(7, 10)
+    assert (news.head.tip.number, news.blocks) == (3, ())
+
+
+@pytest.mark.parametrize("place", [0, 1, 2])
+async def test_security_news_that_one_of_three_endpoints_forges_are_outvoted(place: int) -> None:
+    """SECURITY: one poisoned RPC must never be believed alone."""
+    chain = chain_of(3, requested_log(make_request(0)))
+    nodes = [honest(chain), honest(chain), honest(chain)]
+    nodes[place] = lying_about_logs(chain, requested_log(make_request(0)), requested_log(make_request(1)))
+    async with watch(*nodes, quorum=2) as watched:
+        news = await watched.fetch_news(2, 10)
+    assert news.head.tip == chain.blocks[3].ref
+    assert [len(block.observations) for block in news.blocks] == [1]
+
+
+@pytest.mark.parametrize("logs", [(), (requested_log(make_request(1)),), (requested_log(make_request(0), fee=1),)])
+async def test_security_news_on_which_two_of_two_endpoints_differ_block_the_chain(logs: Sequence[Any]) -> None:
+    """SECURITY: a log that only one endpoint has, or leaves out, or tells otherwise, is not signed."""
+    chain = chain_of(3, requested_log(make_request(0)))
+    async with watch(honest(chain), lying_about_logs(chain, *logs), quorum=2) as watched:
+        assert [block.ref.number for block in (await watched.fetch_news(1, 1)).blocks] == [2]
+        with pytest.raises(RpcDisagreement):
+            await watched.fetch_news(2, 10)
+
+
+async def test_news_of_a_quorum_do_not_wait_for_the_others_to_read_the_blocks_too() -> None:
+    chain = chain_of(3, requested_log(make_request(0)))
+    nodes = [honest(chain), honest(chain), honest(chain)]
+    async with watch(*nodes, quorum=2) as watched:
+        (block,) = (await watched.fetch_news(2, 10)).blocks
+    assert len(block.observations) == 1
+    assert sorted("eth_getLogs" in node.methods for node in nodes) == [False, True, True]
 
 
 async def test_before_anything_is_finalized_nothing_is_final() -> None:
