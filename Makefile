@@ -25,7 +25,7 @@ FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
-.PHONY: help setup demo test test-contracts test-python check coverage-contracts slither storm mutants lock clean
+.PHONY: help setup demo test test-contracts test-python check coverage-contracts slither storm bench soak mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,12 @@ slither: setup $(SLITHER_READY) ## Slither over the contracts; fails on a findin
 storm: setup ## a devnet under kill -9, reorgs, lying endpoints and a byzantine node; SEED= REQUESTS= SECONDS= (ten minutes)
 	@$(VENV_PYTHON) -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(REQUESTS),--requests $(REQUESTS)) \
 	  $(if $(SECONDS),--seconds $(SECONDS))
+
+bench: setup ## what a load costs and how long it takes; BENCH="--mode query --rate 500 --seconds 60"
+	@$(BIN)/xvm bench $(or $(BENCH),--rate 50 --seconds 20)
+
+soak: setup ## a held load for long, and whether memory grows; SECONDS= RATE= (an hour, 20 a second)
+	@$(BIN)/xvm bench --rate $(or $(RATE),20) --seconds $(or $(SECONDS),3600)
 
 mutants: setup ## change the pure core in every small way and see a test fail (an hour)
 	@$(BIN)/mutmut run && $(BIN)/mutmut results

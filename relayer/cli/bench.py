@@ -13,6 +13,7 @@ import typer
 from attestation.request import Mode
 from relayer.cli.devnet import ended_by_signals
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note
+from relayer.cli.usage import WrongUsage
 from relayer.devnet.bench.bench import run_bench
 from relayer.devnet.bench.load import Load
 from relayer.devnet.network import Devnet
@@ -26,6 +27,11 @@ _INTERRUPTED = 130
 _BLOCK_GAS_LIMIT = 2_000_000_000
 """The bench measures relayers: its chains take what is sent."""
 
+_KEPT_STATES = 32
+"""Beyond finality. anvil copies its whole state with each block: a long bench would fill the machine's memory."""
+
+_DEFAULT_SECONDS = 10.0
+
 app = typer.Typer(add_completion=False)
 
 
@@ -33,14 +39,16 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "xvm bench --rate 500 --seconds 60",
         "xvm bench --mode query --burst 5000 --json",
-        "xvm bench --rate 2 --seconds 30 --finality-depth 0",
+        "xvm bench --rate 20 --seconds 30 --relayers 19 --threshold 13",
     )
 )
 def bench(
     mode: str = typer.Option("call", "--mode", metavar="call|query", help="What is asked for."),
-    rate: float = typer.Option(0.0, "--rate", metavar="R", help="Requests a second, held for --seconds."),
-    burst: int = typer.Option(0, "--burst", metavar="N", help="Instead: so many requests at once."),
-    seconds: float = typer.Option(10.0, "--seconds", metavar="S", help="How long the rate is held."),
+    rate: float | None = typer.Option(None, "--rate", metavar="R", help="Requests a second, held for --seconds."),
+    burst: int | None = typer.Option(None, "--burst", metavar="N", help="Instead: so many requests at once."),
+    seconds: float | None = typer.Option(
+        None, "--seconds", metavar="S", help=f"How long the rate is held; {_DEFAULT_SECONDS:g} if not given."
+    ),
     relayers: int = typer.Option(4, "--relayers", metavar="N", help="How many relayers."),
     threshold: int = typer.Option(3, "--threshold", metavar="K", help="How many of them make a quorum."),
     block_time: float = typer.Option(1.0, "--block-time", metavar="S", help="Seconds between blocks."),
@@ -49,13 +57,15 @@ def bench(
 ) -> None:
     """Put a load on a network of real processes and say what it cost, counted on the chains.
 
-    Each request is its own transaction of a user. Exit code 1 if one was lost, doubled or wrong.
+    Each request is its own transaction of a user. What each figure means: docs/reference/bench.md. Exit code 1 if a
+    request was lost, doubled or wrongly answered.
     """
-    try:
-        load = Load(Mode[mode.upper()], rate, burst, seconds)
-    except KeyError:
-        raise ConfigError([f"--mode {mode}: call or query"]) from None
-    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, block_gas_limit=_BLOCK_GAS_LIMIT)
+    load = _load(mode, rate, burst, seconds)
+    spec = DevnetSpec(
+        *(relayers, threshold, block_time, finality_depth),
+        block_gas_limit=_BLOCK_GAS_LIMIT,
+        kept_states=_KEPT_STATES + finality_depth,
+    )
     with (
         ended_by_signals("the bench was ended before its end", _INTERRUPTED),
         tempfile.TemporaryDirectory(prefix="xvm-bench-") as place,
@@ -68,5 +78,23 @@ def bench(
     if as_json:
         print_json(found)
     else:
-        print_lines(*(f"{name:<28} {value}" for name, value in found.items()))
+        print_lines(*(f"{name:<28} {_text(value)}" for name, value in found.items()))
     raise typer.Exit(1 if found["lost"] or found["duplicated"] or found["wrong"] else 0)
+
+
+def _load(mode: str, rate: float | None, burst: int | None, seconds: float | None) -> Load:
+    if mode.upper() not in Mode.__members__:
+        raise WrongUsage([f"--mode {mode}: call or query"])
+    if burst is not None and (rate is not None or seconds is not None):
+        raise WrongUsage(["--burst asks all at once: leave out --rate and --seconds"])
+    try:
+        return Load(Mode[mode.upper()], rate or 0.0, burst or 0, _DEFAULT_SECONDS if seconds is None else seconds)
+    except ConfigError as error:
+        raise WrongUsage(error.faults) from None
+
+
+def _text(value: object) -> str:
+    """Of one figure, or of several under their names."""
+    if isinstance(value, dict):
+        return "  ".join(f"{name} {_text(part)}" for name, part in value.items())
+    return "-" if value is None else str(value)

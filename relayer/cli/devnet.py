@@ -230,5 +230,5 @@ def ended_by_signals(note: str, exit_code: int) -> Iterator[None]:
         raise typer.Exit(exit_code) from None
 
 
-class _Leave(BaseException):
-    """Told to end."""
+class _Leave(KeyboardInterrupt):
+    """Told to end. Of this kind, because an event loop lets nothing else out of a task at once."""

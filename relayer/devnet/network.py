@@ -169,6 +169,7 @@ class Devnet:
                 block_time_seconds=self._spec.block_time_seconds,
                 folder=folder,
                 block_gas_limit=self._spec.block_gas_limit,
+                kept_states=self._spec.kept_states,
             )
             self._start(f"chain-{chain.name}", command)
         for chain in chains:

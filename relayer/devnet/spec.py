@@ -27,7 +27,8 @@ class DevnetSpec:
     """How large and how fast. `threshold` is the weight of a quorum, one a relayer; `scheme` names the signers' scheme.
 
     `rpc_endpoints` is how many endpoints each relayer asks of each chain. They lead to the same process, and are there
-    to be replaced in a configuration file by something that lies: a majority of them must agree.
+    to be replaced in a configuration file by something that lies: a majority of them must agree. `kept_states` is of
+    how many last blocks a chain can be read, 0 for what anvil keeps by itself.
 
     Raises:
         ConfigError: the numbers contradict each other; all faults at once.
@@ -40,6 +41,7 @@ class DevnetSpec:
     rpc_endpoints: int = 1
     scheme: str = DEFAULT_SCHEME.name
     block_gas_limit: int = MAIN_NETWORK_GAS_LIMIT
+    kept_states: int = 0
 
     def __post_init__(self) -> None:
         faults = []

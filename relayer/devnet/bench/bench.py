@@ -16,12 +16,17 @@ import aiohttp
 from attestation.request import Mode
 from relayer.devnet.bench.chain_watch import ChainWatch
 from relayer.devnet.bench.load import Asker, Load
+from relayer.devnet.bench.memory import MemoryWatch
 from relayer.devnet.bench.report import Findings, describe
 from relayer.devnet.bench.usage import read_usage
 from relayer.devnet.demo.chain_session import ChainSession
+from relayer.devnet.network import DevnetFailed
 
-PATIENCE_SECONDS: Final = 120.0
-"""How long after the last request callbacks are waited for: a network that works needs a few blocks."""
+PATIENCE_SECONDS: Final = 60.0
+"""How long no callback may come, after the last request, before what is left counts as lost: a takeover and more."""
+
+_SETTLE_BLOCKS: Final = 2
+"""After the last callback is final: relayers write down how it ended, which is a part of what a request costs them."""
 
 _REPORT_SECONDS: Final = 2.0
 _HTTP_SECONDS: Final = 60.0
@@ -30,67 +35,87 @@ Report = Callable[[str], None]
 
 
 def run_bench(description: Mapping[str, Any], chain_pids: Iterable[int], load: Load, report: Report) -> dict[str, Any]:
-    """Run it; the bench's object. What is lost, doubled or wrong is counted on the chains."""
-    return asyncio.run(_run(description, list(chain_pids), load, report))
+    """Run it; the bench's object. What is lost, doubled or wrong is counted on the chains.
+
+    Raises `DevnetFailed` if a chain stops answering.
+    """
+    failed: list[aiohttp.ClientError] = []
+    try:
+        return asyncio.run(_run(description, list(chain_pids), load, report))
+    except* aiohttp.ClientError as errors:
+        failed += [error for error in errors.exceptions if isinstance(error, aiohttp.ClientError)]
+    raise DevnetFailed(f"a chain does not answer any more: {'; '.join(map(str, failed))}")
 
 
 async def _run(description: Mapping[str, Any], chain_pids: list[int], load: Load, report: Report) -> dict[str, Any]:
-    first, second, *_ = (ChainSession(chain) for chain in description["chains"])
-    asker = Asker(load, first, second)
+    here, there = description["chains"][:2]
+    first, second = ChainSession(here), ChainSession(there)
+    asker = Asker(load, first, second, here["accounts"])
     source, destination = ChainWatch(first), ChainWatch(second)
+    memory = MemoryWatch(int(relayer["pid"]) for relayer in description["relayers"])
+    depth = int(here["finality_depth"])
     timeout = aiohttp.ClientTimeout(total=_HTTP_SECONDS, sock_read=None)
-    async with aiohttp.ClientSession(timeout=timeout) as http:
+    async with aiohttp.ClientSession(timeout=timeout) as http, asyncio.TaskGroup() as group:
         watching = []
         for watch in (source, destination):
             ready = asyncio.Event()
-            watching.append(asyncio.create_task(watch.run(http, ready)))
+            watching.append(group.create_task(watch.run(http, ready)))
             await ready.wait()
         before = read_usage(description["relayers"], chain_pids)
-        progress = _Progress(load, source, destination, report)
+        progress = _Progress(load, source, destination, memory, report)
         sent = await asker.send_all(http, progress.tell)
+        asked_in = time.monotonic() - min(sent.values())
         await _await_callbacks(load, source, progress)
+        await asyncio.sleep((depth + _SETTLE_BLOCKS) * float(here["block_time_seconds"]))
         used = read_usage(description["relayers"], chain_pids).minus(before)
         for task in watching:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
         findings = Findings(
-            load,
-            source,
-            destination,
-            sent,
-            int(description["chains"][0]["finality_depth"]),
-            len(description["relayers"]),
-            used,
-            await destination.fetch_gas(http, "XVMCallConcluded") if load.mode is Mode.CALL else 0,
-            await source.fetch_gas(http, "XVMCallbackDelivered"),
-            int(asker.counter.functions.count().call()),
+            load=load,
+            source=source.record,
+            destination=destination.record,
+            sent=sent,
+            asked_in=asked_in,
+            depth=depth,
+            relayers=len(description["relayers"]),
+            used=used,
+            memory=memory,
+            gas_executing=await destination.fetch_gas(http, "XVMCallConcluded") if load.mode is Mode.CALL else 0,
+            gas_delivering=await source.fetch_gas(http, "XVMCallbackDelivered"),
+            counted=int(asker.counter.functions.count().call()),
         )
     return describe(findings)
 
 
 async def _await_callbacks(load: Load, source: ChainWatch, progress: _Progress) -> None:
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while len(source.logs["XVMCallbackDelivered"]) < load.count and time.monotonic() < deadline:
+    delivered, deadline = 0, time.monotonic() + PATIENCE_SECONDS
+    while delivered < load.count and time.monotonic() < deadline:
         source.changed.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(source.changed.wait(), 1.0)
         progress.tell(load.count)
+        if len(source.record.logs["XVMCallbackDelivered"]) > delivered:
+            delivered, deadline = len(source.record.logs["XVMCallbackDelivered"]), time.monotonic() + PATIENCE_SECONDS
 
 
 class _Progress:
-    """A line every other second."""
+    """A line every other second, and a look at the relayers' memory."""
 
-    def __init__(self, load: Load, source: ChainWatch, destination: ChainWatch, report: Report) -> None:
-        self._load, self._source, self._destination, self._report = load, source, destination, report
+    def __init__(
+        self, load: Load, source: ChainWatch, destination: ChainWatch, memory: MemoryWatch, report: Report
+    ) -> None:
+        self._load, self._source, self._destination = load, source, destination
+        self._memory, self._report = memory, report
         self._began = self._told = time.monotonic()
+        memory.sample(0)
 
     def tell(self, sent: int) -> None:
         now = time.monotonic()
         if now - self._told < _REPORT_SECONDS:
             return
         self._told = now
-        executed = len(self._destination.logs["XVMCallConcluded"])
-        delivered = len(self._source.logs["XVMCallbackDelivered"])
+        executed = len(self._destination.record.logs["XVMCallConcluded"])
+        delivered = len(self._source.record.logs["XVMCallbackDelivered"])
+        self._memory.sample(delivered)
         counts = f"{sent} of {self._load.count} asked, {executed} executed, {delivered} called back"
         self._report(f"{now - self._began:6.1f} s  {counts}")

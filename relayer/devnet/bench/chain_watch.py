@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -17,6 +19,7 @@ from attestation.keccak import keccak256
 from relayer.devnet.demo.chain_session import ChainSession
 
 _MAX_MESSAGE_BYTES: Final = 1 << 26
+_RECEIPTS_PER_EXCHANGE: Final = 100
 
 
 class Entry(NamedTuple):
@@ -29,27 +32,34 @@ class Entry(NamedTuple):
 
 
 @dataclass(eq=False)
-class ChainWatch:
+class ChainRecord:
     """What was seen so far. `logs` is by event name; `pooled` and `blocks` tell when it was first heard of."""
 
-    session: ChainSession
-    logs: dict[str, list[Entry]] = field(default_factory=dict)
+    logs: defaultdict[str, list[Entry]] = field(default_factory=lambda: defaultdict(list))
     pooled: dict[bytes, float] = field(default_factory=dict)
     blocks: dict[int, float] = field(default_factory=dict)
     timestamps: dict[int, int] = field(default_factory=dict)
-    gas_used: dict[bytes, int] = field(default_factory=dict)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def __post_init__(self) -> None:
-        self._names = self.session.event_topics()
-        self.logs = {name: [] for name in self._names.values()}
+    def pooled_at(self, entry: Entry) -> float:
+        """When its transaction was first heard of: in the pool or, where nobody told of it there, in its block."""
+        return self.pooled.get(entry.tx_hash, self.blocks[entry.block])
+
+
+class ChainWatch:
+    """Writes the record of one chain. `changed` is set with each block whose logs are in it."""
+
+    def __init__(self, session: ChainSession) -> None:
+        self._session = session
+        self._names = session.event_topics()
+        self.record = ChainRecord()
+        self.changed = asyncio.Event()
 
     async def run(self, http: aiohttp.ClientSession, ready: asyncio.Event) -> None:
-        """Watch until cancelled; `ready` is set when nothing is missed any more."""
+        """Watch until cancelled; `ready` is set when nothing is missed any more. Raises `aiohttp.ClientError`."""
         queue: asyncio.Queue[int] = asyncio.Queue()
         async with asyncio.TaskGroup() as group:
             group.create_task(self._read_blocks(http, queue))
-            async with http.ws_connect(self.session.ws_url, max_msg_size=_MAX_MESSAGE_BYTES) as socket:
+            async with http.ws_connect(self._session.ws_url, max_msg_size=_MAX_MESSAGE_BYTES) as socket:
                 for number, kind in enumerate(("newHeads", "newPendingTransactions")):
                     await socket.send_json(
                         {"jsonrpc": "2.0", "id": number, "method": "eth_subscribe", "params": [kind]}
@@ -63,18 +73,20 @@ class ChainWatch:
                         continue
                     result = told["params"]["result"]
                     if isinstance(result, str):
-                        self.pooled.setdefault(bytes.fromhex(result[2:]), at)
+                        self.record.pooled.setdefault(bytes.fromhex(result[2:]), at)
                         continue
                     height = int(result["number"], 16)
-                    self.blocks[height] = at
-                    self.timestamps[height] = int(result["timestamp"], 16)
+                    self.record.blocks[height] = at
+                    self.record.timestamps[height] = int(result["timestamp"], 16)
                     queue.put_nowait(height)
+                raise aiohttp.ServerDisconnectedError(f"the subscription to {self._session.name} ended")
 
     async def _read_blocks(self, http: aiohttp.ClientSession, queue: asyncio.Queue[int]) -> None:
         while True:
             height = await queue.get()
-            place = {"address": self.session.gateway.address, "fromBlock": hex(height), "toBlock": hex(height)}
-            for log in await self._call(http, "eth_getLogs", [place]):
+            place = {"address": self._session.gateway.address, "fromBlock": hex(height), "toBlock": hex(height)}
+            (logs,) = await self._call(http, [("eth_getLogs", [place])])
+            for log in logs:
                 name = self._names.get(log["topics"][0][2:])
                 if name is None:
                     continue
@@ -84,21 +96,28 @@ class ChainWatch:
                     height,
                     bytes.fromhex(log["data"][2:]),
                 )
-                self.logs[name].append(entry)
+                self.record.logs[name].append(entry)
             self.changed.set()
 
     async def fetch_gas(self, http: aiohttp.ClientSession, name: str) -> int:
         """Gas of all transactions in which the event `name` stands."""
+        hashes = list({entry.tx_hash for entry in self.record.logs[name]})
         total = 0
-        for tx_hash in {entry.tx_hash for entry in self.logs[name]}:
-            receipt = await self._call(http, "eth_getTransactionReceipt", ["0x" + tx_hash.hex()])
-            total += int(receipt["gasUsed"], 16)
+        for first in range(0, len(hashes), _RECEIPTS_PER_EXCHANGE):
+            some = hashes[first : first + _RECEIPTS_PER_EXCHANGE]
+            receipts = await self._call(
+                http, [("eth_getTransactionReceipt", ["0x" + tx_hash.hex()]) for tx_hash in some]
+            )
+            total += sum(int(receipt["gasUsed"], 16) for receipt in receipts)
         return total
 
-    async def _call(self, http: aiohttp.ClientSession, method: str, params: list[Any]) -> Any:
-        call = {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}
-        async with http.post(self.session.rpc_url, json=call) as answer:
-            return orjson.loads(await answer.read())["result"]
+    async def _call(self, http: aiohttp.ClientSession, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
+        batch = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        async with http.post(self._session.rpc_url, json=batch) as answer:
+            return [item["result"] for item in orjson.loads(await answer.read())]
 
 
 def return_data_hash(concluded: Entry) -> bytes:

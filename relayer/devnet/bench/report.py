@@ -6,6 +6,7 @@ Its job: count on the chains' logs, and put times and costs into figures.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,8 +15,9 @@ from typing import Any, Final
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.bench.chain_watch import ChainWatch, Entry, return_data_hash
+from relayer.devnet.bench.chain_watch import ChainRecord, Entry, return_data_hash
 from relayer.devnet.bench.load import Load
+from relayer.devnet.bench.memory import MemoryWatch
 from relayer.devnet.bench.usage import Usage
 
 QUERY_ANSWER_HASH: Final = keccak256((32).to_bytes(32, "big") + (1).to_bytes(32, "big") + b"\xab".ljust(32, b"\0"))
@@ -26,15 +28,20 @@ _WORD: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that a bench has seen. Times are monotonic seconds; `count` is the target's counter."""
+    """All that a bench has seen. Times are monotonic seconds; `counted` is what the target counted.
+
+    `asked_in` is how many seconds it took to send the load.
+    """
 
     load: Load
-    source: ChainWatch
-    destination: ChainWatch
+    source: ChainRecord
+    destination: ChainRecord
     sent: Mapping[bytes, float]
+    asked_in: float
     depth: int
     relayers: int
     used: Usage
+    memory: MemoryWatch
     gas_executing: int
     gas_delivering: int
     counted: int
@@ -45,19 +52,20 @@ def describe(found: Findings) -> dict[str, Any]:
     asked = {entry.request_id: entry for entry in found.source.logs["XVMCallRequested"]}
     concluded = _first_of(found.destination.logs["XVMCallConcluded"])
     delivered = _first_of(found.source.logs["XVMCallbackDelivered"])
-    began = min(found.sent.values())
     done = {identifier: found.source.blocks[entry.block] for identifier, entry in delivered.items()}
     sent_at = {identifier: found.sent[entry.tx_hash] for identifier, entry in asked.items()}
-    took = max(done.values(), default=began) - began
     is_call = found.load.mode is Mode.CALL
     count = found.load.count
+    growth = found.memory.growth
     return {
         "mode": found.load.mode.name.lower(),
         "requests": count,
         "lost": count - len(delivered),
         "duplicated": _duplicated(found, len(concluded)),
         "wrong": sum(not _is_right(found, entry, concluded) for entry in delivered.values()),
-        "requests_per_second": round(len(delivered) / took, 1) if took else 0.0,
+        "asked_per_second": round(count / found.asked_in, 1) if found.load.rate else None,
+        "requests_per_second": round(_throughput(found, list(done.values())), 1),
+        "drain_seconds": round(max(done.values(), default=0.0) - max(found.sent.values()), 3) if done else None,
         "latency_seconds": _percentiles(done[i] - sent_at[i] for i in done),
         "executed_seconds": _percentiles(
             found.destination.blocks[entry.block] - sent_at[i] for i, entry in concluded.items()
@@ -65,16 +73,33 @@ def describe(found: Findings) -> dict[str, Any]:
         "overhead_ms": _percentiles((1000 * seconds for seconds in _overheads(found, asked, concluded, delivered)), 1),
         "cpu_ms_per_request_per_node": round(1000 * found.used.relayer_cpu / count / found.relayers, 3),
         "cpu_ms_per_request_chains": round(1000 * found.used.chain_cpu / count, 3),
+        "cpu_ms_per_request_bench": round(1000 * found.used.bench_cpu / count, 3),
         "gas_per_callback": found.gas_delivering // max(1, len(delivered)),
         "gas_per_execute": found.gas_executing // max(1, len(concluded)) if is_call else 0,
         "rpc_calls_per_request": round(found.used.rpc_calls / count / found.relayers, 3),
         "database_bytes_per_request": round(found.used.database_bytes / count / found.relayers),
-        "peak_memory_bytes": found.used.peak_bytes,
+        "memory_bytes": {
+            "peak": found.memory.peak_bytes,
+            "per_1000_requests": None if growth is None else round(growth),
+        },
         "stages": {
             name: round(1000 * seconds / count / found.relayers, 3)
             for name, seconds in sorted(found.used.stages.items(), key=lambda item: -item[1])
         },
     }
+
+
+def _throughput(found: Findings, done: Sequence[float]) -> float:
+    """Callbacks a second: of a held rate from the first block with callbacks to the last, of a burst from its start.
+
+    What came in the first block took the time before it, which is not counted: so it is not counted either.
+    """
+    if not done:
+        return 0.0
+    first, last = min(done), max(done)
+    if found.load.burst or first == last:
+        return len(done) / (last - min(found.sent.values()))
+    return sum(moment > first for moment in done) / (last - first)
 
 
 def _first_of(entries: Sequence[Entry]) -> dict[bytes, Entry]:
@@ -107,21 +132,20 @@ def _overheads(
 ) -> Iterable[float]:
     """Of each request: from the block that makes a leg possible to our transaction in the pool, over its legs."""
     source, destination, depth = found.source, found.destination, found.depth
+    moments = sorted((at, height) for height, at in destination.timestamps.items())
     for identifier, entry in delivered.items():
-        possible = source.blocks.get(asked[identifier].block + depth)
-        pooled = source.pooled.get(entry.tx_hash)
-        if possible is None or pooled is None:
-            continue
-        if found.load.mode is Mode.QUERY:
-            moment = source.timestamps[asked[identifier].block]
-            child = next((n for n, at in sorted(destination.timestamps.items()) if at > moment), None)
-            if child is not None and child + depth in destination.blocks:
-                yield pooled - max(possible, destination.blocks[child + depth])
-            continue
-        receipt = concluded[identifier]
-        executing, final = destination.pooled.get(receipt.tx_hash), destination.blocks.get(receipt.block + depth)
-        if executing is not None and final is not None:
-            yield (executing - possible) + (pooled - final)
+        possible = source.blocks[asked[identifier].block + depth]
+        if found.load.mode is Mode.CALL:
+            receipt = concluded.get(identifier)
+            if receipt is None:
+                continue  # never executed: counted as wrong
+            final = destination.blocks[receipt.block + depth]
+            yield (destination.pooled_at(receipt) - possible) + (source.pooled_at(entry) - final)
+        else:
+            # The answer is read at the last block that is not younger than the request's, once its child is final.
+            place = bisect_right(moments, (source.timestamps[asked[identifier].block], math.inf))
+            child = destination.blocks[moments[place][1] + depth]
+            yield source.pooled_at(entry) - max(possible, child)
 
 
 def _percentiles(values: Iterable[float], digits: int = 3) -> dict[str, float]:

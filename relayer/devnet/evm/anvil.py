@@ -62,8 +62,12 @@ def anvil_command(
     block_time_seconds: float,
     folder: Path,
     block_gas_limit: int = MAIN_NETWORK_GAS_LIMIT,
+    kept_states: int = 0,
 ) -> list[str]:
-    """How to start one chain. Everything that it writes lies in `folder`."""
+    """How to start one chain. Everything that it writes lies in `folder`.
+
+    `kept_states` is of how many last blocks it can be read; 0 for what anvil keeps by itself.
+    """
     return [
         str(binary),
         "--host=127.0.0.1",
@@ -78,6 +82,7 @@ def anvil_command(
         f"--mnemonic={_MNEMONIC}",
         # Without this anvil leaves its states in the home folder.
         f"--cache-path={folder}",
+        *([f"--prune-history={kept_states}"] if kept_states else []),
     ]
 
 
