@@ -13,12 +13,14 @@ from attestation.request import RequestId
 
 
 class EffectKind(StrEnum):
-    """What to do. The first four are of one request, the last two of one batch."""
+    """What to do. The first four are of one request, the others of one batch: of all its requests, or of its root."""
 
     READ_ANSWER = "READ_ANSWER"
     SUBMIT_EXECUTE = "SUBMIT_EXECUTE"
     SUBMIT_EXPIRE = "SUBMIT_EXPIRE"
     SUBMIT_CALLBACK = "SUBMIT_CALLBACK"
+    SUBMIT_EXECUTE_BATCH = "SUBMIT_EXECUTE_BATCH"
+    SUBMIT_CALLBACK_BATCH = "SUBMIT_CALLBACK_BATCH"
     SIGN_BATCH = "SIGN_BATCH"
     SPLIT_BATCH = "SPLIT_BATCH"
 

@@ -68,7 +68,7 @@ class PinnedAnswer:
 class OutboxRow:
     """An effect that is still to be performed, not before `due_at` (wall-clock seconds).
 
-    `subject` is a request id, or a batch root for SIGN_BATCH and SPLIT_BATCH; `chain` (CAIP-2) is where it acts. One
+    `subject` is a request id, or for kinds that end in BATCH a batch root; `chain` (CAIP-2) is where it acts. One
     row per (kind, subject): writing it again leaves one row as it was, due at the earlier of the two times.
     """
 

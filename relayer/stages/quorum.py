@@ -54,7 +54,7 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
         event = ExecuteCertified(batch.root) if batch.kind is BatchKind.EXECUTE else OutcomeCertified(batch.root)
         for statement in batch.statements:
             if isinstance(statement, Execute | Outcome) and _is_current(statement, draft.get(statement.request_id)):
-                draft.apply(statement.request_id, event, due_at)
+                draft.apply(statement.request_id, event, due_at, batch.root)
     whole = tuple((EffectKind.SPLIT_BATCH, batch.root) for batch in certified)
     commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates), done=(*rest.done, *whole)))
     await desk.commit(commit)

@@ -27,7 +27,6 @@ from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.store import (
     Certificate,
     Commit,
-    Deferral,
     OutboxRow,
     OwnTransaction,
     TransactionPurpose,
@@ -36,6 +35,7 @@ from relayer.ports.store import (
 from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.stages.backoff import backoff_seconds
+from relayer.stages.claim import KINDS, Claim, claim_submissions
 from relayer.stages.desk import Desk
 from relayer.stages.draft import Draft
 from relayer.stages.sending import send_recorded, sign_next
@@ -43,7 +43,6 @@ from relayer.stages.sending import send_recorded, sign_next
 _IDLE_SECONDS = 5.0
 """Effects ring the bell and due times are waited for exactly; this is for a lost ring."""
 
-_KINDS = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
 _WANTED = {
     EffectKind.SUBMIT_EXECUTE: frozenset({Status.CERTIFIED, Status.EXECUTION_HELD}),
     EffectKind.SUBMIT_EXPIRE: frozenset({Status.CERTIFIED, Status.EXECUTION_HELD}),
@@ -108,39 +107,48 @@ class SubmitStage:
         if self.is_full:
             await bell.wait(_IDLE_SECONDS)
             return
-        due = await self._desk.store.load_next_due(_KINDS, self.chain)
+        due = await self._desk.store.load_next_due(KINDS, self.chain)
         seconds = _IDLE_SECONDS if due is None else min(max(due - self._desk.clock.now(), 0.0), _IDLE_SECONDS)
         await bell.wait(seconds)
 
     async def run_once(self) -> bool:
         """One claim."""
-        desk, now = self._desk, self._desk.clock.now()
-        rows = await desk.store.load_due_effects(_KINDS, self.chain, now, desk.settings.claim_limit)
-        under_way = await desk.store.load_open_transactions(self.chain) if rows else ()
+        desk = self._desk
+        claim = await claim_submissions(desk, self.chain, desk.clock.now())
+        under_way = await desk.store.load_open_transactions(self.chain) if claim.batches or claim.rows else ()
         self._room = desk.settings.open_transactions_limit - len(under_way)
-        if not rows or self._room < 1:
+        if self._room < 1 or not (claim.batches or claim.rows):
             return False
-        requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
-        wanted, stale = _parted(rows, lambda row: _is_wanted(row, requests.get(RequestId(row.subject))))
-        await self._clear(stale)
+        requests = await desk.store.load_requests([RequestId(row.subject) for row in claim.rows])
+        wanted, stale = _parted(claim.rows, lambda row: _is_wanted(row, requests.get(RequestId(row.subject))))
+        await self._clear(claim, stale)
         # A fork took the block of our transaction, not the transaction: it is mined again, and would be paid for twice.
         carried = _carried(under_way)
         waiting, wanted = _parted(wanted, lambda row: (row.kind is EffectKind.SUBMIT_CALLBACK, row.subject) in carried)
-        await self._defer(waiting, desk.settings.settle_recheck_seconds)
+        await self._defer(claim, waiting, desk.settings.settle_recheck_seconds)
+        await self._work(claim, wanted, requests, await self._count_in_flight(under_way))
+        await claim.close(desk, _is_wanted)
+        return not (claim.is_all or self.is_full)
+
+    async def _work(
+        self,
+        claim: Claim,
+        wanted: Sequence[OutboxRow],
+        requests: dict[RequestId, TrackedRequest],
+        in_flight: Mapping[tuple[bool, bytes], int],
+    ) -> None:
         jobs = await self._jobs(wanted, requests)
-        in_flight = await self._count_in_flight(under_way)
         for job in jobs:
-            if self._room < 1:
-                return False  # what is left stays due
+            if self.is_full:
+                return  # what is left stays due
             fitting = self._within_window(job, in_flight)
             try:
-                await self._hold_beyond(job, fitting, wanted)
-                await self._submit(fitting, wanted)
+                await self._hold_beyond(claim, job, fitting, wanted)
+                await self._submit(claim, fitting, wanted)
             except RpcUnavailable as error:
                 # SECURITY: what one route's requests cost an endpoint must not keep the others waiting.
-                await self._postpone(job, wanted, str(error))
-        await self._defer_idle(wanted, jobs)
-        return len(rows) == desk.settings.claim_limit
+                await self._postpone(claim, job, wanted, str(error))
+        await self._defer_idle(claim, wanted, jobs)
 
     async def _count_in_flight(self, under_way: Iterable[OwnTransaction]) -> Counter[tuple[bool, bytes]]:
         """How many requests our open transactions carry, by whether they deliver, and by route."""
@@ -160,7 +168,7 @@ class SubmitStage:
         place = (job.purpose is TransactionPurpose.DELIVER, job.route.key)
         return job.first(max(self._desk.settings.window_requests - in_flight[place], 0))
 
-    async def _hold_beyond(self, job: _Job, fitting: _Job, rows: Sequence[OutboxRow]) -> None:
+    async def _hold_beyond(self, claim: Claim, job: _Job, fitting: _Job, rows: Sequence[OutboxRow]) -> None:
         """Hold what the window has no room for."""
         if fitting.count == job.count:
             return
@@ -172,39 +180,41 @@ class SubmitStage:
             draft = Draft(desk.routes, now, await desk.store.load_requests([*beyond]))
             for identifier in beyond:
                 draft.apply(identifier, _held(job, WINDOW_FULL))
-            deferred = tuple(_later(row, recheck) for row in rows if row.subject in beyond)
-            await desk.commit(draft.commit(Commit(deferred=deferred)))
+            put_off = claim.put_off(replace(row, due_at=recheck) for row in rows if row.subject in beyond)
+            await desk.commit(draft.commit(put_off))
 
-    async def _postpone(self, job: _Job, rows: Sequence[OutboxRow], reason: str) -> None:
+    async def _postpone(self, claim: Claim, job: _Job, rows: Sequence[OutboxRow], reason: str) -> None:
         """Try this job's requests again later, and later each time."""
         _log.warning("submission_postponed", chain=self.chain, purpose=job.purpose, reason=reason)
         ids = {request.request_id for batch in job.batches for request in batch.requests}
         now = self._desk.clock.now()
-        deferred = tuple(self._after_refusal(row, now) for row in rows if row.subject in ids)
+        put_off = claim.put_off(self._after_refusal(row, now) for row in rows if row.subject in ids)
         async with self._desk.writing:
-            await self._desk.commit(Commit(deferred=deferred))
+            await self._desk.commit(put_off)
 
-    async def _clear(self, rows: Sequence[OutboxRow]) -> None:
+    async def _clear(self, claim: Claim, rows: Sequence[OutboxRow]) -> None:
         """Take what is no longer wanted out of the outbox. A reorg may have renewed the wish since it was claimed."""
         desk = self._desk
+        rows = [row for row in rows if claim.is_stored(row)]
         if not rows:
             return
         async with desk.writing:
             requests = await desk.store.load_requests([RequestId(row.subject) for row in rows])
             stale = [row for row in rows if not _is_wanted(row, requests.get(RequestId(row.subject)))]
-            await desk.commit(Commit(done=tuple((row.kind, row.subject) for row in stale)))
+            await desk.commit(Commit(done=claim.finish(stale)))
 
-    async def _defer_idle(self, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
+    async def _defer_idle(self, claim: Claim, rows: Sequence[OutboxRow], jobs: Sequence[_Job]) -> None:
         """What could not become a job (its route is halted, or not configured) must not be claimed again at once."""
         worked = {request.request_id for job in jobs for batch in job.batches for request in batch.requests}
-        await self._defer([row for row in rows if row.subject not in worked], self._desk.settings.hold_recheck_seconds)
+        idle = [row for row in rows if row.subject not in worked]
+        await self._defer(claim, idle, self._desk.settings.hold_recheck_seconds)
 
-    async def _defer(self, rows: Sequence[OutboxRow], seconds: float) -> None:
+    async def _defer(self, claim: Claim, rows: Sequence[OutboxRow], seconds: float) -> None:
         if not rows:
             return
         due_at = self._desk.clock.now() + seconds
         async with self._desk.writing:
-            await self._desk.commit(Commit(deferred=tuple(_later(row, due_at) for row in rows)))
+            await self._desk.commit(claim.put_off(replace(row, due_at=due_at) for row in rows))
 
     async def _jobs(self, rows: Sequence[OutboxRow], requests: dict[RequestId, TrackedRequest]) -> list[_Job]:
         # By id within a root: a request that is held and late has two wishes.
@@ -240,7 +250,7 @@ class SubmitStage:
             return await self._chain.destination.prepare_expire(job.batches, payee)
         return await self._chain.destination.prepare_execute(job.batches, payee)
 
-    async def _submit(self, job: _Job, rows: Sequence[OutboxRow]) -> None:
+    async def _submit(self, claim: Claim, job: _Job, rows: Sequence[OutboxRow]) -> None:
         if not job.batches:
             return
         preparation = await self._prepare(job)
@@ -256,10 +266,10 @@ class SubmitStage:
         async with desk.writing:
             draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
             pause = now + desk.settings.settle_recheck_seconds
-            deferred = [_later(row, pause) for identifier in preparation.settled for row in mine[identifier]]
+            put_off = [replace(row, due_at=pause) for identifier in preparation.settled for row in mine[identifier]]
             for identifier, reason in preparation.refused:
                 draft.apply(identifier, _held(job, reason))
-                deferred += [self._after_refusal(row, now) for row in mine[identifier]]
+                put_off += [self._after_refusal(row, now) for row in mine[identifier]]
             transactions: list[OwnTransaction] = []
             for call in preparation.calls:
                 if len(transactions) == self._room:
@@ -270,7 +280,7 @@ class SubmitStage:
                     recheck = now + desk.settings.hold_recheck_seconds
                     for identifier in call.request_ids:
                         draft.apply(identifier, _held(job, reason))
-                        deferred += [_later(row, recheck) for row in mine[identifier]]
+                        put_off += [replace(row, due_at=recheck) for row in mine[identifier]]
                     continue
                 transaction = await sign_next(
                     desk, self._chain, job.purpose, call, bid, first_free, len(transactions), now
@@ -281,13 +291,10 @@ class SubmitStage:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
             if not preparation.calls:
                 named = {*preparation.settled, *(identifier for identifier, _ in preparation.refused)}
-                deferred += [_later(row, pause) for i in ids if i not in named for row in mine[i]]
+                put_off += [replace(row, due_at=pause) for i in ids if i not in named for row in mine[i]]
             sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
-            rest = Commit(
-                done=tuple((row.kind, row.subject) for row in rows if row.subject in sent),
-                deferred=tuple(deferred),
-                transactions=tuple(transactions),
-            )
+            done = claim.finish(row for row in rows if row.subject in sent)
+            rest = replace(claim.put_off(put_off), done=done, transactions=tuple(transactions))
             await desk.commit(draft.commit(rest))
         self._room -= len(transactions)
         await send_recorded(desk, self._chain, transactions)
@@ -309,9 +316,9 @@ class SubmitStage:
         fees = sum(request.fee_left for request in requests)
         return self._policy.hold_reason(call.expected_gas * bid.expected_fee, self.chain, fees, job.route.source_chain)
 
-    def _after_refusal(self, row: OutboxRow, now: float) -> Deferral:
+    def _after_refusal(self, row: OutboxRow, now: float) -> OutboxRow:
         delay = backoff_seconds(row.attempts, self._desk.settings)
-        return Deferral(row.kind, row.subject, now + delay, row.attempts + 1)
+        return replace(row, due_at=now + delay, attempts=row.attempts + 1)
 
 
 def _is_wanted(row: OutboxRow, request: TrackedRequest | None) -> bool:
@@ -349,7 +356,3 @@ def _held(job: _Job, reason: str) -> ExecutionHeld | CallbackHeld:
 
 def _sent(job: _Job, tx_hash: bytes) -> ExecutionDispatched | CallbackSubmitted:
     return CallbackSubmitted(tx_hash) if job.purpose is TransactionPurpose.DELIVER else ExecutionDispatched(tx_hash)
-
-
-def _later(row: OutboxRow, due_at: float) -> Deferral:
-    return Deferral(row.kind, row.subject, due_at, row.attempts)

@@ -19,7 +19,6 @@ from attestation.schemes import SECP256K1, Scheme, SigningKey
 from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
-from relayer.domain.effects import EffectKind
 from relayer.domain.observations import CallbackDelivered, CallConcluded, CancelSettled, RequestCancelled
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import Status
@@ -27,6 +26,7 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.errors import ConsistencyError, RpcUnavailable, TransientError
 from relayer.ports.peers import PeerInbox
 from relayer.ports.store import AcceptedSet, Commit
+from relayer.stages.claim import KINDS as SUBMISSIONS
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
 from relayer.stages.submit import SubmitStage
@@ -52,8 +52,6 @@ GRACE_SECONDS: Final = 60
 """How long an epoch still verifies when the next is applied."""
 
 OBSERVER_KEY: Final = SECP256K1.signing_key(b"\x77" * 32)
-
-SUBMISSIONS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
 
 SMALL: Final = StageSettings(
     claim_limit=4, max_blocks_per_step=3, open_transactions_limit=3, unknown_roots_per_signer=6, window_requests=5

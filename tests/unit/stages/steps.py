@@ -71,5 +71,11 @@ async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = RICH
         await world._settle()
         world._reap()
     assert {node.store._requests[identifier].status for node in world.nodes} == {Status.CERTIFIED}
-    due = {node.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at: node for node in world.nodes}
-    return due[max(due)], identifier
+    return max(world.nodes, key=lambda node: execution_due(node, identifier)), identifier
+
+
+def execution_due(node: Node, identifier: RequestId) -> float:
+    """When the node is to execute a certified request, with its batch or by itself."""
+    root = node.store._requests[identifier].execute_root
+    wishes = ((EffectKind.SUBMIT_EXECUTE_BATCH, root), (EffectKind.SUBMIT_EXECUTE, identifier))
+    return min(row.due_at for wish in wishes if (row := node.store._outbox.get(wish)) is not None)

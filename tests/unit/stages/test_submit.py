@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 
+from attestation.request import RequestId
 from relayer.domain.effects import EffectKind
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
+from relayer.stages.claim import KINDS
 from relayer.stages.confirm import ConfirmStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.settings import StageSettings
@@ -15,13 +18,13 @@ from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
 from tests.simulation.views import REQUESTS_PER_CALL
 from tests.simulation.world import POOR_FEE
-from tests.unit.stages.steps import certify, mine, new_world, stage_of, step
+from tests.unit.stages.steps import certify, execution_due, mine, new_world, stage_of, step
 
 
 async def test_a_wish_that_a_reorg_renews_survives_the_clearing_of_the_old_one() -> None:
     world = new_world()
     node, identifier = await certify(world)
-    first = min(world.nodes, key=lambda n: n.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at)
+    first = min(world.nodes, key=lambda n: execution_due(n, identifier))
     await step(world, first, SubmitStage, world.b)
     mine(world, world.b)
     await step(world, node, WatchStage, world.b)
@@ -127,7 +130,7 @@ async def test_what_the_window_has_no_room_for_is_held_and_goes_when_there_is() 
     for _ in range(window + 1):
         world.ask(world.a, world.b)
     _, identifier = await certify(world)
-    node = min(world.nodes, key=lambda n: n.store._outbox[EffectKind.SUBMIT_EXECUTE, identifier].due_at)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
 
     def where(status: Status) -> list[TrackedRequest]:
         return [request for request in node.store._requests.values() if request.status is status]
@@ -148,3 +151,44 @@ async def test_what_the_window_has_no_room_for_is_held_and_goes_when_there_is() 
     assert len(where(Status.CONCLUDED)) == window
     assert len(where(Status.DISPATCHED)) == 2
     assert not where(Status.EXECUTION_HELD)
+
+
+async def test_the_requests_of_a_batch_are_one_wish_and_what_finds_no_room_keeps_one_of_its_own() -> None:
+    world = new_world(replace(StageSettings(), open_transactions_limit=1))
+    asked = [world.ask(world.a, world.b) for _ in range(REQUESTS_PER_CALL + 1)]
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
+
+    def wishes() -> set[tuple[EffectKind, bytes]]:
+        return {place for place in node.store._outbox if place[0] in KINDS}
+
+    assert wishes() == {(EffectKind.SUBMIT_EXECUTE_BATCH, node.store._requests[identifier].execute_root)}
+    await step(world, node, SubmitStage, world.b)
+    left = {i for i in (*asked, identifier) if node.store._requests[i].status is Status.CERTIFIED}
+    assert len(left) == 2
+    assert wishes() == {(EffectKind.SUBMIT_EXECUTE, i) for i in left}
+
+
+async def test_a_request_that_a_reorg_reopens_while_its_batch_is_looked_at_keeps_a_wish() -> None:
+    world = new_world()
+    node, identifier = await certify(world)
+    first = min(world.nodes, key=lambda n: execution_due(n, identifier))
+    await step(world, first, SubmitStage, world.b)
+    mine(world, world.b)
+    await step(world, node, WatchStage, world.b)
+    assert node.store._requests[identifier].status is Status.LANDED
+    world.clock.seconds += 60
+    assert world.b.reorganise(1, 2, int(world.clock.now()), kept=[False])
+
+    load = node.store.load_requests
+
+    async def load_before_the_chain_forks(ids: Sequence[RequestId]) -> dict[RequestId, TrackedRequest]:
+        node.store.load_requests = load  # type: ignore[method-assign]
+        found = await load(ids)
+        await stage_of(node, WatchStage, world.b).run_once()
+        return found
+
+    node.store.load_requests = load_before_the_chain_forks  # type: ignore[method-assign]
+    await stage_of(node, SubmitStage, world.b).run_once()
+    assert node.store._requests[identifier].status is Status.CERTIFIED
+    assert {place for place in node.store._outbox if place[0] in KINDS} == {(EffectKind.SUBMIT_EXECUTE, identifier)}
