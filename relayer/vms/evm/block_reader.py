@@ -19,21 +19,27 @@ from relayer.vms.evm.logs import (
     LogSpan,
     MinedLog,
     PlacedLog,
+    bloom_of,
     parse_logs,
-    parse_receipts,
     parse_span,
+    parse_whole,
     place_log,
 )
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
-from relayer.vms.evm.vm_faults import is_unknown_method
 
 MAX_SINGLE_RECEIPTS: Final = 64
 """Receipts of one block that are asked for one by one; beyond it the block's receipts come in one piece."""
 
-_OWN_PART: Final = 4
-"""Where a block's receipts are at most so many times those with logs of ours, the next block is read by its receipts:
-they hold the logs, in one exchange instead of two, and the node writes them once."""
+_OWN_PART: Final = 8
+"""Where a block is at most so many times what of it is ours, all logs of the next block are asked for, not ours alone:
+together they show where each stands in its transaction. Else that takes each transaction's receipt, a dear thing."""
+
+_MAX_BLOOMED_LOGS: Final = 100
+"""Logs that a bloom tells apart: of more, one can be missing without a bit of it."""
+
+_MAX_REFUSALS: Final = 3
+"""Times in a row that an endpoint may refuse to tell all logs of a block: one that lags does so now and then."""
 
 _NOT_ASKED: Final = RpcFault(0, "not asked")
 """Stands for the answer to a call for the logs of the whole range."""
@@ -53,7 +59,7 @@ class BlockReader:
         self._watched = watched
         self._bloom = BloomFilter(watched.pairs)
         self._is_mostly_ours = False
-        self._without_receipts: set[RpcEndpoint] = set()
+        self._refusals: Counter[RpcEndpoint] = Counter()
 
     async def read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents | None]:
         """Blocks first..last, None from the first on that the endpoint does not have (or not on one fork).
@@ -88,11 +94,9 @@ class BlockReader:
         self, endpoint: RpcEndpoint, beside: Sequence[RpcCall], first: int, last: int
     ) -> tuple[list[Any], list[BlockContents]]:
         numbers = range(first, last + 1)
-        is_by_receipts = self._is_mostly_ours and endpoint not in self._without_receipts
+        is_whole = self._is_mostly_ours and self._refusals[endpoint] < _MAX_REFUSALS
         contents_calls = (
-            [_receipts_call(number) for number in numbers]
-            if is_by_receipts
-            else [self._watched.range_call(first, last)]
+            [_all_logs_call(number) for number in numbers] if is_whole else [self._watched.range_call(first, last)]
         )
         answers = await endpoint.call([*beside, *map(header_call, numbers), *contents_calls])
         beside_answers, header_answers, contents_answers = (
@@ -106,49 +110,60 @@ class BlockReader:
         )
         if not headers:
             return beside_answers, []
-        if is_by_receipts:
-            placed = self._place_by_receipts(endpoint, headers, contents_answers)
+        if is_whole:
+            placed = await self._place_whole(endpoint, headers, contents_answers)
             rest = [header for header in headers if header.ref not in placed]
             placed |= await self._place_by_logs(endpoint, rest, _NOT_ASKED) if rest else {}
         else:
             placed = await self._place_by_logs(endpoint, headers, contents_answers[0])
-        self._note_share(headers[-1], placed[headers[-1].ref])
         return beside_answers, [BlockContents(header.stamp, placed[header.ref]) for header in headers]
 
-    def _place_by_receipts(
+    async def _place_whole(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], answers: Sequence[Any]
     ) -> dict[BlockRef, tuple[PlacedLog, ...]]:
-        """Without the blocks whose receipts are not whole and sound: those are read by their logs, which tells more."""
+        """By all logs of the blocks. Those of which it does not show that they are all are left to `_place_by_logs`."""
         placed: dict[BlockRef, tuple[PlacedLog, ...]] = {}
+        doubtful: list[tuple[Header, Sequence[Any], tuple[PlacedLog, ...]]] = []
         for header, answer in zip(headers, answers, strict=False):
             if isinstance(answer, RpcFault):
-                if is_unknown_method(answer):
-                    self._without_receipts.add(endpoint)
+                self._refusals[endpoint] += 1
                 continue
+            self._refusals[endpoint] = 0
             try:
-                logs = parse_receipts(answer, header, self._watched)
+                own = parse_whole(answer, header, self._watched)
+                is_all = header.is_empty or (len(answer) <= _MAX_BLOOMED_LOGS and _is_bloomed(header, answer))
             except RpcUnavailable:
                 continue
-            if logs or not self._bloom.may_hold(header):
-                placed[header.ref] = logs
+            self._note_share(len(own), len(answer))
+            if is_all:
+                placed[header.ref] = own
+            elif answer:
+                doubtful.append((header, answer, own))
+        receipts = await endpoint.call([_receipt_call(header.transactions[-1]) for header, _, _ in doubtful])
+        for (header, items, own), receipt in zip(doubtful, receipts, strict=True):
+            if _ends_with(header, items, require_result(receipt, endpoint), self._watched):
+                placed[header.ref] = own
         return placed
 
     async def _place_by_logs(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any
     ) -> dict[BlockRef, tuple[PlacedLog, ...]]:
+        """By our logs and the receipts of their transactions."""
         logs = await self._read_logs(endpoint, headers, log_answer)
         spans = await self._read_spans(endpoint, logs)
+        for header in headers:
+            if isinstance(header.transactions, list):
+                own_count = len({mined.tx_hash for mined in logs[header.ref]})
+                self._note_share(own_count, len(header.transactions))
         return {
             ref: tuple(place_log(mined, spans[mined.tx_hash]) for mined in mined_in_block)
             for ref, mined_in_block in logs.items()
         }
 
-    def _note_share(self, header: Header, logs: Sequence[PlacedLog]) -> None:
+    def _note_share(self, own_count: int, count: int) -> None:
         """How the next block is read best, going by this one. An empty block tells nothing."""
-        if header.is_empty or not isinstance(header.transactions, list):
-            return
-        own_count = len({log.tx_index for log in logs})
-        self._is_mostly_ours = own_count > MAX_SINGLE_RECEIPTS or len(header.transactions) <= own_count * _OWN_PART
+        if count:
+            self._is_mostly_ours = count <= own_count * _OWN_PART
 
     async def _read_logs(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any
@@ -190,7 +205,7 @@ class BlockReader:
                 singles.extend(dict.fromkeys(mined.tx_hash for mined in logs[ref]))
             else:
                 spans.update(self._spans_of_block(answer, logs[ref]))
-        answers = await endpoint.call([RpcCall("eth_getTransactionReceipt", [format_data(tx)]) for tx in singles])
+        answers = await endpoint.call([_receipt_call(format_data(tx)) for tx in singles])
         for tx, answer in zip(singles, answers, strict=True):
             spans[tx] = parse_span(require_result(answer, endpoint), self._watched)
         self._require_complete(logs, spans)
@@ -228,6 +243,29 @@ def _require_in(mined: MinedLog, ref: BlockRef) -> MinedLog:
     if mined.block is not ref and mined.block != ref:
         raise RpcUnavailable("an endpoint answered from two forks")
     return mined
+
+
+def _is_bloomed(header: Header, items: Sequence[Any]) -> bool:
+    """Whether these are the logs of which the header's bloom was made. A bloom of zeros says nothing."""
+    return bool(header.bloom) and bloom_of(items) == header.bloom
+
+
+def _ends_with(header: Header, items: Sequence[Any], receipt: Any, watched: LogFilter) -> bool:
+    """Whether the last of these logs is the last of the block, by the receipt of its last transaction."""
+    span = parse_span(receipt, watched)
+    if span.block_hash != header.ref.hash or format_data(span.tx_hash) != header.transactions[-1]:
+        return False
+    if not span.length:
+        return _is_bloomed(header, items)  # the last transaction logged nothing
+    return span.first_index + span.length == len(items)
+
+
+def _all_logs_call(number: int) -> RpcCall:
+    return RpcCall("eth_getLogs", [{"fromBlock": hex(number), "toBlock": hex(number)}])
+
+
+def _receipt_call(tx_hash: str) -> RpcCall:
+    return RpcCall("eth_getTransactionReceipt", [tx_hash])
 
 
 def _receipts_call(number: int) -> RpcCall:

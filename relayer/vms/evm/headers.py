@@ -18,8 +18,8 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm.quantities import parse_count, parse_data, parse_hash
 from relayer.vms.evm.rpc import RpcCall
 
-BLOOM_LENGTH: Final = 256
-_BLOOM_BITS: Final = 8 * BLOOM_LENGTH
+_BLOOM_LENGTH: Final = 256
+_BLOOM_BITS: Final = 8 * _BLOOM_LENGTH
 _REMEMBERED_BITS: Final = 1024  # most emitters and topics come again and again
 
 
@@ -70,7 +70,7 @@ def parse_header(answer: Any, number: int | None = None) -> Header | None:
     if number not in {None, height}:
         raise RpcUnavailable(f"an endpoint answered with header {height} instead of {number}")
     bloom = parse_data(answer.get("logsBloom"))
-    if len(bloom) != BLOOM_LENGTH:
+    if len(bloom) != _BLOOM_LENGTH:
         raise RpcUnavailable("an endpoint answered with a malformed bloom")
     return Header(
         stamp=Stamp(

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.headers import BLOOM_LENGTH, Header, bloom_bits
+from relayer.vms.evm.headers import Header, bloom_bits
 from relayer.vms.evm.quantities import (
     format_data,
     parse_address,
@@ -26,7 +26,6 @@ from relayer.vms.evm.rpc import RpcCall
 
 _MAX_TOPICS: Final = 4
 _MAX_INDEX: Final = 2**32 - 1  # statements carry indices as uint32
-_NO_BLOOM: Final = format_data(bytes(BLOOM_LENGTH))
 
 
 class Log(NamedTuple):
@@ -103,17 +102,19 @@ class LogFilter:
         ]
 
     def parse_watched(self, item: Any) -> Log | None:
-        """A log of a receipt, as JSON; None if it is not watched. Raises `RpcUnavailable` if it is malformed."""
+        """A log, as JSON; None if it is not watched. Raises `RpcUnavailable` if it is malformed."""
         if not isinstance(item, dict):
             raise _malformed("log")
         address, topics = item.get("address"), item.get("topics")
         if not isinstance(address, str) or not isinstance(topics, list):
             raise _malformed("log")
         own = self._written.get(address.lower())
-        if own is None or not topics or len(topics) > _MAX_TOPICS:
+        if own is None or not topics:
             return None
+        if len(topics) > _MAX_TOPICS or not isinstance(topics[0], str):
+            raise _malformed("log")
         emitter, first_topics = own
-        first = first_topics.get(topics[0].lower() if isinstance(topics[0], str) else "")
+        first = first_topics.get(topics[0].lower())
         if first is None:
             return None
         return Log(emitter, (first, *map(parse_hash, topics[1:])), parse_data(item.get("data")))
@@ -137,43 +138,45 @@ def parse_logs(answer: Any, known: Mapping[str, BlockRef]) -> list[MinedLog]:
     return [_parse_log(item, known) for item in answer]
 
 
-def parse_receipts(answer: Any, header: Header, watched: LogFilter) -> tuple[PlacedLog, ...]:
-    """The watched logs of a block out of the result of `eth_getBlockReceipts`, in order.
+def parse_whole(answer: Any, header: Header, watched: LogFilter) -> tuple[PlacedLog, ...]:
+    """The watched logs of a block out of the result of `eth_getLogs` for all its logs, in order.
 
-    Raises `RpcUnavailable` unless there is one receipt for each of the header's transactions, in their order and of
-    that block, and their logs are counted on from 0 without a gap. Only at the very end could one be left out then: the
-    blooms of the last receipts show that none was.
+    Raises `RpcUnavailable` unless they are counted on from 0 without a gap, in that very block, and follow the order of
+    the header's transactions: nothing was left out but, maybe, at the end.
     """
     transactions = header.transactions
-    if not isinstance(answer, list) or not isinstance(transactions, list) or len(answer) != len(transactions):
-        raise _malformed("list of receipts")
-    block_hash, log_count, last_logged = format_data(header.ref.hash), 0, None
+    if not isinstance(answer, list) or not isinstance(transactions, list):
+        raise _malformed("list of logs")
+    block_hash = format_data(header.ref.hash)
     placed: list[PlacedLog] = []
-    for tx_index, receipt in enumerate(answer):
-        logs = receipt.get("logs") if isinstance(receipt, dict) else None
-        if (
-            not isinstance(logs, list)
-            or receipt.get("transactionHash") != transactions[tx_index]
-            or receipt.get("blockHash") != block_hash
-            or receipt.get("transactionIndex") != hex(tx_index)
-        ):
-            raise _malformed("receipt")
-        if logs:
-            last_logged = receipt
-        elif receipt.get("logsBloom") != _NO_BLOOM:
-            raise _malformed("receipt")
-        tx_hash = b""
-        for log_index, item in enumerate(logs):
-            log = watched.parse_watched(item)
-            if item.get("logIndex") != hex(log_count + log_index):
-                raise _malformed("receipt")
-            if log is not None:
-                tx_hash = tx_hash or parse_hash(transactions[tx_index])
-                placed.append(PlacedLog(log, tx_hash, tx_index, log_index))
-        log_count += len(logs)
-    if last_logged is not None and last_logged.get("logsBloom") != format_data(_bloom_of(last_logged["logs"])):
-        raise _malformed("receipt")
+    tx_text, tx_hash, tx_index, first_index = "", b"", -1, 0
+    for index, item in enumerate(answer):
+        log = watched.parse_watched(item)
+        if item.get("logIndex") != hex(index) or item.get("blockHash") != block_hash or item.get("removed", False):
+            raise _malformed("log")
+        if item.get("transactionHash") != tx_text:
+            earlier, tx_index = tx_index, _parse_index(item.get("transactionIndex"))
+            tx_text, first_index = item.get("transactionHash"), index
+            if not earlier < tx_index < len(transactions) or transactions[tx_index] != tx_text:
+                raise _malformed("log")
+            tx_hash = parse_hash(tx_text)
+        elif item.get("transactionIndex") != hex(tx_index):
+            raise _malformed("log")
+        if log is not None:
+            placed.append(PlacedLog(log, tx_hash, tx_index, index - first_index))
     return tuple(placed)
+
+
+def bloom_of(items: Iterable[Any]) -> int:
+    """The bloom of logs, as JSON. Raises `RpcUnavailable` if they are malformed."""
+    bloom = 0
+    for item in items:
+        topics = item.get("topics")
+        if not isinstance(topics, list):
+            raise _malformed("log")
+        for value in (parse_address(item.get("address")), *map(parse_hash, topics)):
+            bloom |= bloom_bits(value)
+    return bloom
 
 
 def parse_span(answer: Any, watched: LogFilter) -> LogSpan:
@@ -220,18 +223,6 @@ def _parse_log(item: Any, known: Mapping[str, BlockRef]) -> MinedLog:
         _parse_index(item.get("transactionIndex")),
         _parse_index(item.get("logIndex")),
     )
-
-
-def _bloom_of(items: Iterable[Any]) -> bytes:
-    """The bloom of a receipt's logs, as JSON."""
-    bloom = 0
-    for item in items:
-        topics = item.get("topics")
-        if not isinstance(topics, list):
-            raise _malformed("log")
-        for value in (parse_address(item.get("address")), *map(parse_hash, topics)):
-            bloom |= bloom_bits(value)
-    return bloom.to_bytes(BLOOM_LENGTH, "big")
 
 
 def _parse_block(number: Any, block_hash: Any, known: Mapping[str, BlockRef]) -> BlockRef:

@@ -79,7 +79,8 @@ class JsonChain:
             case "eth_getTransactionReceipt":
                 return self.receipt(params[0])
             case "eth_getBlockReceipts":
-                return self.receipts(int(params[0], 16))
+                block = self.blocks[int(params[0], 16)]
+                return [self._receipt(block, index) for index in range(len(block.transactions))]
         raise NodeFault(-32601, f"the method {method} does not exist")
 
     def header(self, tag: str) -> dict[str, Any] | None:
@@ -116,14 +117,9 @@ class JsonChain:
             for block in blocks
             for index in range(len(block.transactions))
             for log in self._receipt(block, index)["logs"]
-            if log["address"] in criteria["address"] and log["topics"] and log["topics"][0] in criteria["topics"][0]
+            if "address" not in criteria
+            or (log["address"] in criteria["address"] and log["topics"] and log["topics"][0] in criteria["topics"][0])
         ]
-
-    def receipts(self, number: int) -> list[dict[str, Any]] | None:
-        if number >= len(self.blocks):
-            return None
-        block = self.blocks[number]
-        return [self._receipt(block, index) for index in range(len(block.transactions))]
 
     def receipt(self, tx_hash: str) -> dict[str, Any] | None:
         for block in self.blocks:
@@ -151,13 +147,7 @@ class JsonChain:
             }
             for offset, log in enumerate(block.transactions[index].logs)
         ]
-        return place | {
-            "status": "0x1",
-            "gasUsed": "0x5208",
-            "effectiveGasPrice": "0x3",
-            "logs": logs,
-            "logsBloom": format_data(bloom_of(block.transactions[index])),
-        }
+        return place | {"status": "0x1", "gasUsed": "0x5208", "effectiveGasPrice": "0x3", "logs": logs}
 
 
 def bloom_of(*transactions: JsonTransaction) -> bytes:

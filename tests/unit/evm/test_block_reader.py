@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from attestation.request import RequestId
@@ -13,6 +13,7 @@ from relayer.vms.evm import rpc
 from relayer.vms.evm.block_reader import MAX_SINGLE_RECEIPTS, BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.headers import parse_header
+from relayer.vms.evm.quantities import format_data
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, fee_added_log, foreign_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
 from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
@@ -178,23 +179,39 @@ async def test_a_node_without_block_receipts_is_asked_for_each() -> None:
     assert places(block) == [(index, 0) for index in range(MAX_SINGLE_RECEIPTS + 1)]
 
 
-async def test_after_a_block_that_is_mostly_ours_receipts_tell_the_logs_in_one_exchange() -> None:
+async def test_after_a_block_that_is_mostly_ours_all_logs_tell_the_places_in_one_exchange() -> None:
     chain = sample_chain()
     node = ScriptedNode(chain.answer)
     blocks = await read(node, 0, 4, after=3)
     assert blocks == await read(ScriptedNode(chain.answer), 0, 4)
     assert [{call["method"] for call in exchange} for exchange in node.exchanges] == [
-        {"eth_getBlockByNumber", "eth_getBlockReceipts"}
+        {"eth_getBlockByNumber", "eth_getLogs"}
     ]
 
 
-async def test_after_a_block_that_is_mostly_others_the_logs_are_asked_for() -> None:
+async def test_of_many_logs_the_last_receipt_shows_that_they_are_all() -> None:
+    chain = sample_chain()
+    chain.mine(*(transaction(LOG) for _ in range(130)))
+    node = ScriptedNode(chain.answer)
+    assert [places(block) for block in await read(node, 4, 4, after=3)] == [[(index, 0) for index in range(130)]]
+    assert node.methods == ["eth_getBlockByNumber", "eth_getLogs", "eth_getTransactionReceipt"]
+
+
+async def test_where_the_last_transaction_logged_nothing_the_bloom_shows_it() -> None:
+    chain = sample_chain()
+    chain.mine(*(transaction(LOG) for _ in range(130)), transaction())
+    node = ScriptedNode(chain.answer)
+    assert [places(block) for block in await read(node, 4, 4, after=3)] == [[(index, 0) for index in range(130)]]
+    assert node.methods.count("eth_getLogs") == 1
+
+
+async def test_after_a_block_that_is_mostly_others_our_logs_alone_are_asked_for() -> None:
     chain = JsonChain()
-    chain.mine(transaction(LOG), *(transaction(foreign_log()) for _ in range(4)))
+    chain.mine(transaction(LOG), *(transaction(foreign_log()) for _ in range(8)))
     chain.mine(transaction(LOG))
     node = ScriptedNode(chain.answer)
     assert [places(block) for block in await read(node, 2, 2, after=1)] == [[(0, 0)]]
-    assert "eth_getBlockReceipts" not in node.methods
+    assert "eth_getTransactionReceipt" in node.methods
 
 
 async def test_an_empty_block_changes_nothing_about_how_the_next_is_read() -> None:
@@ -208,11 +225,12 @@ async def test_an_empty_block_changes_nothing_about_how_the_next_is_read() -> No
         for number in (1, 2, 3):
             (block,) = await reader.read(make_endpoint(session, node), number, number)
             assert len(places(block)) == len(chain.blocks[number].transactions)
-    assert node.methods.count("eth_getLogs") == 1
+    assert node.methods.count("eth_getTransactionReceipt") == 1
 
 
+@settings(max_examples=50, deadline=None)
 @given(st.data())
-def test_receipts_and_logs_tell_the_same(data: st.DataObject) -> None:
+def test_all_logs_and_our_logs_tell_the_same(data: st.DataObject) -> None:
     logs = st.sampled_from([LOG, foreign_log(), fee_added_log(RequestId(bytes(32)), 1, 2)])
     transactions = st.lists(st.lists(logs, max_size=4).map(lambda chosen: transaction(*chosen)), max_size=6)
     chain = JsonChain()
@@ -222,77 +240,100 @@ def test_receipts_and_logs_tell_the_same(data: st.DataObject) -> None:
 
     async def compare() -> None:
         last = len(chain.blocks) - 1
-        assert await read(ScriptedNode(chain.answer), 2, last, after=1) == await read(
-            ScriptedNode(chain.answer), 2, last
-        )
+        whole = await read(ScriptedNode(chain.answer), 2, last, after=1)
+        assert whole == await read(ScriptedNode(chain.answer), 2, last)
 
     asyncio.run(compare())
 
 
-async def test_a_node_without_block_receipts_is_asked_for_them_once() -> None:
+async def test_a_node_that_never_tells_all_logs_is_soon_asked_no_more() -> None:
     chain = sample_chain()
     node = ScriptedNode(chain.answer)
 
-    def unknown(_: list[Any]) -> Any:
-        raise NodeFault(-32601, "Method not found")
+    def refuse(params: list[Any]) -> Any:
+        if "address" not in params[0]:
+            raise NodeFault(-32602, "specify an address in your request")
+        return chain.logs(params[0])
 
-    node.overrides["eth_getBlockReceipts"] = unknown
+    node.overrides["eth_getLogs"] = refuse
     reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
     async with serve(node) as session:
         endpoint = make_endpoint(session, node)
-        for _ in range(4):
+        for _ in range(8):
             assert [places(block) for block in await reader.read(endpoint, 3, 3)] == [[(0, 0), (0, 2)]]
-    assert node.methods.count("eth_getBlockReceipts") == 1
+    asked = [call["params"][0] for exchange in node.exchanges for call in exchange if call["method"] == "eth_getLogs"]
+    assert sum("address" not in criteria for criteria in asked) == 3
 
 
-def left_out(receipts: list[Any]) -> Any:
-    return receipts[1:]
+def cut(place: int) -> Any:
+    """Leaves out one of the logs, as if it were not there: those behind it count on."""
+    return lambda logs: logs[:place] + logs[place + 1 :]
 
 
-def without_a_log(receipts: list[Any]) -> Any:
-    return [receipts[0] | {"logs": receipts[0]["logs"][:-2]}, *receipts[1:]]
-
-
-def without_logs(receipts: list[Any]) -> Any:
-    return [receipt | {"logs": []} for receipt in receipts]
-
-
-def with_a_bloom_of_what_is_not_there(receipts: list[Any]) -> Any:
-    return [*receipts[:-1], receipts[-1] | {"logs": [], "logsBloom": "0x" + "01" * 256}]
-
-
+@pytest.mark.parametrize("is_full", [False, True])
 @pytest.mark.parametrize(
     "spoil",
     [
-        left_out,
-        without_a_log,
-        without_logs,
-        with_a_bloom_of_what_is_not_there,
-        lambda receipts: [receipts[0], receipts[0]],
-        lambda receipts: receipts[::-1],
-        lambda receipts: [*receipts, receipts[0]],
-        lambda receipts: [receipt | {"blockHash": "0x" + "12" * 32} for receipt in receipts],
-        lambda receipts: [receipt | {"transactionIndex": "0x0"} for receipt in receipts],
-        lambda receipts: [receipt | {"transactionHash": "0x" + "12" * 32} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": receipt["logs"][::-1]} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": None} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": [None] * 3} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": [{}, {}, {}]} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": [log | {"topics": 1} for log in receipt["logs"]]} for receipt in receipts],
-        lambda receipts: [receipt | {"logs": [log | {"data": 1} for log in receipt["logs"]]} for receipt in receipts],
-        lambda receipts: [receipt | {"logsBloom": None} for receipt in receipts],
+        cut(0),
+        cut(1),
+        cut(-1),
+        lambda logs: logs[:-2],
+        lambda _: [],
+        lambda logs: logs[::-1],
+        lambda logs: [*logs, logs[-1]],
+        lambda logs: [log | {"blockHash": "0x" + "12" * 32} for log in logs],
+        lambda logs: [log | {"blockHash": None} for log in logs],
+        lambda logs: [log | {"transactionIndex": "0x0"} for log in logs],
+        lambda logs: [log | {"transactionIndex": "0x1"} for log in logs],
+        lambda logs: [log | {"transactionIndex": "0xffffff"} for log in logs],
+        lambda logs: [logs[0] | {"transactionIndex": "0x1"}, *logs[1:]],
+        lambda logs: [log | {"transactionHash": "0x" + "12" * 32} for log in logs],
+        lambda logs: [log | {"transactionHash": None} for log in logs],
+        lambda logs: [log | {"logIndex": None} for log in logs],
+        lambda logs: [log | {"removed": True} for log in logs],
+        lambda logs: [log | {"topics": 1} for log in logs],
+        lambda logs: [log | {"topics": [1]} for log in logs],
+        lambda logs: [log | {"address": 1} for log in logs],
+        lambda logs: [log | {"data": 1} for log in logs],
+        lambda logs: [None] * len(logs),
         lambda _: None,
         lambda _: {},
-        lambda _: [None, None],
     ],
 )
-async def test_security_receipts_that_are_not_whole_and_sound_tell_no_logs(spoil: Any) -> None:
+async def test_security_all_logs_that_are_not_whole_and_sound_tell_nothing(spoil: Any, *, is_full: bool) -> None:
     """SECURITY: a log that a node leaves out, or has of another fork, must not be missed or signed in a wrong place."""
     chain = sample_chain()
+    chain.mine(*chain.blocks[3].transactions[:1], *([transaction(LOG)] * (130 if is_full else 1)))
     node = ScriptedNode(chain.answer)
-    node.overrides["eth_getBlockReceipts"] = lambda params: spoil(chain.receipts(int(params[0], 16)) or [])
-    assert [places(block) for block in await read(node, 3, 3, after=3)] == [[(0, 0), (0, 2)]]
-    assert "eth_getLogs" in node.methods
+
+    def logs(params: list[Any]) -> Any:
+        honest = chain.logs(params[0])
+        return honest if "address" in params[0] else spoil(honest)
+
+    node.overrides["eth_getLogs"] = logs
+    assert await read(node, 4, 4, after=3) == await read(ScriptedNode(chain.answer), 4, 4)
+    assert node.methods.count("eth_getLogs") == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"blockHash": "0x" + "12" * 32},
+        {"transactionHash": "0x" + "12" * 32},
+        {"logs": [{"logIndex": "0x81"}, {"logIndex": "0x82"}]},
+    ],
+)
+async def test_security_a_last_receipt_that_is_not_the_blocks_shows_nothing(change: dict[str, Any]) -> None:
+    """SECURITY: else logs of a fuller fork could be left out at the end."""
+    chain = sample_chain()
+    chain.mine(*([transaction(LOG)] * 130))
+    node = ScriptedNode(chain.answer)
+    last = format_data(chain.blocks[4].tx_hash(129))
+    node.overrides["eth_getTransactionReceipt"] = lambda params: (
+        (chain.receipt(params[0]) or {}) | (change if params[0] == last else {})
+    )
+    node.overrides["eth_getLogs"] = lambda params: chain.logs(params[0])[: None if "address" in params[0] else -1]
+    assert [places(block) for block in await read(node, 4, 4, after=3)] == [[(index, 0) for index in range(130)]]
 
 
 def changed(change: dict[str, Any], index: int = 0) -> Any:
