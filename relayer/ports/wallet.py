@@ -42,6 +42,15 @@ class FeeBid:
 
 
 @dataclass(frozen=True, slots=True)
+class SpendTerms:
+    """What a new transaction of the account goes by: each as the wallet's own method for it alone would tell it."""
+
+    bid: FeeBid
+    next_nonce: int
+    balance: int
+
+
+@dataclass(frozen=True, slots=True)
 class SignedTransaction:
     """Ready to send: 32-byte hash and the raw bytes as the chain takes them."""
 
@@ -99,6 +108,10 @@ class Wallet(Protocol):
 
     async def fetch_balance(self) -> int:
         """In the chain's smallest unit."""
+        ...
+
+    async def fetch_terms(self) -> SpendTerms:
+        """`fetch_fee_bid`, `fetch_next_nonce` and `fetch_balance`, in as few exchanges as the chain allows."""
         ...
 
     def sign(self, call: PreparedCall, nonce: int, bid: FeeBid) -> SignedTransaction:

@@ -7,6 +7,7 @@ not worth it is HELD and looked at again.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -33,7 +34,7 @@ from relayer.ports.store import (
     TransactionStatus,
 )
 from relayer.ports.vm import OpenChain
-from relayer.ports.wallet import FeeBid, PreparedCall
+from relayer.ports.wallet import FeeBid, PreparedCall, SpendTerms
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.claim import KINDS, Claim, claim_submissions
 from relayer.stages.desk import Desk
@@ -250,13 +251,21 @@ class SubmitStage:
             return await self._chain.destination.prepare_expire(job.batches, payee)
         return await self._chain.destination.prepare_execute(job.batches, payee)
 
+    async def _look(self, job: _Job) -> tuple[Preparation, SpendTerms]:
+        """What can be sent now, and on which terms: asked for together, for neither depends on the other."""
+        asking = asyncio.create_task(self._chain.wallet.fetch_terms())
+        try:
+            return await self._prepare(job), await asking
+        finally:
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+
     async def _submit(self, claim: Claim, job: _Job, rows: Sequence[OutboxRow]) -> None:
         if not job.batches:
             return
-        preparation = await self._prepare(job)
-        bid = await self._chain.wallet.fetch_fee_bid()
-        first_free = await self._chain.wallet.fetch_next_nonce() if preparation.calls else 0
-        funds = await self._fetch_funds() if preparation.calls else 0
+        preparation, terms = await self._look(job)
+        bid, first_free = terms.bid, terms.next_nonce
+        funds = await self._load_funds(terms.balance) if preparation.calls else 0
         ids = [request.request_id for batch in job.batches for request in batch.requests]
         # A request that is held and late has two wishes, to execute and to let expire; they have one fate.
         mine: dict[bytes, list[OutboxRow]] = defaultdict(list)
@@ -299,9 +308,8 @@ class SubmitStage:
         self._room -= len(transactions)
         await send_recorded(desk, self._chain, transactions)
 
-    async def _fetch_funds(self) -> int:
-        """What the account has beyond what its open transactions may still cost, in the chain's smallest unit."""
-        balance = await self._chain.wallet.fetch_balance()
+    async def _load_funds(self, balance: int) -> int:
+        """What of it lies beyond what the account's open transactions may still cost, in the chain's smallest unit."""
         waiting = await self._desk.store.load_open_transactions(self.chain)
         return balance - sum(
             transaction.gas_limit * transaction.attempts[-1].max_fee + transaction.value

@@ -21,7 +21,14 @@ from relayer.errors import CallReverted
 from relayer.ports.chain import News
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
-from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, SignedTransaction, TransactionReceipt
+from relayer.ports.wallet import (
+    FeeBid,
+    PreparedCall,
+    SendResult,
+    SignedTransaction,
+    SpendTerms,
+    TransactionReceipt,
+)
 from tests.simulation.chain import SimBlock, SimChain, Transaction
 from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Item, Reverted
 
@@ -261,6 +268,10 @@ class ChainView:
         """Enough."""
         await self._gate.rpc()
         return 10**18
+
+    async def fetch_terms(self) -> SpendTerms:
+        """One after the other."""
+        return SpendTerms(await self.fetch_fee_bid(), await self.fetch_next_nonce(), await self.fetch_balance())
 
     def sign(self, call: PreparedCall, nonce: int, bid: FeeBid) -> SignedTransaction:
         """The chain knows the transaction by its hash."""

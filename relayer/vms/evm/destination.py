@@ -15,6 +15,7 @@ from typing import Final
 from attestation.request import Request, RequestId
 from attestation.statement import Execute
 from relayer.domain.blocks import BlockRef
+from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.evm.answers import AnswerReader
@@ -25,6 +26,7 @@ from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, item_load
 from relayer.vms.evm.pins import PinFinder
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rpc import RpcEndpoint
+from relayer.vms.evm.simulation import SETTLED
 from relayer.vms.evm.views import consumed_call, parse_consumed
 
 _EMPTY_SLOT: Final = bytes(32)
@@ -63,18 +65,25 @@ class EvmDestination(EvmChain):
     ) -> Preparation:
         # A sender's ordered requests run in the order in which they were asked, within a transaction too.
         batches = sorted(batches, key=lambda batch: batch.batch.first_height)
-        requests = [tracked.request for batch in batches for tracked in batch.requests]
-        identifiers = [tracked.request_id for batch in batches for tracked in batch.requests]
-        settled = await self._fetch_consumed(identifiers, requests)
-        parts = [_part(batch, frozenset(settled), encode, weigh) for batch in batches]
+        requests = [tracked for batch in batches for tracked in batch.requests]
+        was_blind = self._preparer.is_blind
+        settled = await self._fetch_consumed(requests) if was_blind else frozenset()
+        parts = [_part(batch, settled, encode, weigh) for batch in batches]
         encode_call = partial(encode_consumption, selector, payee=payee)
         prepared = await self._preparer.prepare([part for part in parts if part.items], encode_call)
-        return Preparation(prepared.calls, (*settled, *prepared.settled), prepared.refused)
+        if self._preparer.is_blind and not was_blind:
+            return await self._prepare(batches, selector, payee, encode, weigh)
+        # SECURITY: one endpoint that calls requests settled could keep them from being executed for ever.
+        claimed = frozenset(prepared.settled)
+        settled |= await self._fetch_consumed([tracked for tracked in requests if tracked.request_id in claimed])
+        doubtful = tuple((identifier, SETTLED) for identifier in prepared.settled if identifier not in settled)
+        settled_in_order = tuple(tracked.request_id for tracked in requests if tracked.request_id in settled)
+        return Preparation(prepared.calls, settled_in_order, (*prepared.refused, *doubtful))
 
-    async def _fetch_consumed(self, identifiers: Sequence[RequestId], requests: Sequence[Request]) -> list[RequestId]:
+    async def _fetch_consumed(self, requests: Sequence[TrackedRequest]) -> frozenset[RequestId]:
         """Those that this attempt of theirs, or an earlier consumption, has used up, as M endpoints know."""
         gateway = self._parts.identity.gateway
-        slots = [(identifier, request.first_attempt) for identifier, request in zip(identifiers, requests, strict=True)]
+        slots = [(tracked.request_id, tracked.request.first_attempt) for tracked in requests]
         calls = [consumed_call(gateway, slot) for pair in slots for slot in pair if slot is not None]
 
         async def ask(endpoint: RpcEndpoint) -> list[bool]:
@@ -85,7 +94,9 @@ class EvmDestination(EvmChain):
             ]
 
         verdicts = await self._parts.pool.vote(ask, at_tip=True) if calls else ()
-        return [identifier for identifier, verdict in zip(identifiers, verdicts, strict=True) if verdict.value]
+        return frozenset(
+            tracked.request_id for tracked, verdict in zip(requests, verdicts, strict=True) if verdict.value
+        )
 
 
 def _part(batch: CertifiedBatch, done: frozenset[RequestId], encode: _Encode, weigh: _Weigh) -> Part:

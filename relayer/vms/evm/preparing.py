@@ -40,6 +40,11 @@ class Preparer:
         self._gateway = gateway
         self._gas_cap = gas_cap
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether a simulation may not tell what the gateway would pass over."""
+        return self._simulator.is_blind
+
     async def prepare(self, parts: Sequence[Part], encode: Encoder) -> Preparation:
         """Calls for all items but those named `settled` or `refused`. Raises `RpcUnavailable`."""
         progress = _Progress()

@@ -62,6 +62,11 @@ class Simulator:
         self._from = format_data(sender)
         self._without_simulate: set[RpcEndpoint] = set()
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether an endpoint was met that does not tell what would be passed over."""
+        return bool(self._without_simulate)
+
     async def run(self, trials: Sequence[Trial]) -> list[Finding]:
         """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`.
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import coincurve
 
@@ -19,7 +19,14 @@ from attestation.keccak import keccak256
 from attestation.schemes.secp256k1 import address_of_public_key
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, SignedTransaction, TransactionReceipt
+from relayer.ports.wallet import (
+    FeeBid,
+    PreparedCall,
+    SendResult,
+    SignedTransaction,
+    SpendTerms,
+    TransactionReceipt,
+)
 from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.pool_errors import classify_send_fault
 from relayer.vms.evm.quantities import (
@@ -46,6 +53,9 @@ _BASE_FEE_HEADROOM: Final = 2
 """The base fee rises by an eighth a block at most: twice it outlasts five full blocks."""
 
 _PREFERENCE: Final = tuple(SendResult)
+_FEES_CALL: Final = RpcCall("eth_feeHistory", [hex(_FEE_BLOCKS), "latest", [_TIP_PERCENTILE]])
+
+T = TypeVar("T")
 
 
 class EvmWallet:
@@ -57,6 +67,8 @@ class EvmWallet:
         self._key = coincurve.PrivateKey(key)
         self._max_fee_cap = max_fee_cap
         self._address = address_of_public_key(self._key.public_key.format(compressed=False))
+        self._nonce_call = RpcCall("eth_getTransactionCount", [format_data(self._address), "latest"])
+        self._balance_call = RpcCall("eth_getBalance", [format_data(self._address), "latest"])
 
     def __repr__(self) -> str:
         return f"EvmWallet(0x{self._address.hex()})"
@@ -78,29 +90,25 @@ class EvmWallet:
 
     async def fetch_next_nonce(self) -> int:
         """The first nonce that no mined transaction of this account has used, as M endpoints know."""
-        call = RpcCall("eth_getTransactionCount", [format_data(self._address), "latest"])
-        return await self._fetch_reached(call, parse_count)
+        return self._pool.reached(await self._ask_each([self._nonce_call], parse_count))
 
     async def fetch_balance(self) -> int:
         """In wei, as M endpoints know."""
-        call = RpcCall("eth_getBalance", [format_data(self._address), "latest"])
-        return await self._fetch_reached(call, parse_quantity)
+        return self._pool.reached(await self._ask_each([self._balance_call], parse_quantity))
 
     async def fetch_fee_bid(self) -> FeeBid:
         """The next block's base fee with headroom and the median tip of recent blocks, at most `max_fee_cap`."""
-        call = RpcCall("eth_feeHistory", [hex(_FEE_BLOCKS), "latest", [_TIP_PERCENTILE]])
+        return self._bid(await self._ask_each([_FEES_CALL], _parse_fees))
 
-        async def ask(endpoint: RpcEndpoint) -> tuple[int, int]:
-            (answer,) = await endpoint.call([call])
-            return _parse_fee_history(require_result(answer, endpoint))
+    async def fetch_terms(self) -> SpendTerms:
+        """All three of an endpoint in one exchange."""
 
-        answers = await self._pool.each(ask)
-        # SECURITY: a liar that quotes a high fee would have us burn money up to the cap at every transaction.
-        base_fee = self._pool.reached(base for base, _ in answers)
-        tip = max(self._pool.reached(tip for _, tip in answers), _MIN_PRIORITY_FEE)
-        max_fee = min(base_fee * _BASE_FEE_HEADROOM + tip, self._max_fee_cap)
-        tip = min(tip, max_fee)
-        return FeeBid(max_fee, tip, min(base_fee + tip, max_fee))
+        def parse(fees: Any, nonce: Any, balance: Any) -> tuple[tuple[int, int], int, int]:
+            return _parse_fees(fees), parse_count(nonce), parse_quantity(balance)
+
+        answers = await self._ask_each([_FEES_CALL, self._nonce_call, self._balance_call], parse)
+        fees, nonces, balances = zip(*answers, strict=True)
+        return SpendTerms(self._bid(fees), self._pool.reached(nonces), self._pool.reached(balances))
 
     def sign(self, call: PreparedCall, nonce: int, bid: FeeBid) -> SignedTransaction:
         """Deterministic: the same input gives the same bytes."""
@@ -143,12 +151,22 @@ class EvmWallet:
 
         return [verdict.value for verdict in await self._pool.vote(ask)] if calls else []
 
-    async def _fetch_reached(self, call: RpcCall, parse: Callable[[Any], int]) -> int:
-        async def ask(endpoint: RpcEndpoint) -> int:
-            (answer,) = await endpoint.call([call])
-            return parse(require_result(answer, endpoint))
+    async def _ask_each(self, calls: Sequence[RpcCall], parse: Callable[..., T]) -> list[T]:
+        """What each endpoint answers to these calls, parsed together."""
 
-        return self._pool.reached(await self._pool.each(ask))
+        async def ask(endpoint: RpcEndpoint) -> T:
+            return parse(*(require_result(answer, endpoint) for answer in await endpoint.call(calls)))
+
+        return await self._pool.each(ask)
+
+    def _bid(self, answers: Sequence[tuple[int, int]]) -> FeeBid:
+        """Of each endpoint's base fee and tip."""
+        # SECURITY: a liar that quotes a high fee would have us burn money up to the cap at every transaction.
+        base_fee = self._pool.reached(base for base, _ in answers)
+        tip = max(self._pool.reached(tip for _, tip in answers), _MIN_PRIORITY_FEE)
+        max_fee = min(base_fee * _BASE_FEE_HEADROOM + tip, self._max_fee_cap)
+        tip = min(tip, max_fee)
+        return FeeBid(max_fee, tip, min(base_fee + tip, max_fee))
 
 
 def _combine(results: Sequence[SendResult]) -> SendResult:
@@ -160,7 +178,7 @@ def _combine(results: Sequence[SendResult]) -> SendResult:
     return max(counts, key=lambda result: (counts[result], -_PREFERENCE.index(result)))
 
 
-def _parse_fee_history(answer: Any) -> tuple[int, int]:
+def _parse_fees(answer: Any) -> tuple[int, int]:
     """The next block's base fee, and the median of the blocks' median tips. Empty blocks have none."""
     if not isinstance(answer, dict):
         raise _malformed("fee history")

@@ -237,6 +237,9 @@ async def test_transactions_are_deterministic_and_nonces_count_what_was_mined(ch
     assert await wallet.fetch_next_nonce() == nonce
     assert await wallet.fetch_receipts([signed.hash]) == [None]
     balance = await wallet.fetch_balance()
+    terms = await wallet.fetch_terms()
+    assert (terms.next_nonce, terms.balance) == (nonce, balance)
+    assert terms.bid == await wallet.fetch_fee_bid()
     chains.advance(chains.destination)
     (receipt,) = await wallet.fetch_receipts([signed.hash])
     assert receipt is not None

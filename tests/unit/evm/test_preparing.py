@@ -96,6 +96,7 @@ class Gateway:
                 where if self.revert_data_in_error else {}
             )
         identifiers = {nonce: identifier for identifier, nonce in self.ids.items()}
+        skips = dict.fromkeys(self.consumed, "AlreadyConsumed()") | self.skips
         logs = [
             {
                 "address": format_data(GATEWAY),
@@ -103,10 +104,10 @@ class Gateway:
                     format_data(interface.topic(interface.CALL_SKIPPED)),
                     format_data(identifiers[nonce]),
                 ],
-                "data": format_data(interface.selector(self.skips[nonce]).ljust(32, b"\0")),
+                "data": format_data(interface.selector(skips[nonce]).ljust(32, b"\0")),
             }
             for nonce in nonces
-            if nonce in self.skips
+            if nonce in skips
         ]
         foreign = {"address": "0x" + "ab" * 20, "topics": [], "data": "0x"}
         return {"status": "0x1", "gasUsed": hex(GAS_USED), "logs": [foreign, *logs], "returnData": "0x"}
@@ -172,8 +173,9 @@ async def test_full_limits_count_so_that_transactions_stay_under_the_cap() -> No
     assert all(call.gas_limit <= GAS_CAP for call in prepared.calls)
 
 
-async def test_what_is_consumed_is_settled_and_becomes_a_bare_leaf() -> None:
-    gateway, batch = Gateway(consumed={1}), certified(0, 1, 2)
+@pytest.mark.parametrize("has_simulate", [True, False])
+async def test_what_is_consumed_is_settled_and_becomes_a_bare_leaf(*, has_simulate: bool) -> None:
+    gateway, batch = Gateway(consumed={1}, has_simulate=has_simulate), certified(0, 1, 2)
     prepared = await prepare(gateway, batch, nodes=2)
     assert prepared.settled == (ids(batch)[1],)
     assert nonces_of(prepared, [batch]) == [[0, 2]]
@@ -186,7 +188,7 @@ async def test_what_is_consumed_is_settled_and_becomes_a_bare_leaf() -> None:
 async def test_a_retry_that_ran_under_its_first_attempt_is_settled() -> None:
     first = track(make_request(0)).request_id
     retry = certified(1, origin=int.from_bytes(first, "big"))
-    gateway = Gateway()
+    gateway = Gateway(has_simulate=False)
     honest = gateway.node()
     own_word = b"\x01" + ids(retry)[1][1:]
     slots = {bytes(ids(retry)[1]): bytes(32), bytes(first): own_word}
@@ -204,7 +206,7 @@ async def test_a_retry_that_ran_under_its_first_attempt_is_settled() -> None:
 async def test_security_one_endpoint_cannot_call_a_request_settled() -> None:
     """SECURITY: a liar could otherwise keep a request from being executed for ever."""
     batch = certified(0)
-    liar, honest = Gateway(consumed={0}), Gateway()
+    liar, honest = Gateway(consumed={0}, has_simulate=False), Gateway(has_simulate=False)
     liar.ids = {ids(batch)[0]: 0}
     nodes = iter([liar.node(), honest.node()])
     honest.node = lambda: next(nodes)  # type: ignore[method-assign]
@@ -213,8 +215,17 @@ async def test_security_one_endpoint_cannot_call_a_request_settled() -> None:
     assert nonces_of(prepared, [batch]) == [[0]]
 
 
+async def test_security_a_simulation_alone_cannot_call_a_request_settled() -> None:
+    """SECURITY: the one endpoint that simulates could otherwise keep a request from being executed, unnoticed."""
+    gateway, batch = Gateway(skips={0: "AlreadyConsumed()"}), certified(0, 1)
+    prepared = await prepare(gateway, batch, nodes=2)
+    assert not prepared.settled
+    assert prepared.refused == ((ids(batch)[0], "AlreadyConsumed"),)
+    assert nonces_of(prepared, [batch]) == [[1]]
+
+
 async def test_what_the_gateway_would_pass_over_is_left_out() -> None:
-    gateway = Gateway(skips={1: "InboundPaused()", 2: "AlreadyConsumed()"})
+    gateway = Gateway(consumed={2}, skips={1: "InboundPaused()"})
     batch = certified(0, 1, 2, 3)
     prepared = await prepare(gateway, batch)
     assert nonces_of(prepared, [batch]) == [[0, 3]]

@@ -123,6 +123,29 @@ async def test_security_one_endpoint_cannot_make_us_skip_nonces() -> None:
         assert await wallet.fetch_balance() == 7
 
 
+def account(base: int, tip: int, nonce: int, balance: int) -> ScriptedNode:
+    node = fees(base, tip)
+    node.overrides["eth_getTransactionCount"] = lambda _: hex(nonce)
+    node.overrides["eth_getBalance"] = lambda _: hex(balance)
+    return node
+
+
+async def test_security_the_terms_are_what_each_question_alone_would_tell_in_one_exchange() -> None:
+    """SECURITY: one liar can neither raise our bids nor skip our nonces."""
+    nodes = [
+        account(10 * GWEI, GWEI, 7, 50),
+        account(900 * GWEI, 90 * GWEI, 99, 10**30),
+        account(9 * GWEI, GWEI, 6, 40),
+    ]
+    async with wallet_at(*nodes, quorum=2) as wallet:
+        terms = await wallet.fetch_terms()
+        assert [node.methods.count("eth_feeHistory") for node in nodes] == [1, 1, 1]
+        assert [len(node.exchanges[-1]) for node in nodes] == [3, 3, 3]
+        assert terms.bid == await wallet.fetch_fee_bid() == FeeBid(21 * GWEI, GWEI, 11 * GWEI)
+        assert terms.next_nonce == await wallet.fetch_next_nonce() == 7
+        assert terms.balance == await wallet.fetch_balance() == 50
+
+
 @pytest.mark.parametrize(
     ("answers", "result"),
     [
@@ -208,6 +231,7 @@ async def test_security_a_nonce_beyond_bounds_is_no_answer() -> None:
         lambda wallet: wallet.fetch_next_nonce(),
         lambda wallet: wallet.fetch_balance(),
         lambda wallet: wallet.fetch_fee_bid(),
+        lambda wallet: wallet.fetch_terms(),
         lambda wallet: wallet.fetch_receipts([TX_HASH]),
     ],
 )
