@@ -250,7 +250,15 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     inbox = Inbox(desk, random.SystemRandom())
     node = Node(desk, peers)
     signers = {address.peer_key: address.signer for address in addresses}
-    door = Doorkeeper(signer=signer, network=network, signers=signers, inbox=inbox, heads=node.heads, clock=clock)
+    door = Doorkeeper(
+        signer=signer,
+        network=network,
+        signers=signers,
+        inbox=inbox,
+        heads=node.heads,
+        heard=peers.note_heard,
+        clock=clock,
+    )
     app = create_app(door=door, store=store, routes=desk.routes, status=node, metrics=metrics, clock=clock)
     server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
     try:

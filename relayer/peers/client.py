@@ -3,6 +3,10 @@
 Its job: one kept-open session, one sending task and one heartbeat a peer. It pushes, asks and believes nothing that is
 not signed; what is signed is still the inbox's and the caller's to verify in content.
 
+What it costs does not grow with the square of the peers where it need not: who submits first is told at once, the
+others with all else that comes up in a heartbeat's time; whoever answered or said something in that time is not pinged;
+and all pings together have a rate.
+
 What a man in the middle can do is to be silent. Requests are signed, name their recipient and work once. Answers are
 signed too and carry the digest of the very request (which has 32 random bytes): an answer of another peer, to another
 question, or of another time is refused. Beyond that, statements are checked against their root, and attestations are
@@ -14,7 +18,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from types import TracebackType
@@ -45,7 +49,14 @@ from relayer.ports.peers import AttestationPage
 from relayer.ports.signer import Attestation, Signer
 
 HEARTBEAT_SECONDS: Final = 2.0
-"""Between pings: a peer that stopped is known to be down after two of them, before the second rank after it acts."""
+"""Between pings of a peer that says nothing else: one that stopped is known to be down after two of them, before the
+second rank after it acts."""
+
+PINGS_PER_SECOND: Final = 4.0
+"""To all peers together: beyond eight of them the time between two pings of one grows with their number."""
+
+HEADS_SECONDS: Final = 10.0
+"""How old a peer's heads may grow: only pings bring them. For people."""
 
 FAILURES_UNTIL_DOWN: Final = 2
 """Pings in a row without an answer: one may be lost on the way."""
@@ -105,6 +116,8 @@ class _Peer:
     label: str
     queue: OutgoingQueue = field(default_factory=OutgoingQueue)
     last_answer_at: float = 0.0
+    heard_at: float = 0.0
+    heads_at: float = 0.0
     clock_offset_seconds: float = 0.0
     failures: int = 0
     is_up: bool = False
@@ -133,6 +146,7 @@ class HttpPeers:
         self._metrics = metrics
         self._jitter = jitter
         self._peers = {peer.signer: _Peer(peer, peer_label(peer.signer)) for peer in peers}
+        self._heartbeat_seconds = max(HEARTBEAT_SECONDS, len(self._peers) / PINGS_PER_SECOND)
         self._session: aiohttp.ClientSession | None = None
         for peer in self._peers.values():
             metrics.peer_up.labels(peer.label).set(0)
@@ -163,7 +177,7 @@ class HttpPeers:
         return tuple(self._peers)
 
     def is_up(self, key: bytes) -> bool:
-        """Whether the peer answered one of the last two heartbeats. False for whoever is no peer."""
+        """Whether the peer answered or spoke within the last two heartbeats. False for whoever is no peer."""
         peer = self._peers.get(key)
         return peer is not None and peer.is_up
 
@@ -190,13 +204,20 @@ class HttpPeers:
                 tasks.create_task(self._keep_sending(peer))
                 tasks.create_task(self._keep_in_touch(peer))
 
-    async def push(self, attestations: Sequence[Attestation]) -> None:
+    def note_heard(self, key: bytes) -> None:
+        """The peer's own message came in, verified and fresh: it is up."""
+        peer = self._peers[key]
+        peer.heard_at = self._clock.now()
+        self._mark_up(peer)
+
+    async def push(self, attestations: Sequence[Attestation], first: Collection[bytes] | None = None) -> None:
         """Queue for every peer; the sending tasks do the rest, one exchange for all that waits.
 
+        Peers that are not among the `first` are told within a heartbeat; without `first` all are told at once.
         Never raises and never waits for a peer: a full queue drops its oldest, which the peer fetches by cursor.
         """
-        for peer in self._peers.values():
-            dropped = peer.queue.add(attestations)
+        for key, peer in self._peers.items():
+            dropped = peer.queue.add(attestations, is_patient=first is not None and key not in first)
             if dropped:
                 self._metrics.peer_queue_dropped.labels(peer.label).inc(dropped)
 
@@ -237,22 +258,41 @@ class HttpPeers:
 
     async def _keep_in_touch(self, peer: _Peer) -> None:
         while True:
-            try:
-                heads = parse_heads(await self._exchange(peer, MessageKind.PING, b""))
-            except (PeerUnavailable, PeerMessageInvalid) as error:
-                peer.failures += 1
-                if peer.failures >= FAILURES_UNTIL_DOWN:
-                    self._mark(peer, is_up=False, reason=str(error))
-            else:
-                peer.failures = 0
-                peer.heads = heads
-                self._mark(peer, is_up=True, reason="")
-            await self._clock.sleep(HEARTBEAT_SECONDS)
+            if peer.queue.is_patient:
+                peer.queue.hurry()  # and its answer is a heartbeat
+            elif self._is_ping_due(peer):
+                await self._ping(peer)
+            longest = self._heartbeat_seconds
+            wait = longest if peer.failures else longest - self._silence(peer)
+            await self._clock.sleep(max(wait, longest / 2))
+
+    def _is_ping_due(self, peer: _Peer) -> bool:
+        is_silent = self._silence(peer) >= self._heartbeat_seconds
+        return is_silent or self._clock.now() - peer.heads_at >= HEADS_SECONDS
+
+    def _silence(self, peer: _Peer) -> float:
+        """Seconds since the peer's last word."""
+        return self._clock.now() - max(peer.last_answer_at, peer.heard_at)
+
+    async def _ping(self, peer: _Peer) -> None:
+        try:
+            peer.heads = parse_heads(await self._exchange(peer, MessageKind.PING, b""))
+        except (PeerUnavailable, PeerMessageInvalid) as error:
+            peer.failures += 1
+            if peer.failures >= FAILURES_UNTIL_DOWN:
+                self._mark(peer, is_up=False, reason=str(error))
+        else:
+            peer.heads_at = self._clock.now()
+            self._mark_up(peer)
+
+    def _mark_up(self, peer: _Peer) -> None:
+        peer.failures = 0
+        self._mark(peer, is_up=True, reason="")
 
     def _mark(self, peer: _Peer, *, is_up: bool, reason: str) -> None:
-        self._metrics.peer_up.labels(peer.label).set(is_up)
         if peer.is_up is not is_up:
             peer.is_up = is_up
+            self._metrics.peer_up.labels(peer.label).set(is_up)
             _log.info("peer_up" if is_up else "peer_down", peer=peer.label, url=peer.address.url, reason=reason)
 
     async def _exchange(self, peer: _Peer, kind: MessageKind, body: bytes) -> bytes:
@@ -293,6 +333,7 @@ class HttpPeers:
         # The answer was made about half way between sending and receiving.
         peer.clock_offset_seconds = answer_head.sent_at_milliseconds / _MILLISECONDS - (sent_at + received_at) / 2
         self._metrics.peer_clock_offset.labels(peer.label).set(peer.clock_offset_seconds)
+        self._mark_up(peer)
         return answer[HEAD_LENGTH:]
 
     async def _post(self, peer: _Peer, kind: MessageKind, message: bytes) -> bytes:

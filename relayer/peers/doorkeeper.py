@@ -80,7 +80,7 @@ class Doorkeeper:
     """Implements the port `PeerDoor`.
 
     `signers` names, by each peer's 20-byte key, the signer whose attestations it tells; `heads` tells what a ping is
-    answered with.
+    answered with; `heard` is told the signer whose peer has said something, whatever it was.
     """
 
     def __init__(
@@ -91,6 +91,7 @@ class Doorkeeper:
         signers: Mapping[bytes, bytes],
         inbox: PeerInbox,
         heads: Callable[[], Sequence[PeerHead]],
+        heard: Callable[[bytes], None],
         clock: Clock,
     ) -> None:
         if len(network) != NETWORK_LENGTH:
@@ -100,6 +101,7 @@ class Doorkeeper:
         self._guests = {key: _Guest(signer) for key, signer in signers.items()}
         self._inbox = inbox
         self._heads = heads
+        self._heard = heard
         self._clock = clock
 
     @property
@@ -129,6 +131,8 @@ class Doorkeeper:
             signed.verify(digest)
         except PeerMessageInvalid as error:
             raise PeerMessageRefused(Refusal.FORGED) from error
+        # SECURITY: only what is signed, fresh and new: a stranger, or a recording, would keep a dead peer up.
+        self._heard(guest.signer)
         self._charge(guest, signed.head, digest, now)
         guest.visits += 1
         try:

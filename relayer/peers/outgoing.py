@@ -24,25 +24,38 @@ class OutgoingQueue:
         self._limit = limit
         self._waiting: deque[Attestation] = deque()
         self._first_number = 0
-        self._filled = asyncio.Event()
+        self._is_due = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def add(self, attestations: Sequence[Attestation]) -> int:
-        """Queue them, newest last; returns how many old ones were dropped to make room."""
+    @property
+    def is_patient(self) -> bool:
+        """Whether something waits, and only for others to be sent with it."""
+        return bool(self._waiting) and not self._is_due.is_set()
+
+    def add(self, attestations: Sequence[Attestation], *, is_patient: bool = False) -> int:
+        """Queue them, newest last; returns how many old ones were dropped to make room.
+
+        Patient ones wait for others that are not, or for `hurry`.
+        """
         self._waiting.extend(attestations)
         dropped = max(len(self._waiting) - self._limit, 0)
         for _ in range(dropped):
             self._waiting.popleft()
         self._first_number += dropped
-        if self._waiting:
-            self._filled.set()
+        if attestations and not is_patient:
+            self._is_due.set()
         return dropped
 
+    def hurry(self) -> None:
+        """What waits patiently has waited long enough."""
+        if self._waiting:
+            self._is_due.set()
+
     async def first(self, count: int) -> tuple[tuple[Attestation, ...], int]:
-        """Wait for any; the oldest ones, at most `count`, and the mark by which to `forget` them."""
-        await self._filled.wait()
+        """Wait until any is to be sent; the oldest ones, at most `count`, and the mark by which to `forget` them."""
+        await self._is_due.wait()
         taken = tuple(self._waiting[index] for index in range(min(count, len(self._waiting))))
         return taken, self._first_number + len(taken)
 
@@ -52,4 +65,4 @@ class OutgoingQueue:
             self._waiting.popleft()
             self._first_number += 1
         if not self._waiting:
-            self._filled.clear()
+            self._is_due.clear()

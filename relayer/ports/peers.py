@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,8 +34,11 @@ class Peers(Protocol):
         """Whether the peer answered within the last heartbeats."""
         ...
 
-    async def push(self, attestations: Sequence[Attestation]) -> None:
-        """Tell every peer, as one exchange each. Never raises: a peer that is down catches up by cursor."""
+    async def push(self, attestations: Sequence[Attestation], first: Collection[bytes] | None = None) -> None:
+        """Tell every peer, as one exchange each. Never raises: a peer that is down catches up by cursor.
+
+        With `first`, only these are told at once, the others soon, with whatever else there is to tell them by then.
+        """
         ...
 
     async def fetch_attestations(self, key: bytes, cursor: str) -> AttestationPage:

@@ -6,7 +6,7 @@ negotiate or wait for anybody. A batch that contradicts something signed before 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -20,7 +20,11 @@ from relayer.stages.inbox import Inbox
 from relayer.stages.quorum import commit_quorums
 
 _IDLE_SECONDS = 2.0
-"""A lost bell delays a signature by no more than this."""
+"""A lost bell delays a signature by no more than this, and what peers pushed beyond a quorum is written as often."""
+
+_FIRST_TOLD = 3
+"""Peers that are told of a batch at once: who submits, and the two after it. The others need no word before those fail,
+and telling all at once takes as many exchanges as there are pairs of nodes."""
 
 _KINDS = frozenset({EffectKind.SIGN_BATCH})
 
@@ -38,7 +42,7 @@ class AttestStage:
         self._inbox = inbox
 
     async def wait(self) -> None:
-        """Until a batch is born."""
+        """Until a batch is born, or peers have pushed what may complete a quorum."""
         await self._desk.bells.sign.wait(_IDLE_SECONDS)
 
     async def run_once(self) -> bool:
@@ -47,7 +51,7 @@ class AttestStage:
         now = desk.clock.now()
         rows = await desk.store.load_due_effects(_KINDS, None, now, desk.settings.claim_limit)
         if not rows:
-            await self._inbox.settle_early()
+            await self._inbox.settle()
             return False
         batches = await desk.store.load_batches([row.subject for row in rows])
         signable = [batch for batch in batches.values() if self._is_signable(batch)]
@@ -58,8 +62,9 @@ class AttestStage:
         async with desk.writing:
             # An epoch that was applied meanwhile has asked for these batches anew, in the very rows that were claimed.
             overtaken = {batch.root for batch in signable if self._newest_epoch(batch) != epochs[batch.root]}
+            gathered = self._inbox.gathered_for(batches)
             rest = Commit(
-                attestations=tuple(signed),
+                attestations=(*signed, *gathered),
                 done=tuple(
                     (row.kind, row.subject) for row in rows if row.subject in epochs and row.subject not in overtaken
                 ),
@@ -67,11 +72,24 @@ class AttestStage:
                     Deferral(row.kind, row.subject, later, row.attempts) for row in rows if row.subject not in epochs
                 ),
             )
-            await commit_quorums(desk, [attestation.root for attestation in signed], rest)
+            await commit_quorums(desk, {attestation.root for attestation in rest.attestations}, rest)
+        self._inbox.note_stored(gathered)
         if signed:
-            await desk.peers.push(signed)
-        await self._inbox.settle_early()
+            signed_roots = {attestation.root for attestation in signed}
+            await desk.peers.push(signed, self._first_to_know(b for b in signable if b.root in signed_roots))
+        if self._inbox.is_urgent:
+            await self._inbox.settle()
         return bool(overtaken) or len(rows) == desk.settings.claim_limit
+
+    def _first_to_know(self, batches: Iterable[Batch]) -> set[bytes]:
+        """The peers whose turn it is to submit these batches, and those after them should they fail."""
+        desk, first = self._desk, set[bytes]()
+        for batch in batches:
+            ranked = desk.epochs.ranked_signers(batch.verifying_gateway, batch.route, batch.first_height)
+            others = [key for key in ranked if key != desk.signer.key]
+            # Who is not known to be up may be so all the same: it comes after those who are.
+            first.update(sorted(others, key=lambda key: not desk.peers.is_up(key))[:_FIRST_TOLD])
+        return first
 
     def _newest_epoch(self, batch: Batch) -> int:
         """The number of the epoch that is signed under; 0 before the first is known."""

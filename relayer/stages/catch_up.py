@@ -2,7 +2,8 @@
 
 Its job: follow each peer's own attestations by cursor, so that a node that was down, or a peer whose push was lost,
 still comes to the same certificates. The cursor on disk only passes what is stored here; a page that names batches not
-born here yet is read again.
+born here yet is read again. While rounds bring nothing new, and nothing that this node signed lacks its quorum, they
+are seldom: each asks every peer.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from relayer.stages.inbox import Inbox
 _PAGES_PER_ROUND = 20
 """Pages read from one peer before the next one's turn: a peer far ahead must not starve the others."""
 
+_QUIET_ROUNDS = 12
+"""Of `catch_up_seconds`, from a round that brought nothing to the next one if nothing else calls for it: what a lost
+push can hide for that long is only what was not needed for a quorum."""
+
 _log = structlog.get_logger(__name__)
 
 
@@ -33,14 +38,34 @@ class CatchUpStage:
         self._desk = desk
         self._inbox = inbox
         self._stuck_since: dict[tuple[bytes, str], float] = {}
+        self._up: set[bytes] = set()
+        self._is_quiet = False
 
     async def wait(self) -> None:
         """Until the next round."""
-        await self._desk.bells.catch_up.wait(self._desk.settings.catch_up_seconds)
+        for _ in range(_QUIET_ROUNDS):
+            await self._desk.bells.catch_up.wait(self._desk.settings.catch_up_seconds)
+            if self._is_called_for():
+                return
+
+    def _is_called_for(self) -> bool:
+        """Whether peers may well have something new: the last round was told that, one came up, or a quorum is late."""
+        desk = self._desk
+        up = {key for key in desk.peers.keys if desk.peers.is_up(key)}
+        came_up, self._up = up - self._up, up
+        oldest = next(iter(desk.signed_at.values()), desk.clock.now())
+        is_late = desk.clock.now() - oldest >= desk.settings.catch_up_seconds
+        return not self._is_quiet or bool(came_up) or is_late
 
     async def run_once(self) -> bool:
         """One round over all peers, side by side."""
-        await asyncio.gather(*(self._follow(key) for key in self._desk.peers.keys))
+        taken = self._inbox.taken
+        following = [self._follow(key) for key in self._desk.peers.keys]
+        # All to their end: none goes on behind the back of a step that failed.
+        for failure in await asyncio.gather(*following, return_exceptions=True):
+            if failure is not None:
+                raise failure
+        self._is_quiet = self._inbox.taken == taken and not self._stuck_since
         return False
 
     async def _follow(self, key: bytes) -> None:

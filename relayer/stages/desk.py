@@ -94,7 +94,8 @@ class Desk:
     """The shared table of one node's stages. `writing` serialises load → decide → commit within the process.
 
     `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could;
-    `signed_at` when this node signed what has no quorum yet, by root (`SIGNED_REMEMBERED` at most, for a metric).
+    `signed_at` when this node signed what has no quorum yet, by root (`SIGNED_REMEMBERED` at most).
+    `births` counts the commits of this process in which batches were born.
     `rotations` the batch, by gateway, that would bring in the set which the operator accepted for its next epoch;
     `rival_rotations` what peers, by (gateway, signer), were found to sign for another set. For people.
     """
@@ -114,12 +115,14 @@ class Desk:
     halted: dict[str, Halt] = field(default_factory=dict)
     store_fault: str = ""
     signed_at: dict[bytes, float] = field(default_factory=dict)
+    births: int = 0
     rotations: dict[bytes, Batch] = field(default_factory=dict)
     rival_rotations: dict[tuple[bytes, bytes], Rotate] = field(default_factory=dict)
 
     async def commit(self, commit: Commit) -> None:
         """Write what a step decided, and count what it changed. Raises `StoreConflict`: nothing was written."""
         await self.store.commit(commit)
+        self.births += bool(commit.batches)
         self._count((*commit.observed, *commit.changes))
 
     def is_halted(self, route: Route) -> bool:

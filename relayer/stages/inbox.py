@@ -2,6 +2,10 @@
 
 Its job: verify each attestation before it is kept, keep early ones within bounds until their batch is born here, and
 serve this node's own attestations and statements to peers that ask. A peer is believed about nothing but its signature.
+
+What peers push is gathered, and written by the many: at once when a quorum may have come together, else with whatever
+is written next. Nothing follows from an attestation short of a quorum or beyond it, and of one that is lost with the
+process its signer tells again.
 """
 
 from __future__ import annotations
@@ -29,6 +33,9 @@ from relayer.stages.quorum import commit_quorums
 _VERIFIED_IN_A_ROW: Final = 32
 """Attestations of one list before others have their turn: of the slowest scheme some 50 ms of signature checks."""
 
+GATHER_SECONDS: Final = 1.0
+"""How long what peers pushed short of a quorum, or beyond it, waits for others to be written with."""
+
 
 @dataclass(slots=True)
 class _Early:
@@ -42,7 +49,7 @@ class _Early:
 
 
 class Inbox:
-    """Implements `PeerInbox`; `settle_early` is called when batches are born.
+    """Implements `PeerInbox`; `settle` is called every now and then, and soon when it `is_urgent`.
 
     `draws` must be such that no peer can foresee them.
     """
@@ -51,13 +58,61 @@ class Inbox:
         self._desk = desk
         self._draws = draws
         self._early: dict[bytes, _Early] = {}
+        self._gathered: dict[bytes, dict[Attestation, None]] = {}
+        self._signers: dict[bytes, set[bytes]] = {}
+        self._births_settled = 0
+        self._gathered_at: float | None = None
+        self._is_quorum = False
+        self.taken = 0
+        """Attestations that `take_in` found to be new."""
 
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
-        """Verify each, keep what verifies, certify what reaches its threshold. A bad one costs the others nothing."""
-        await self.take_in(sender, attestations)
+        """Verify each and gather what verifies, for the next `settle`. A bad one costs the others nothing.
+
+        SECURITY: of one sender no more is gathered than is kept early; the rest comes again by cursor.
+        """
+        desk = self._desk
+        gathered = self._gathered.setdefault(sender, {})
+        limit, counted = desk.settings.unknown_roots_per_signer, 0
+        for count, attestation in enumerate(attestations, start=1):
+            if count % _VERIFIED_IN_A_ROW == 0:
+                await asyncio.sleep(0)
+            if len(gathered) >= limit:
+                break
+            if attestation in gathered or self._is_early(sender, attestation):
+                continue
+            refusal = self._refusal(sender, attestation)
+            if refusal:
+                desk.metrics.attestations_rejected.labels(refusal).inc()
+                continue
+            gathered[attestation] = None
+            counted += 1
+            self._is_quorum = self._completes_quorum(attestation) or self._is_quorum
+        desk.metrics.attestations_received.labels(peer_label(sender)).inc(counted)
+        if counted and self._gathered_at is None:
+            self._gathered_at = desk.clock.now()
+        if self._is_quorum:
+            desk.bells.sign.ring()
+
+    def _completes_quorum(self, attestation: Attestation) -> bool:
+        """Whether those who are known to have signed the root, this node among them, are enough with this one.
+
+        It may miss one, of a batch that this process has not signed itself: that one waits for the next `settle`.
+        SECURITY: counted are signed batches of our own only, of which there are few; a peer can sign roots without end.
+        """
+        desk, root = self._desk, attestation.root
+        if root not in desk.signed_at:
+            return False
+        signers = self._signers.setdefault(root, {desk.signer.key})
+        signers.add(attestation.signer)
+        signer_set = desk.epochs.signer_set(attestation.gateway, attestation.epoch)
+        return signer_set.weight_of(signers) >= signer_set.threshold
 
     async def take_in(self, sender: bytes, attestations: Sequence[Attestation]) -> list[Attestation]:
-        """The same; returns those that may be stored later, when their batch or their epoch is known here."""
+        """Verify each, keep what verifies, certify what reaches its threshold.
+
+        Returns those that may be stored later, when their batch or their epoch is known here.
+        """
         desk = self._desk
         verified: list[Attestation] = []
         stored, waiting = await self._held(sender, attestations)
@@ -87,6 +142,7 @@ class Inbox:
             for attestation in early:
                 self._keep_early(sender, attestation)
         desk.metrics.attestations_received.labels(peer_label(sender)).inc(len(verified))
+        self.taken += len(verified)
         return pending + early
 
     async def _held(
@@ -97,24 +153,65 @@ class Inbox:
         A peer's page is read again for as long as one of its batches is not born here.
         """
         own = [attestation for attestation in attestations if attestation.signer == sender]
-        kept = self._early.get(sender, _Early()).kept
-        early = {a for a in own if (held := kept.get(_place(a))) is not None and held[1] == a}
+        early = {attestation for attestation in own if self._is_early(sender, attestation)}
         known = await self._desk.store.load_attestations([attestation.root for attestation in own])
         return frozenset(a for a in own if a in known.get(a.root, ())), frozenset(early)
 
-    async def settle_early(self) -> None:
-        """Take in early attestations whose batch has been born since."""
-        waiting = [attestation for early in self._early.values() for _, attestation in early.kept.values()]
-        if not waiting:
+    def _is_early(self, sender: bytes, attestation: Attestation) -> bool:
+        """Whether this very attestation of the sender's is kept until its batch is born."""
+        held = self._early.get(sender, _Early()).kept.get(_place(attestation))
+        return held is not None and held[1] == attestation
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether something was gathered that may complete a quorum, or that has waited long enough."""
+        return self._is_quorum or (
+            self._gathered_at is not None and self._desk.clock.now() - self._gathered_at >= GATHER_SECONDS
+        )
+
+    async def settle(self) -> None:
+        """Write what was gathered, as one commit, and with it early ones whose batch has been born since.
+
+        Certifies what has a quorum now.
+        """
+        desk, births = self._desk, self._desk.births
+        self._is_quorum = False
+        gathered = [attestation for kept in self._gathered.values() for attestation in kept]
+        early = self._all_early() if births != self._births_settled else []
+        if not gathered and not early:
             return
-        async with self._desk.writing:
-            known = await self._desk.store.load_batches([attestation.root for attestation in waiting])
-            ripe = self._ripe(waiting, known)
-            if ripe:
-                await commit_quorums(self._desk, set(known), Commit(attestations=tuple(ripe)))
-        for attestation in waiting:
-            if attestation.root in known:
+        async with desk.writing:
+            known = await desk.store.load_batches(list({a.root for a in (*gathered, *early)}))
+            ripe = self._ripe([*gathered, *early], known)
+            rotations = [attestation for attestation in gathered if self._is_rotation(attestation)]
+            if ripe or rotations:
+                kept = tuple(dict.fromkeys((*ripe, *rotations)))
+                await commit_quorums(desk, {attestation.root for attestation in ripe}, Commit(attestations=kept))
+        self._births_settled = births
+        for attestation in gathered:
+            if attestation.root not in known and attestation not in rotations:
+                self._keep_early(attestation.signer, attestation)
+        self.note_stored([*gathered, *(attestation for attestation in early if attestation.root in known)])
+
+    def gathered_for(self, batches: Mapping[bytes, Batch]) -> list[Attestation]:
+        """What is gathered or early over these batches, verified; once it is stored, `note_stored` is to be told."""
+        gathered = (attestation for kept in self._gathered.values() for attestation in kept)
+        return self._ripe([*gathered, *self._all_early()], batches)
+
+    def note_stored(self, stored: Sequence[Attestation]) -> None:
+        """These need to be kept here no more. Who signed what still lacks its quorum is remembered."""
+        signed_at, key = self._desk.signed_at, self._desk.signer.key
+        self._signers = {root: signers for root, signers in self._signers.items() if root in signed_at}
+        for attestation in stored:
+            gathered = self._gathered.get(attestation.signer, {})
+            if gathered.pop(attestation, attestation) is attestation:
                 self.forget(attestation)
+            if attestation.root in signed_at:
+                self._signers.setdefault(attestation.root, {key}).add(attestation.signer)
+        self._gathered_at = self._desk.clock.now() if any(self._gathered.values()) else None
+
+    def _all_early(self) -> list[Attestation]:
+        return [attestation for early in self._early.values() for _, attestation in early.kept.values()]
 
     def overdue(self) -> list[Attestation]:
         """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""

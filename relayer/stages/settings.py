@@ -60,7 +60,7 @@ class StageSettings:
     """Replacements of one transaction above the market; 1.13^12 is 4.3 times that, past which an operator must look."""
 
     catch_up_seconds: float = 5.0
-    """How often peers are asked for what a lost push would have told."""
+    """How often peers are asked for what a lost push would have told, unless there is no sign that one was lost."""
 
     unknown_roots_per_signer: int = 4096
     """Early attestations kept per peer for batches not born here yet; what does not fit comes again by cursor."""

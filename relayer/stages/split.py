@@ -17,8 +17,11 @@ from relayer.ports.store import Commit
 from relayer.stages.desk import Desk
 from relayer.stages.draft import birth_effects
 
-_PERIOD_SECONDS = 1.0
-"""Splitting waits for tens of seconds; a second more is nothing."""
+_LOOKS = 8
+"""In the time that a batch is given: one born after a look is found by the next, an eighth of that time late."""
+
+_LONGEST_PERIOD_SECONDS = 5.0
+"""Between two looks, however much time a batch is given."""
 
 _CLAIM_LIMIT = 16
 """Batches cut in one step: each may have 510 subsets to sign."""
@@ -43,7 +46,8 @@ class SplitStage:
 
     async def wait(self) -> None:
         """Until the next look."""
-        await self._desk.bells.split.wait(_PERIOD_SECONDS)
+        period = min(self._desk.settings.split_seconds / _LOOKS, _LONGEST_PERIOD_SECONDS)
+        await self._desk.bells.split.wait(period)
 
     async def run_once(self) -> bool:
         """One claim."""

@@ -5,7 +5,7 @@ Its job: connect inboxes. A peer that is down does not answer.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -70,8 +70,9 @@ class SimPeers:
         node = self._network.nodes.get(key)
         return node is not None and node.is_alive
 
-    async def push(self, attestations: Sequence[Attestation]) -> None:
-        """On their way."""
+    async def push(self, attestations: Sequence[Attestation], first: Collection[bytes] | None = None) -> None:
+        """On their way, to the first no sooner than to the others."""
+        del first
         self._network.on_the_way += [Message(self._key, key, tuple(attestations)) for key in self.keys]
 
     async def fetch_attestations(self, key: bytes, cursor: str) -> AttestationPage:

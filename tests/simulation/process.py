@@ -6,7 +6,7 @@ Its job: what `service.py` does, over simulated ports. The disk (store, guard) b
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, Final, Protocol, cast
 
@@ -114,8 +114,9 @@ class Process:
             tips={name: Tip() for name in names},
         )
         self.inbox = Inbox(self.desk, random.Random(0))
+        self.attest = AttestStage(self.desk, self.inbox)
         self.stages: list[Stage] = [
-            AttestStage(self.desk, self.inbox),
+            self.attest,
             CatchUpStage(self.desk, self.inbox),
             EvidenceStage(self.desk, self.inbox, random.Random(0)),
             SplitStage(self.desk),
@@ -257,10 +258,10 @@ class FragilePeers:
         """As the heartbeats would say."""
         return self._inner.is_up(key)
 
-    async def push(self, attestations: Sequence[Attestation]) -> None:
+    async def push(self, attestations: Sequence[Attestation], first: Collection[bytes] | None = None) -> None:
         """On their way."""
         await self._process.load()
-        await self._inner.push(attestations)
+        await self._inner.push(attestations, first)
 
     async def fetch_attestations(self, key: bytes, cursor: str) -> AttestationPage:
         """One page."""

@@ -360,6 +360,10 @@ class World:
             self._deliver(self.rng.randrange(len(self.network.on_the_way)))
             await self._settle()
             self._reap()
+        for node in self.nodes:
+            # Whose peers complete a quorum is woken by it.
+            if node.is_alive and node.running.inbox.is_urgent:
+                await self.step(node.running, node.running.attest)
         steps = [(node.running, stage) for node in self.nodes if node.is_alive for stage in node.running.stages]
         self.rng.shuffle(steps)
         for process, stage in steps:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Any, ClassVar
 
@@ -78,8 +78,9 @@ class LyingPeers(HttpPeers):
         super().__init__(**parts)
         self._sent: deque[bytes] = deque(maxlen=64)
 
-    async def push(self, attestations: Sequence[Attestation]) -> None:
-        """What was signed, true and false."""
+    async def push(self, attestations: Sequence[Attestation], first: Collection[bytes] | None = None) -> None:
+        """What was signed, true and false, to all at once."""
+        del first
         await super().push([*attestations, *self.lies.take_fresh()])
 
     async def run(self) -> None:

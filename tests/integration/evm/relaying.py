@@ -79,7 +79,7 @@ class Relayer:
                 )
                 for own in page.attestations
             ]
-            await self.inbox.receive_attestations(key.key, signed)
+            await self.inbox.take_in(key.key, signed)
 
     @property
     def request(self) -> TrackedRequest:

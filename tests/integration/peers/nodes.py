@@ -130,6 +130,7 @@ class Node:
     doorkeeper: Doorkeeper
     server: ApiServer
     heads: list[PeerHead] = field(default_factory=list)
+    heard: list[bytes] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -158,12 +159,14 @@ async def listening(
     """A node that listens; its peers are the other three of `SIGNING_KEYS`, unless said (signers by peer key)."""
     inbox, metrics, heads = KeptInbox(), Metrics(), list[PeerHead]()
     others = {other.key: other.key for other in SIGNING_KEYS if other is not key} if signers is None else signers
+    heard = list[bytes]()
     doorkeeper = Doorkeeper(
         signer=LocalSigner(key, MemoryGuard(), peer_key),
         network=NETWORK,
         signers=others,
         inbox=inbox,
         heads=lambda: heads,
+        heard=heard.append,
         clock=clock,
     )
     status = SeenStatus(key.key, (peer_key or key).key)
@@ -178,7 +181,7 @@ async def listening(
         max_connections_per_address=max_connections_per_address,
     )
     async with server:
-        yield Node(key, peer_key or key, clock, inbox, metrics, doorkeeper, server, heads)
+        yield Node(key, peer_key or key, clock, inbox, metrics, doorkeeper, server, heads, heard)
 
 
 @asynccontextmanager

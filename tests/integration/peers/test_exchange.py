@@ -105,6 +105,47 @@ async def test_a_peer_that_stops_is_down_after_two_pings_and_up_again_after_one(
     assert seen == [True, False, True]
 
 
+async def test_who_comes_first_is_told_at_once_and_the_others_with_the_next_heartbeat(clock: MovedClock) -> None:
+    async with listening(BOB, clock) as bob, listening(CAROL, clock) as carol:
+        async with reaching(ALICE, clock, bob.address, carol.address) as peers:
+            await until(lambda: clock.sleepers == 2)
+            for batch in BATCHES[:2]:
+                await peers.push([attest(batch, ALICE)], {BOB.key})
+                await until(lambda: peers.statuses()[0].queued == 0)
+            assert (len(bob.inbox.received), carol.inbox.calls) == (2, 0)
+            clock.move(HEARTBEAT_SECONDS)
+            await until(lambda: carol.inbox.calls == 1)
+        assert len(carol.inbox.received) == 2
+
+
+async def test_a_peer_that_says_something_or_answers_is_up_and_not_pinged(bob: Node, clock: MovedClock) -> None:
+    metrics = Metrics()
+
+    def pings() -> float | None:
+        labels = {"peer": peer_label(BOB.key), "kind": "ping", "result": "answered"}
+        return metrics.registry.get_sample_value("xvm_peer_exchanges_total", labels)
+
+    async with reaching(ALICE, clock, bob.address, metrics=metrics) as to_bob:
+        await until(lambda: clock.sleepers == 1)
+        assert pings() == 1
+        clock.move(HEARTBEAT_SECONDS - 1)
+        to_bob.note_heard(BOB.key)
+        clock.move(1)
+        await until(lambda: clock.sleepers == 1)
+        await to_bob.fetch_attestations(BOB.key, "")
+        clock.move(HEARTBEAT_SECONDS - 1)
+        await until(lambda: clock.sleepers == 1)
+        assert (pings(), to_bob.is_up(BOB.key)) == (1, True)
+        clock.move(HEARTBEAT_SECONDS)
+        await until(lambda: pings() == 2)
+
+
+async def test_a_door_tells_whose_messages_came_in(bob: Node, clock: MovedClock) -> None:
+    async with reaching(ALICE, clock, bob.address) as to_bob:
+        await to_bob.fetch_attestations(BOB.key, "")
+    assert set(bob.heard) == {ALICE.key}
+
+
 async def test_what_is_pushed_while_a_peer_is_down_arrives_when_it_is_back(clock: MovedClock) -> None:
     async with listening(BOB, clock) as bob:
         address, port = bob.address, bob.server.port

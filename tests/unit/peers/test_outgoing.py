@@ -57,3 +57,21 @@ async def test_an_empty_queue_waits_for_something() -> None:
     await asyncio.sleep(0)
     assert not waiting.done()
     waiting.cancel()
+
+
+async def test_what_is_patient_waits_for_company_or_until_it_has_waited_long_enough() -> None:
+    queue = OutgoingQueue()
+    queue.add(_attestations(1), is_patient=True)
+    waiting = asyncio.ensure_future(queue.first(9))
+    await asyncio.sleep(0)
+    assert queue.is_patient
+    assert not waiting.done()
+    queue.add(_attestations(2))
+    taken, mark = await waiting
+    assert (_numbers(taken), queue.is_patient) == ([1, 2], False)
+    queue.forget(mark)
+    queue.hurry()
+    queue.add(_attestations(3), is_patient=True)
+    assert queue.is_patient
+    queue.hurry()
+    assert _numbers((await queue.first(9))[0]) == [3]

@@ -57,6 +57,16 @@ async def born(world: World) -> tuple[Node, Batch]:
     return node, batch
 
 
+async def hear(world: World, nodes: Sequence[Node]) -> None:
+    """All that is on its way arrives, and these nodes certify what has its quorum."""
+    while world.network.on_the_way:
+        world._deliver(0)
+        await world._settle()
+        world._reap()
+    for node in nodes:
+        await step(world, node, AttestStage)
+
+
 async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = RICH_FEE) -> tuple[Node, RequestId]:
     """A CALL that is certified at every node; the node that is last to submit it, and its id."""
     identifier = world.ask(world.a, world.b, valid_seconds=valid_seconds, fee=fee)
@@ -66,10 +76,7 @@ async def certify(world: World, *, valid_seconds: int = 100_000, fee: int = RICH
         for chain in (world.a, world.b):
             await step(world, node, WatchStage, chain)
         await step(world, node, AttestStage)
-    while world.network.on_the_way:
-        world._deliver(0)
-        await world._settle()
-        world._reap()
+    await hear(world, world.nodes)
     assert {node.store._requests[identifier].status for node in world.nodes} == {Status.CERTIFIED}
     return max(world.nodes, key=lambda node: execution_due(node, identifier)), identifier
 

@@ -7,11 +7,12 @@ from dataclasses import replace
 from relayer.ports.store import Commit
 from relayer.stages.attest import AttestStage
 from relayer.stages.catch_up import CatchUpStage
+from relayer.stages.desk import Bell
 from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest, execute_batch, track
 from tests.simulation.peers import PAGE_LENGTH
 from tests.simulation.world import Node, World
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import mine, new_world, stage_of, step
 
 
 async def watch(world: World, node: Node) -> None:
@@ -85,3 +86,49 @@ async def test_a_peer_that_is_down_is_asked_again_from_the_same_place() -> None:
     world.start(peer)
     await step(world, node, CatchUpStage)
     assert len(node.store._attestations) == 1
+
+
+class PatientBell(Bell):
+    """Its time is over at once; it counts how often it was waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.waits = 0
+
+    async def wait(self, seconds: float) -> None:
+        del seconds
+        self.waits += 1
+
+
+async def test_peers_are_asked_seldom_unless_something_may_be_missing() -> None:
+    world = new_world()
+    node, peer = world.nodes[0], world.nodes[1]
+    stage, bell = stage_of(node, CatchUpStage), PatientBell()
+    node.running.desk.bells.catch_up = bell
+
+    async def waits() -> int:
+        bell.waits = 0
+        await stage.wait()
+        return bell.waits
+
+    await watch(world, node)
+    await step(world, node, CatchUpStage)
+    assert await waits() == 1, "the peers came up"
+    seldom = await waits()
+    assert seldom > 1
+    world.kill(world.nodes[2])
+    assert await waits() == seldom
+    world.start(world.nodes[2])
+    assert await waits() == 1, "one is back"
+
+    await sign(world, peer, 1)
+    await watch(world, node)
+    await step(world, node, CatchUpStage)
+    assert await waits() == 1, "there was news"
+    await step(world, node, CatchUpStage)
+    assert await waits() == seldom
+
+    await step(world, node, AttestStage)
+    assert await waits() == seldom
+    world.clock.seconds += world.settings.catch_up_seconds
+    assert await waits() == 1, "a quorum is late"

@@ -10,10 +10,11 @@ import pytest
 
 from attestation.keccak import keccak256
 from relayer.domain.batch import Batch
-from relayer.errors import PeerMessageInvalid
+from relayer.errors import PeerMessageInvalid, StoreConflict
 from relayer.ports.signer import Attestation
+from relayer.ports.store import Commit
 from relayer.stages.attest import AttestStage
-from relayer.stages.inbox import Inbox
+from relayer.stages.inbox import GATHER_SECONDS, Inbox
 from relayer.stages.settings import StageSettings
 from relayer.stages.watch import WatchStage
 from tests.factories import SIGNING_KEYS, attest, execute_batch, track
@@ -43,6 +44,84 @@ def rejected(node: Node) -> dict[str, float]:
         for sample in family.samples
         if sample.name.endswith("_total")
     }
+
+
+async def test_what_is_pushed_short_of_a_quorum_waits_to_be_written_with_more() -> None:
+    world = new_world()
+    node, batch = await born(world)
+    await step(world, node, AttestStage)
+    inbox, commits = node.running.inbox, node.running.commits
+    await inbox.receive_attestations(PEER.key, [attest(batch, PEER)])
+    assert not inbox.is_urgent
+    await inbox.receive_attestations(SIGNING_KEYS[2].key, [attest(batch, SIGNING_KEYS[2])])
+    assert inbox.is_urgent
+    assert node.running.commits == commits
+    await inbox.settle()
+    assert node.running.commits == commits + 1
+    assert [*await node.store.load_certificates([batch.root])] == [batch.root]
+
+
+async def test_what_comes_after_a_quorum_is_written_a_while_later() -> None:
+    world = new_world()
+    node, batch = await born(world)
+    await step(world, node, AttestStage)
+    inbox, late = node.running.inbox, attest(batch, SIGNING_KEYS[3])
+    for key in SIGNING_KEYS[1:3]:
+        await inbox.receive_attestations(key.key, [attest(batch, key)])
+    await inbox.settle()
+    await inbox.receive_attestations(late.signer, [late])
+    assert not inbox.is_urgent
+    world.clock.seconds += GATHER_SECONDS
+    assert inbox.is_urgent
+    await inbox.settle()
+    assert late in (await node.store.load_attestations([batch.root]))[batch.root]
+
+
+async def test_what_peers_pushed_before_a_batch_was_signed_here_is_written_with_its_signature() -> None:
+    world = new_world()
+    node, batch = await born(world)
+    for key in SIGNING_KEYS[1:3]:
+        await node.running.inbox.receive_attestations(key.key, [attest(batch, key)])
+    commits = node.running.commits
+    await step(world, node, AttestStage)
+    assert node.running.commits == commits + 1
+    assert [*await node.store.load_certificates([batch.root])] == [batch.root]
+
+
+async def test_security_what_is_pushed_is_verified_and_of_one_sender_only_so_much_is_gathered() -> None:
+    """SECURITY: nothing unverified counts towards a quorum, and a peer can sign roots without end."""
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=3))
+    node, batch = await born(world)
+    await step(world, node, AttestStage)
+    inbox = node.running.inbox
+    forged = [replace(attest(batch, key), signature=bytes(64)) for key in SIGNING_KEYS[1:]]
+    for attestation in forged:
+        await inbox.receive_attestations(attestation.signer, [attestation])
+    await inbox.receive_attestations(SIGNING_KEYS[2].key, [attest(batch, PEER)])
+    assert not inbox.is_urgent
+    assert rejected(node) == {"ForgedSignature": 3.0, "WrongSigner": 1.0}
+    for number in range(10):
+        await inbox.receive_attestations(PEER.key, [invented(world, number)])
+    await inbox.settle()
+    world.clock.seconds += 1_000
+    assert len(inbox.overdue()) == 3
+
+
+async def test_a_push_whose_writing_failed_is_written_the_next_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = new_world()
+    node, batch = await born(world)
+    pushed = attest(batch, PEER)
+    await node.running.inbox.receive_attestations(PEER.key, [pushed])
+
+    async def fail(_commit: Commit) -> None:
+        raise StoreConflict("somebody was first")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(node.running.desk.store, "commit", fail)
+        with pytest.raises(StoreConflict):
+            await node.running.inbox.settle()
+    await node.running.inbox.settle()
+    assert await node.store.load_attestations([batch.root]) == {batch.root: [pushed]}
 
 
 async def test_an_attestation_over_a_batch_of_ours_is_stored() -> None:

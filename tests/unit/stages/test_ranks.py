@@ -6,7 +6,7 @@ from relayer.stages.attest import AttestStage
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
 from tests.simulation.world import Node, World
-from tests.unit.stages.steps import mine, new_world, step
+from tests.unit.stages.steps import hear, mine, new_world, step
 
 
 async def seen_by_all(world: World) -> list[Node]:
@@ -32,10 +32,7 @@ async def certify_and_submit(world: World, nodes: list[Node]) -> list[int]:
     """How many transactions each of these nodes sends at once when there is a certificate. No time passes."""
     for node in nodes:
         await step(world, node, AttestStage)
-    while world.network.on_the_way:
-        world._deliver(0)
-        await world._settle()
-        world._reap()
+    await hear(world, nodes)
     for node in nodes:
         await step(world, node, SubmitStage, world.b)
     return [len(node.store._transactions) for node in nodes]
