@@ -26,11 +26,14 @@ from relayer.errors import RpcUnavailable
 from relayer.ports.destination_vm import Answer, DestinationVm, Pin
 from relayer.ports.store import Commit, Deferral, OutboxRow, PinnedAnswer
 from relayer.stages.backoff import backoff_seconds
-from relayer.stages.desk import Desk
+from relayer.stages.desk import REST_SECONDS, Desk
 from relayer.stages.draft import Draft, birth_effects
 
 _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for a lost ring."""
+
+_ANY_HEIGHT = 2**63 - 1
+"""No chain is as high."""
 
 _KINDS = frozenset({EffectKind.READ_ANSWER})
 
@@ -61,15 +64,26 @@ class AnswerStage:
 
     async def wait(self) -> None:
         """Until the chain has a new block, or a query arrives."""
-        await self._desk.bells.answer[self.chain].wait(_IDLE_SECONDS)
+        is_resting = self._desk.bells.answer_rest.is_resting(self.chain)
+        await self._desk.bells.answer[self.chain].wait(REST_SECONDS if is_resting else _IDLE_SECONDS)
 
     async def run_once(self) -> bool:
         """Read what is due, then conclude what is final."""
         # Before anything is read: a pin that is found afterwards and is no higher is final already.
         final_number = self._desk.tips[self.chain].final_number
+        look = self._desk.bells.answer_rest.look(self.chain)
         is_more, final = await self._read(final_number)
         await self._conclude(final_number, final)
+        if not final.requests and await self._is_done():
+            self._desk.bells.answer_rest.begin(self.chain, look)
         return is_more
+
+    async def _is_done(self) -> bool:
+        """Whether no query is left to be read, nor an answer to become final."""
+        store = self._desk.store
+        if await store.load_next_due(_KINDS, self.chain) is not None:
+            return False
+        return not await store.load_answers(self.chain, _ANY_HEIGHT, 1)
 
     async def _read(self, final_number: int) -> tuple[bool, _Reading]:
         """Whether more is due, and what was read at final pins. What was read at others is kept for later."""

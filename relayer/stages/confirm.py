@@ -25,7 +25,7 @@ from relayer.ports.store import (
 )
 from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, TransactionReceipt
-from relayer.stages.desk import Desk
+from relayer.stages.desk import REST_SECONDS, Desk
 from relayer.stages.draft import Draft
 
 _IDLE_SECONDS = 5.0
@@ -55,13 +55,16 @@ class ConfirmStage:
 
     async def wait(self) -> None:
         """Until the chain has a new block or something was sent."""
-        await self._desk.bells.confirm[self.chain].wait(_IDLE_SECONDS)
+        is_resting = self._desk.bells.confirm_rest.is_resting(self.chain)
+        await self._desk.bells.confirm[self.chain].wait(REST_SECONDS if is_resting else _IDLE_SECONDS)
 
     async def run_once(self) -> bool:
         """One look at all open transactions."""
-        desk = self._desk
+        desk, rest = self._desk, self._desk.bells.confirm_rest
+        look = rest.look(self.chain)
         open_transactions = await desk.store.load_open_transactions(self.chain)
         if not open_transactions:
+            rest.begin(self.chain, look)
             self._handed_over_at.clear()
             self._unpayable.clear()
             return False

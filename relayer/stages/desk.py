@@ -7,13 +7,14 @@ another. No stage knows another; they meet in the store and are woken here. It d
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from attestation.statement import Rotate
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import Head
+from relayer.domain.effects import EffectKind
 from relayer.domain.halt import Halt
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import ENDS, Status
@@ -28,6 +29,9 @@ from relayer.stages.settings import StageSettings
 
 SIGNED_REMEMBERED = 4096
 """Batches whose time to quorum is measured at a time; more are in flight only while quorums fail."""
+
+REST_SECONDS = 30.0
+"""How long a stage that has nothing to wait for sleeps, if no bell wakes it: each chain has several of them."""
 
 
 class Bell:
@@ -50,9 +54,41 @@ class Bell:
         self._event.clear()
 
 
+class Rest:
+    """The chains whose new blocks mean nothing to a stage, for it has no work there that waits for any.
+
+    A stage that finds none rests, unless some was noted since it began to look. Nobody rests at a start.
+    """
+
+    def __init__(self) -> None:
+        self._noted: Counter[str] = Counter()
+        self._resting: set[str] = set()
+
+    def note(self, chain: str) -> None:
+        """There may be work on this chain now."""
+        self._noted[chain] += 1
+        self._resting.discard(chain)
+
+    def look(self, chain: str) -> int:
+        """A stage begins to look for work on the chain: to be shown to `begin`."""
+        return self._noted[chain]
+
+    def begin(self, chain: str, look: int) -> None:
+        """The look found nothing."""
+        if self._noted[chain] == look:
+            self._resting.add(chain)
+
+    def is_resting(self, chain: str) -> bool:
+        """Whether blocks of the chain need wake nobody."""
+        return chain in self._resting
+
+
 @dataclass(slots=True)
 class Bells:
-    """One per stage and chain. Rung after a commit that gives the stage something to do."""
+    """One per stage and chain. Rung after a commit that gives the stage something to do.
+
+    `answer_rest` and `confirm_rest` say for which chains those stages need no bell at a new block.
+    """
 
     sign: Bell = field(default_factory=Bell)
     catch_up: Bell = field(default_factory=Bell)
@@ -60,11 +96,15 @@ class Bells:
     submit: dict[str, Bell] = field(default_factory=dict)
     answer: dict[str, Bell] = field(default_factory=dict)
     confirm: dict[str, Bell] = field(default_factory=dict)
+    answer_rest: Rest = field(default_factory=Rest)
+    confirm_rest: Rest = field(default_factory=Rest)
 
     def ring_chain(self, chain: str) -> None:
         """A new block of this chain was taken in."""
-        self.answer[chain].ring()
-        self.confirm[chain].ring()
+        if not self.answer_rest.is_resting(chain):
+            self.answer[chain].ring()
+        if not self.confirm_rest.is_resting(chain):
+            self.confirm[chain].ring()
 
     def ring_effects(self, chains: Iterable[str]) -> None:
         """There are new effects to perform on these chains."""
@@ -123,11 +163,20 @@ class Desk:
         """Write what a step decided, and count what it changed. Raises `StoreConflict`: nothing was written."""
         await self.store.commit(commit)
         self.births += bool(commit.batches)
+        self._note_work(commit)
         self._count((*commit.observed, *commit.changes))
 
     def is_halted(self, route: Route) -> bool:
         """Whether either chain of the route contradicted itself."""
         return not self.halted.keys().isdisjoint({route.source_chain, route.destination_chain})
+
+    def _note_work(self, commit: Commit) -> None:
+        """What was written may be work that waits for blocks."""
+        for chain in {transaction.chain for transaction in commit.transactions}:
+            self.bells.confirm_rest.note(chain)
+        reads = {effect.chain for effect in commit.effects if effect.kind is EffectKind.READ_ANSWER}
+        for chain in reads.union(answer.chain for answer in commit.answers):
+            self.bells.answer_rest.note(chain)
 
     def _count(self, changes: Iterable[Change]) -> None:
         """A commit holds hundreds of changes of a few kinds, and a metric's labels take long to look up."""

@@ -7,6 +7,8 @@ its transaction, which concludes EXPIRED when it comes too late.
 
 from __future__ import annotations
 
+import math
+
 from relayer.domain.events import ExpiryPassed
 from relayer.ports.store import Commit
 from relayer.stages.desk import Bell, Desk
@@ -14,6 +16,10 @@ from relayer.stages.draft import Draft
 
 _PERIOD_SECONDS = 2.0
 """Expiries are in whole seconds of the chain's clock; looking twice a block or so is enough."""
+
+_CALM_PERIOD_SECONDS = 10.0
+"""While nothing that waits for its execution is near its expiry: what comes later and expires within that time is let
+expire so much later."""
 
 
 class ExpireStage:
@@ -25,6 +31,7 @@ class ExpireStage:
         self._desk = desk
         self._chain = chain
         self._bell = Bell()
+        self._period_seconds = _PERIOD_SECONDS
 
     @property
     def chain(self) -> str:
@@ -33,13 +40,15 @@ class ExpireStage:
 
     async def wait(self) -> None:
         """Until the next look."""
-        await self._bell.wait(_PERIOD_SECONDS)
+        await self._bell.wait(self._period_seconds)
 
     async def run_once(self) -> bool:
         """One look."""
         desk, limit = self._desk, self._desk.settings.claim_limit
         clock = desk.tips[self._chain].timestamp
-        ids = await desk.store.load_expiring(self._chain, clock, limit)
+        soon = await desk.store.load_expiring(self._chain, clock + math.ceil(_CALM_PERIOD_SECONDS), 1)
+        self._period_seconds = _PERIOD_SECONDS if soon else _CALM_PERIOD_SECONDS
+        ids = await desk.store.load_expiring(self._chain, clock, limit) if soon else ()
         if not ids:
             return False
         async with desk.writing:

@@ -20,7 +20,10 @@ from relayer.stages.quorum import certify
 from relayer.stages.sending import send_recorded, sign_next
 
 _PERIOD_SECONDS = 2.0
-"""Another process writes what the operator accepts; rotations are rare and wait for people anyway."""
+"""While there is something to bring in: rotations are rare and wait for people anyway."""
+
+_CALM_PERIOD_SECONDS = 10.0
+"""While there is nothing: another process writes what the operator accepts."""
 
 _TELL_SECONDS = 30.0
 """How often our signature is told again: an operator who accepts later has dropped it as unknown."""
@@ -46,7 +49,8 @@ class RotateStage:
 
     async def wait(self) -> None:
         """Until the next look."""
-        await self._bell.wait(_PERIOD_SECONDS)
+        is_calm = self._chain.source.gateway not in self._desk.rotations
+        await self._bell.wait(_CALM_PERIOD_SECONDS if is_calm else _PERIOD_SECONDS)
 
     async def run_once(self) -> bool:
         """One look at what the operator accepted and the peers signed."""

@@ -37,7 +37,7 @@ from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall, SpendTerms
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.claim import KINDS, Claim, claim_submissions
-from relayer.stages.desk import Desk
+from relayer.stages.desk import REST_SECONDS, Desk
 from relayer.stages.draft import Draft
 from relayer.stages.sending import send_recorded, sign_next
 
@@ -109,7 +109,7 @@ class SubmitStage:
             await bell.wait(_IDLE_SECONDS)
             return
         due = await self._desk.store.load_next_due(KINDS, self.chain)
-        seconds = _IDLE_SECONDS if due is None else min(max(due - self._desk.clock.now(), 0.0), _IDLE_SECONDS)
+        seconds = REST_SECONDS if due is None else min(max(due - self._desk.clock.now(), 0.0), _IDLE_SECONDS)
         await bell.wait(seconds)
 
     async def run_once(self) -> bool:

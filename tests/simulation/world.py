@@ -482,6 +482,20 @@ class World:
         assert statuses <= {Status.ORPHANED, Status.REJECTED}
         assert not any(identifier in chain.receipts() for chain in self.chains.values())
 
+    def slept_over(self, process: Process) -> list[str]:
+        """Chains with work that waits for blocks, and whose blocks wake nobody."""
+        if not process.is_alive:
+            return []
+        store = next(node.store for node in self.nodes if node.process is process)
+        bells = process.desk.bells
+        reading = {row.chain for (kind, _), row in store._outbox.items() if kind is EffectKind.READ_ANSWER}
+        reading |= {answer.chain for answer in store._answers.values()}
+        sending = {t.chain for t in store._transactions.values() if t.status in {"SIGNED", "MINED"}}
+        return [
+            *(f"answer {chain}" for chain in sorted(reading) if bells.answer_rest.is_resting(chain)),
+            *(f"confirm {chain}" for chain in sorted(sending) if bells.confirm_rest.is_resting(chain)),
+        ]
+
     def left_undone(self, process: Process, stage: SubmitStage) -> list[str]:
         """What a submitter does not wait for and has not done either: it would spin."""
         if stage.is_full:
@@ -538,6 +552,7 @@ class World:
         except ConsistencyError as error:
             await process.runner._halt(stage, error)
             return
+        assert not self.slept_over(process), self.slept_over(process)
         if isinstance(stage, SubmitStage) and not self.is_gated and not is_more and process.commits == commits:
             assert not self.left_undone(process, stage), self.left_undone(process, stage)
 
