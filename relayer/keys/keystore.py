@@ -13,11 +13,11 @@ import os
 import re
 import stat
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
-from eth_account import Account
 
 from relayer.errors import ConfigError
 
@@ -88,7 +88,7 @@ def save_keystore(path: Path, secret: Secret, password: str) -> None:
     """
     if not password:
         raise ConfigError([f"{path}: an empty password protects nothing"])
-    _write_new(path, json.dumps(Account.encrypt(secret.reveal(), password, kdf="scrypt"), indent=2) + "\n")
+    _write_new(path, json.dumps(_codec().encrypt(secret.reveal(), password, kdf="scrypt"), indent=2) + "\n")
 
 
 def save_bare_secret(path: Path, secret: Secret) -> None:
@@ -117,9 +117,14 @@ def _decrypt(path: Path, content: str, password: str) -> Secret:
     except ValueError:
         raise ConfigError([f"{path}: neither a JSON keystore nor 64 hex digits"]) from None
     try:
-        return Secret(bytes(Account.decrypt(keystore, password)))
+        return Secret(bytes(_codec().decrypt(keystore, password)))
     except (ValueError, TypeError, KeyError, AttributeError, NotImplementedError):
         raise ConfigError([f"{path}: no version 3 keystore, or the password is wrong"]) from None
+
+
+def _codec() -> Any:
+    """eth-account's. It takes a third of a node's start to load, and most keys of a devnet need none."""
+    return import_module("eth_account").Account
 
 
 def _read(path: Path, limit: int) -> tuple[str, int]:
