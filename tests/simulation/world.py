@@ -19,6 +19,7 @@ from attestation.schemes import SECP256K1, Scheme, SigningKey
 from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import OutcomeKind
+from relayer.domain.effects import EffectKind
 from relayer.domain.observations import CallbackDelivered, CallConcluded, CancelSettled, RequestCancelled
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import Status
