@@ -33,7 +33,7 @@ _WORDS: Final = re.compile(r"[A-Z]?[a-z0-9]+|[A-Z]+(?![a-z])")
 _URL: Final = re.compile(r"\b([a-zA-Z][a-zA-Z0-9+.-]*://)(?:[^\s/?#@]*@)?([^\s/?#@'\"]+)([/?#][^\s'\"]*)?")
 
 
-_CHATTY_LIBRARIES: Final = ("aiosqlite", "alembic", "apscheduler", "asyncio")
+_CHATTY_LIBRARIES: Final = ("alembic", "apscheduler", "asyncio")
 """They tell each step of their own work below WARNING: every statement and job, which buries what the node says."""
 
 

@@ -4,7 +4,8 @@ Its job: the column types that both databases order and compare as the protocol 
 of 64 and 256 bits, databases in signed ones of 64: SECURITY: a number above 2^63 from a chain must neither fail a
 commit nor come back as another. Such numbers are big-endian BLOBs of their full width: exact, indexable, and compared
 byte by byte in numeric order by SQLite and PostgreSQL alike (TEXT would need padding, NUMERIC is a float in SQLite).
-What the relayer counts itself (rows, attempts, positions in a block) are plain integers.
+What the relayer counts itself (rows, attempts, positions in a block) are plain integers. No type converts values when a
+statement runs: `mapping` does it once, and a row is handed to the driver as it is.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Dialect, Integer, LargeBinary
-from sqlalchemy.types import TypeDecorator, TypeEngine
+from sqlalchemy.types import TypeEngine
+
+_UINT64_BYTES: Final = 8
 
 WORD_BYTES: Final = 32
 """Hashes, request ids, roots and leaves."""
@@ -33,33 +36,29 @@ class Blob(LargeBinary):
         return None
 
 
-class BigEndian(TypeDecorator[int]):
-    """An unsigned integer as a BLOB of `width` bytes. A number that does not fit raises `OverflowError`."""
-
-    impl = Blob
-    cache_ok = True
-
-    def __init__(self, width: int) -> None:
-        super().__init__(width)
-        self.width = width
-
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> bytes | None:  # noqa: ARG002 - the base's
-        """To bytes."""
-        return None if value is None else value.to_bytes(self.width, "big")
-
-    def process_result_value(self, value: bytes | None, dialect: Dialect) -> int | None:  # noqa: ARG002 - the base's
-        """From bytes."""
-        return None if value is None else int.from_bytes(value, "big")
-
-
-def uint64() -> BigEndian:
+def uint64() -> Blob:
     """A height, a nonce, seconds of a chain's clock, gas: 8 bytes."""
-    return BigEndian(8)
+    return Blob(_UINT64_BYTES)
 
 
-def uint256() -> BigEndian:
+def uint256() -> Blob:
     """An amount in a chain's smallest unit: 32 bytes."""
-    return BigEndian(32)
+    return Blob(WORD_BYTES)
+
+
+def uint64_bytes(number: int) -> bytes:
+    """A number for a `uint64` column. Raises `OverflowError` if it does not fit: it is never cut."""
+    return number.to_bytes(_UINT64_BYTES, "big")
+
+
+def uint256_bytes(number: int) -> bytes:
+    """A number for a `uint256` column. Raises `OverflowError` if it does not fit."""
+    return number.to_bytes(WORD_BYTES, "big")
+
+
+def number_in(column: bytes) -> int:
+    """The number that either of them holds."""
+    return int.from_bytes(column, "big")
 
 
 def word() -> Blob:

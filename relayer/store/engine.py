@@ -1,28 +1,38 @@
 """Opening a database so that what is committed stays.
 
-Its job: from a URL, an engine whose commits are on disk when they return, for SQLite (a file that only its owner can
-read) and PostgreSQL. It knows no table.
+Its job: from a URL, an engine that runs work on a connection, in a transaction of its own, for SQLite (a file that only
+its owner can read) and PostgreSQL. What it has written is on disk when it returns. It knows no table.
 
 Durable means here: not lost with the process and not lost with the power. SQLite writes ahead (WAL) with
 `synchronous=FULL`, one fsync a commit. NORMAL would lose the last commits with the power, which harms more than it
 saves: a nonce that was recorded before sending would be given out again, and peers that follow our attestations by row
 number would miss those that are written under the same numbers afterwards. A commit carries hundreds of requests, so
 the fsync is no bound on throughput.
+
+SQLite's statements run at the speed of memory, so they run where the values are made, on the event loop's thread: to
+hand one to another thread costs more than to run it, and a second thread would wait for the interpreter at every row.
+What can wait for a disk or for another process runs in a thread: opening, the COMMIT, and a BEGIN that finds the
+database locked. So does what reads without bound.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL, Connection, RootTransaction, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from relayer.errors import ConfigError
+from relayer.store.faults import is_locked, unavailability_told
+from relayer.store.uninterrupted import uninterrupted
 
 BUSY_SECONDS: Final = 30
 """How long a writer waits for another process's commit. Commits take milliseconds; a backup may take seconds."""
@@ -38,22 +48,46 @@ _CHECKPOINT_PAGES: Final = 4_000
 
 _OWNER_ONLY: Final = 0o600
 _WRITES: Final = "xvm_writes"
+_WITHOUT_WAITING: Final = "PRAGMA busy_timeout=0"
 
-_PRAGMAS: Final = (
-    f"PRAGMA busy_timeout={BUSY_SECONDS * 1000}",
-    "PRAGMA journal_mode=WAL",
-    "PRAGMA synchronous=FULL",
-    "PRAGMA foreign_keys=ON",
-    f"PRAGMA cache_size=-{_CACHE_KIBIBYTES}",
-    f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
-)
+_Value = TypeVar("_Value")
 
 
-def open_engine(url: str) -> AsyncEngine:
+class Engine(Protocol):
+    """A database. It belongs to one event loop; whoever opened it disposes of it, after the last call.
+
+    Any number of engines, in any number of processes, may be open on one database. A caller that is cancelled in the
+    middle of a call waits for its end. Both ways to run work raise `StoreUnavailable` if the database is locked, full
+    or away, and pass on what the work raises.
+    """
+
+    @property
+    def is_watched(self) -> bool:
+        """Whether `write` can tell that nobody else has written."""
+        ...
+
+    async def read(self, work: Callable[[Connection], _Value], *, is_long: bool = False) -> _Value:
+        """What `work` makes of a connection whose statements all see one state. It never waits for a writer.
+
+        `is_long` says that what is read has no bound: others go on meanwhile.
+        """
+        ...
+
+    async def write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool = False) -> _Value:
+        """Run `work` in a transaction that writes, on disk on return; nothing was written if it raises.
+
+        `work` is also told whether it is certain that nobody else has written to this database since the last `write`
+        of this engine.
+        """
+        ...
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open_engine(url: str) -> Engine:
     """An engine for `sqlite:///path/to/file` or `postgresql://user:password@host/database`. Connects on first use.
-
-    The caller disposes of it. One engine belongs to one event loop; any number of them, in any number of processes, may
-    be open on one database.
 
     Raises:
         ConfigError: another kind of database, SQLite without a file, a file that cannot be made private, or PostgreSQL
@@ -61,30 +95,190 @@ def open_engine(url: str) -> AsyncEngine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(parsed)
-    return _open_postgresql(parsed)
+        return SqliteEngine(parsed)
+    return ServerEngine(parsed)
+
+
+class SqliteEngine:
+    """Implements `Engine` over one file. One connection writes, one reads, and more do what takes long."""
+
+    is_watched: Final = True
+
+    def __init__(self, url: URL) -> None:
+        _make_private(_file_of(url))
+        self.sync_engine: Final = create_engine(
+            url.set(drivername="sqlite+pysqlite"),
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_SECONDS,
+            hide_parameters=True,
+            # Each connection is used by one thread at a time, but not always by the same.
+            connect_args={"check_same_thread": False},
+        )
+        event.listen(self.sync_engine, "connect", _prepare_connection)
+        event.listen(self.sync_engine, "begin", _begin)
+        self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="store")
+        # A fair queue within the process; the database's own waiting is by polling.
+        self._turn = asyncio.Lock()
+        self._opening = asyncio.Lock()
+        self._reader: Connection | None = None
+        self._writer: Connection | None = None
+        self._last_version: int | None = None
+        """SQLite's count of others' commits, as the last write found it. A new connection counts anew."""
+
+    async def read(self, work: Callable[[Connection], _Value], *, is_long: bool = False) -> _Value:
+        """See `Engine`."""
+        with unavailability_told():
+            if not is_long:
+                if self._reader is None:
+                    await self._open_reader()
+                assert self._reader is not None
+                try:
+                    return _in_transaction(self._reader, work)
+                except DBAPIError as error:
+                    if not is_locked(error):
+                        raise
+            return await self._in_thread(lambda: self._read_patiently(work))
+
+    async def write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool = False) -> _Value:
+        """See `Engine`."""
+        with unavailability_told():
+            async with self._turn:
+                return await uninterrupted(self._write(work, is_long=is_long))
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        # The last connection to be closed copies what was written ahead into the file.
+        await self._in_thread(self._close)
+        self._threads.shutdown()
+
+    def _close(self) -> None:
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                connection.close()
+        self._reader = self._writer = None
+        self.sync_engine.dispose()
+
+    async def _open_reader(self) -> None:
+        async with self._opening:
+            if self._reader is None:
+                self._reader = await self._in_thread(self._open_impatient)
+
+    def _open_impatient(self) -> Connection:
+        connection = self.sync_engine.connect()
+        _driver_of(connection).execute(_WITHOUT_WAITING)
+        return connection
+
+    def _read_patiently(self, work: Callable[[Connection], _Value]) -> _Value:
+        with self.sync_engine.connect() as connection:
+            return _in_transaction(connection, work)
+
+    async def _write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool) -> _Value:
+        if self._writer is None:
+            self._writer = (await self._in_thread(self._open_impatient)).execution_options(**{_WRITES: True})
+            self._last_version = None
+        writer = self._writer
+        try:
+            transaction = writer.begin()
+        except DBAPIError as error:
+            if not is_locked(error):
+                raise
+            transaction = await self._in_thread(lambda: _begin_patiently(writer))
+        try:
+            # SECURITY: what was remembered is believed only while nobody else has written. SQLite counts the commits of
+            # other connections, and within this transaction there are none.
+            version = writer.exec_driver_sql("PRAGMA data_version").scalar_one()
+            is_undisturbed, self._last_version = version == self._last_version, version
+            if is_long:
+                result = await self._in_thread(lambda: work(writer, is_undisturbed))
+            else:
+                result = work(writer, is_undisturbed)
+        except BaseException:
+            transaction.rollback()
+            raise
+        try:
+            await self._in_thread(transaction.commit)
+        except DBAPIError:
+            # In which state it is, nobody needs to know: it is closed, and what it had not written is undone.
+            self._writer = None
+            writer.invalidate()
+            writer.close()
+            raise
+        return result
+
+    async def _in_thread(self, work: Callable[[], _Value]) -> _Value:
+        return await uninterrupted(asyncio.get_running_loop().run_in_executor(self._threads, work))
+
+
+class ServerEngine:
+    """Implements `Engine` over a PostgreSQL server."""
+
+    is_watched: Final = False
+
+    def __init__(self, url: URL) -> None:
+        if find_spec("asyncpg") is None:
+            raise ConfigError(["PostgreSQL needs its driver; install asyncpg"])
+        self._engine: AsyncEngine = create_async_engine(
+            url.set(drivername="postgresql+asyncpg"),
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=BUSY_SECONDS,
+            hide_parameters=True,
+            # READ COMMITTED, whatever the server's default: after waiting for another writer one sees what it wrote.
+            isolation_level="READ COMMITTED",
+            connect_args={"server_settings": {"synchronous_commit": "on"}},
+        )
+        self._reading = self._engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    async def read(self, work: Callable[[Connection], _Value], *, is_long: bool = False) -> _Value:  # noqa: ARG002 - see `Engine`
+        """See `Engine`."""
+
+        async def connected() -> _Value:
+            async with self._reading.connect() as connection:
+                return await connection.run_sync(work)
+
+        with unavailability_told():
+            return await uninterrupted(connected())
+
+    async def write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool = False) -> _Value:  # noqa: ARG002 - see `Engine`
+        """See `Engine`. A server does not say whether others have written."""
+
+        async def connected() -> _Value:
+            async with self._engine.begin() as connection:
+                return await connection.run_sync(lambda synchronous: work(synchronous, False))  # noqa: FBT003 - `Engine`
+
+        with unavailability_told():
+            return await uninterrupted(connected())
+
+    async def dispose(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+
+def _in_transaction(connection: Connection, work: Callable[[Connection], _Value]) -> _Value:
+    with connection.begin():
+        return work(connection)
+
+
+def _begin_patiently(writer: Connection) -> RootTransaction:
+    """Wait for whoever writes. The connection is impatient again afterwards."""
+    driver = _driver_of(writer)
+    driver.execute(_waiting())
+    try:
+        return writer.begin()
+    finally:
+        driver.execute(_WITHOUT_WAITING)
+
+
+def _driver_of(connection: Connection) -> Any:
+    """The driver's own connection, for what begins no transaction."""
+    return connection.connection.driver_connection
 
 
 def database_file(url: str) -> Path | None:
     """The file of a SQLite URL, None for PostgreSQL. Raises `ConfigError` as `open_engine`."""
     parsed = _parse(url)
     return _file_of(parsed) if parsed.get_backend_name() == "sqlite" else None
-
-
-def writing(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine, for transactions that write.
-
-    SQLite: a transaction that begins by reading and writes later fails when another wrote in between, without waiting.
-    So writers take their turn at the beginning.
-    """
-    return engine.execution_options(**{_WRITES: True})
-
-
-def reading(engine: AsyncEngine) -> AsyncEngine:
-    """The same engine, for transactions that only read: all statements of one see one state. They never wait."""
-    if engine.dialect.name == "sqlite":
-        return engine
-    return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
 
 def _parse(url: str) -> URL:
@@ -103,36 +297,6 @@ def _file_of(url: URL) -> Path:
     if url.database in {None, "", ":memory:"}:
         raise ConfigError(["the database URL names no file; write sqlite:///path/to/file"])
     return Path(str(url.database))
-
-
-def _open_sqlite(url: URL) -> AsyncEngine:
-    path = _file_of(url)
-    _make_private(path)
-    engine = create_async_engine(
-        url.set(drivername="sqlite+aiosqlite"),
-        pool_size=_CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,
-    )
-    event.listen(engine.sync_engine, "connect", _prepare_connection)
-    event.listen(engine.sync_engine, "begin", _begin)
-    return engine
-
-
-def _open_postgresql(url: URL) -> AsyncEngine:
-    if find_spec("asyncpg") is None:
-        raise ConfigError(["PostgreSQL needs its driver; install asyncpg"])
-    return create_async_engine(
-        url.set(drivername="postgresql+asyncpg"),
-        pool_size=_CONNECTIONS,
-        max_overflow=0,
-        pool_timeout=BUSY_SECONDS,
-        hide_parameters=True,
-        # READ COMMITTED, whatever the server's default: after waiting for another writer one sees what it wrote.
-        isolation_level="READ COMMITTED",
-        connect_args={"server_settings": {"synchronous_commit": "on"}},
-    )
 
 
 def _make_private(path: Path) -> None:
@@ -157,11 +321,24 @@ def _prepare_connection(connection: Any, _record: object) -> None:
     # The driver would begin transactions by itself, and only before writes; `_begin` does it for all.
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in _PRAGMAS:
+    for pragma in (
+        _waiting(),
+        "PRAGMA journal_mode=WAL",
+        "PRAGMA synchronous=FULL",
+        "PRAGMA foreign_keys=ON",
+        f"PRAGMA cache_size=-{_CACHE_KIBIBYTES}",
+        f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
+    ):
         cursor.execute(pragma)
     cursor.close()
 
 
 def _begin(connection: Connection) -> None:
+    # A transaction that begins by reading and writes later fails when another wrote in between, without waiting. So
+    # writers take their turn at the beginning.
     writes = connection.get_execution_options().get(_WRITES, False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _waiting() -> str:
+    return f"PRAGMA busy_timeout={int(BUSY_SECONDS * 1000)}"

@@ -48,6 +48,12 @@ def is_no_database(error: DBAPIError) -> bool:
     return code is not None and _primary(code) in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}
 
 
+def is_locked(error: DBAPIError) -> bool:
+    """Whether SQLite found the database held by somebody else."""
+    code = getattr(error.orig, "sqlite_errorcode", None)
+    return code is not None and _primary(code) == sqlite3.SQLITE_BUSY
+
+
 def _passing_reason(error: DBAPIError) -> str:
     """Why the database does not serve now, in words without values; empty if waiting does not mend it."""
     code = getattr(error.orig, "sqlite_errorcode", None)

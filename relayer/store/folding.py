@@ -12,16 +12,19 @@ from attestation.request import RequestId
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.errors import StoreConflict
-from relayer.ports.store import Change, Commit, Transition
+from relayer.ports.store import Change, Commit
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Folded:
-    """One request as a commit leaves it. `expected` is the status that must be on disk; None: it must not be there."""
+    """One request as a commit leaves it. `expected` is the status that must be on disk; None: it must not be there.
+
+    `moves` are its transitions, with the status before each, None for the first of all.
+    """
 
     expected: Status | None
     request: TrackedRequest
-    transitions: tuple[Transition, ...]
+    moves: list[tuple[Status | None, Change]]
 
 
 def fold_changes(commit: Commit) -> dict[RequestId, Folded]:
@@ -35,16 +38,17 @@ def fold_changes(commit: Commit) -> dict[RequestId, Folded]:
         identifier = change.request.request_id
         if identifier in folded:
             raise StoreConflict(f"request 0x{identifier.hex()} is observed twice in one commit")
-        folded[identifier] = Folded(None, change.request, (_transition(None, change),))
+        folded[identifier] = Folded(None, change.request, [(None, change)])
     for change in commit.changes:
-        identifier = change.request.request_id
+        identifier, before, after = change.request.request_id, change.before, change.request
         earlier = folded.get(identifier)
         if earlier is None:
-            folded[identifier] = Folded(change.before, change.request, _moves(change))
-            continue
-        if earlier.request.status is not change.before:
-            raise conflict_of(identifier, earlier.request.status, change.before)
-        folded[identifier] = Folded(earlier.expected, change.request, earlier.transitions + _moves(change))
+            earlier = folded[identifier] = Folded(before, after, [])
+        elif earlier.request.status is not before:
+            raise conflict_of(identifier, earlier.request.status, before)
+        earlier.request = after
+        if before is not after.status:
+            earlier.moves.append((before, change))
     return folded
 
 
@@ -53,12 +57,3 @@ def conflict_of(identifier: RequestId, found: Status | None, expected: Status | 
     return StoreConflict(
         f"request 0x{identifier.hex()} is {found or 'unknown'} here, the step decided on {expected or 'unknown'}"
     )
-
-
-def _moves(change: Change) -> tuple[Transition, ...]:
-    return () if change.before is change.request.status else (_transition(change.before, change),)
-
-
-def _transition(before: Status | None, change: Change) -> Transition:
-    request = change.request
-    return Transition(request.request_id, before, request.status, change.cause, request.hold_reason, change.at)

@@ -1,17 +1,18 @@
 """Rows from values, and values from rows. Exact both ways; it runs no statement.
 
-A value's row is a dictionary by column name, as executemany takes it. Row numbers are not in it: the database gives
-them, and whoever writes adds those of the request.
+A value's row is a tuple in the order of its table's columns, as the driver takes it: no layer below converts anything.
+Row numbers that the database gives are not in it; those of a request are handed in.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import RowMapping
 
-from attestation.request import RequestId
+from attestation.request import Mode, RequestId
 from attestation.signer_set_file import NumberedSet
 from attestation.statement import Execute, Outcome, Statement
 from attestation.statement_codec import encode_statements, parse_statements
@@ -29,6 +30,7 @@ from relayer.ports.store import (
     AcceptedSet,
     Attempt,
     Certificate,
+    Change,
     EvidenceRow,
     FeeEntry,
     ForeignStatements,
@@ -42,89 +44,139 @@ from relayer.ports.store import (
     Transition,
 )
 from relayer.store.codec import decode_request, decode_signer_set, encode_signer_set
+from relayer.store.columns import number_in, uint64_bytes, uint256_bytes
 from relayer.store.places import destination_chain_of, source_chain_of
+from relayer.store.waiting import SETTLED, awaited_by
 
-Values = dict[str, Any]
-"""One row to write, by column name."""
+Values = tuple[Any, ...]
+"""One row to write."""
 
 Loaded = RowMapping | Mapping[str, Any]
 """One row as read, by column name."""
 
-LOCATION_COLUMNS: Final = ("block_number", "block_hash", "tx_index", "log_index", "tx_hash")
-"""Where a request stands. They are in indexes, and change only when a reorg moves the request."""
+STEP_COLUMNS: Final = ("status", "hold_reason", "is_execute_certified", "execute_tx_hash", "callback_tx_hash", "steps")
+"""What most steps of a request change, in no index of what is open."""
+
+WORK_COLUMNS: Final = ("execute_root", "outcome_root", "awaits", "is_open")
+"""By what work is selected: in indexes, and changed a few times in a life."""
+
+_WORK: Final = {
+    status.value: tuple(
+        ("" if (kind := awaited_by(status, mode)) is None else kind.value, int(status not in SETTLED))
+        for mode in sorted(Mode)
+    )
+    for status in Status
+}
+"""What `awaits` and `is_open` are for a request of this status, by mode."""
+
+TERM_COLUMNS: Final = (
+    *("block_number", "block_hash", "tx_index", "log_index", "tx_hash"),
+    *("source_timestamp", "fee", "deadline", "returned_fee"),
+)
+"""Where a request stands and what is offered: seldom changed, by a reorg or by whoever pays."""
 
 
 # Requests
 
 
-def request_values(tracked: TrackedRequest) -> Values:
-    """What never changes about a request, and is looked for; the request itself is stored whole beside it."""
+def request_values(tracked: TrackedRequest, row: int, steps: int) -> Values:
+    """A request that is new here; the request itself is stored whole beside it."""
     request = tracked.request
-    return {
-        "request_id": tracked.request_id,
-        "mode": int(request.mode),
-        "source_chain": source_chain_of(tracked),
-        "destination_chain": destination_chain_of(tracked),
-        "source_gateway": request.source_gateway,
-        "destination_gateway": request.destination_gateway,
-        "sender": request.sender,
-        "route": tracked.route,
-        "expiry": request.expiry,
-    }
+    number, block_hash, tx_index, log_index, tx_hash, timestamp, fee, deadline, returned_fee = term_values(tracked)
+    status, hold_reason, is_certified, execute_tx_hash, callback_tx_hash, _ = step_values(tracked, steps)
+    execute_root, outcome_root, awaits, is_open = work_values(tracked)
+    return (
+        row,
+        tracked.request_id,
+        status,
+        int(request.mode),
+        source_chain_of(tracked),
+        destination_chain_of(tracked),
+        request.source_gateway,
+        request.destination_gateway,
+        request.sender,
+        tracked.route,
+        number,
+        block_hash,
+        tx_index,
+        log_index,
+        tx_hash,
+        timestamp,
+        fee,
+        deadline,
+        uint64_bytes(request.expiry),
+        hold_reason,
+        is_certified,
+        execute_root,
+        outcome_root,
+        execute_tx_hash,
+        callback_tx_hash,
+        returned_fee,
+        steps,
+        awaits,
+        is_open,
+    )
 
 
-def location_values(location: Location) -> Values:
-    """Where it stands."""
-    return dict(zip(LOCATION_COLUMNS, location_key(location), strict=True))
+def step_values(tracked: TrackedRequest, steps: int) -> Values:
+    """`STEP_COLUMNS`, with how many transitions there are now."""
+    return (
+        text_of(tracked.status),
+        tracked.hold_reason,
+        tracked.is_execute_certified,
+        tracked.execute_tx_hash,
+        tracked.callback_tx_hash,
+        steps,
+    )
 
 
-def location_key(location: Location) -> tuple[int, bytes, int, int, bytes]:
-    """The same as a tuple, in the order of `LOCATION_COLUMNS`."""
-    return (location.block.number, location.block.hash, location.tx_index, location.log_index, location.tx_hash)
+def work_values(tracked: TrackedRequest) -> Values:
+    """`WORK_COLUMNS`."""
+    awaits, is_open = _WORK[tracked.status._value_][tracked.request.mode]
+    return (tracked.execute_root, tracked.outcome_root, awaits, is_open)
 
 
-def progress_values(tracked: TrackedRequest) -> Values:
-    """What every step may change."""
-    return {
-        "status": tracked.status.value,
-        "source_timestamp": tracked.source_timestamp,
-        "fee": tracked.fee,
-        "deadline": tracked.deadline,
-        "hold_reason": tracked.hold_reason,
-        "is_execute_certified": tracked.is_execute_certified,
-        "execute_root": tracked.execute_root,
-        "outcome_root": tracked.outcome_root,
-        "execute_tx_hash": tracked.execute_tx_hash,
-        "callback_tx_hash": tracked.callback_tx_hash,
-        "returned_fee": tracked.returned_fee,
-    }
+def term_values(tracked: TrackedRequest) -> Values:
+    """`TERM_COLUMNS`."""
+    location = tracked.location
+    returned = tracked.returned_fee
+    return (
+        uint64_bytes(location.block.number),
+        location.block.hash,
+        location.tx_index,
+        location.log_index,
+        location.tx_hash,
+        uint64_bytes(tracked.source_timestamp),
+        uint256_bytes(tracked.fee),
+        uint64_bytes(tracked.deadline),
+        None if returned is None else uint256_bytes(returned),
+    )
 
 
 def conclusion_values(conclusion: Conclusion) -> Values:
-    """What became of a request."""
-    return {
-        "outcome": encode_statements((conclusion.outcome,)),
-        "return_data": conclusion.return_data,
-        "tx_hash": conclusion.tx_hash,
-    }
+    """What became of a request: the last columns of conclusions, receipts and answers."""
+    return (encode_statements((conclusion.outcome,)), conclusion.return_data, conclusion.tx_hash)
 
 
 def to_tracked(row: Loaded) -> TrackedRequest:
     """From a row of requests with its body as `encoded`, and its conclusion as `conclusion_*`, None where unknown."""
-    outcome = row["conclusion_outcome"]
+    outcome, returned = row["conclusion_outcome"], row["returned_fee"]
     return TrackedRequest(
         request_id=RequestId(row["request_id"]),
         request=decode_request(row["encoded"]),
         route=row["route"],
         location=Location(
-            BlockRef(row["block_number"], row["block_hash"]), row["tx_index"], row["log_index"], row["tx_hash"]
+            BlockRef(number_in(row["block_number"]), row["block_hash"]),
+            row["tx_index"],
+            row["log_index"],
+            row["tx_hash"],
         ),
-        source_timestamp=row["source_timestamp"],
-        fee=row["fee"],
-        deadline=row["deadline"],
+        source_timestamp=number_in(row["source_timestamp"]),
+        fee=number_in(row["fee"]),
+        deadline=number_in(row["deadline"]),
         status=Status(row["status"]),
         hold_reason=row["hold_reason"],
-        is_execute_certified=row["is_execute_certified"],
+        is_execute_certified=bool(row["is_execute_certified"]),
         conclusion=None
         if outcome is None
         else Conclusion(to_outcome(outcome), row["conclusion_return_data"], row["conclusion_tx_hash"]),
@@ -132,20 +184,22 @@ def to_tracked(row: Loaded) -> TrackedRequest:
         outcome_root=row["outcome_root"],
         execute_tx_hash=row["execute_tx_hash"],
         callback_tx_hash=row["callback_tx_hash"],
-        returned_fee=row["returned_fee"],
+        returned_fee=None if returned is None else number_in(returned),
     )
 
 
-def transition_values(transition: Transition, request_row: int) -> Values:
-    """One step of the request with this row number."""
-    return {
-        "request_row": request_row,
-        "before": None if transition.before is None else transition.before.value,
-        "after": transition.after.value,
-        "cause": transition.cause,
-        "reason": transition.reason,
-        "at": transition.at,
-    }
+def transition_values(row: int, step: int, before: Status | None, change: Change) -> Values:
+    """A change as the step with this number of the request with this row number."""
+    request = change.request
+    return (
+        row,
+        step,
+        None if before is None else text_of(before),
+        text_of(request.status),
+        change.cause,
+        request.hold_reason,
+        change.at,
+    )
 
 
 def to_transition(row: Loaded, request_id: RequestId) -> Transition:
@@ -163,19 +217,13 @@ def to_transition(row: Loaded, request_id: RequestId) -> Transition:
 
 def fee_values(entry: FeeEntry) -> Values:
     """One movement of money."""
-    return {
-        "request_id": entry.request_id,
-        "chain": entry.chain,
-        "kind": entry.kind,
-        "amount": entry.amount,
-        "tx_hash": entry.tx_hash,
-        "at": entry.at,
-    }
+    return (entry.request_id, entry.chain, entry.kind, uint256_bytes(entry.amount), entry.tx_hash, entry.at)
 
 
 def to_fee(row: Loaded) -> FeeEntry:
     """From a row of fee entries."""
-    return FeeEntry(RequestId(row["request_id"]), row["chain"], row["kind"], row["amount"], row["tx_hash"], row["at"])
+    amount = number_in(row["amount"])
+    return FeeEntry(RequestId(row["request_id"]), row["chain"], row["kind"], amount, row["tx_hash"], row["at"])
 
 
 # Results
@@ -183,13 +231,9 @@ def to_fee(row: Loaded) -> FeeEntry:
 
 def receipt_values(receipt: Receipt) -> Values:
     """A destination gateway's receipt."""
-    return {
-        "request_id": receipt.request_id,
-        "chain": receipt.chain,
-        "block_hash": receipt.conclusion.outcome.block_hash,
-        "outcome_root": receipt.outcome_root,
-        **conclusion_values(receipt.conclusion),
-    }
+    outcome, return_data, tx_hash = conclusion_values(receipt.conclusion)
+    block_hash = receipt.conclusion.outcome.block_hash
+    return (receipt.request_id, receipt.chain, block_hash, outcome, return_data, tx_hash, receipt.outcome_root)
 
 
 def to_receipt(row: Loaded) -> Receipt:
@@ -199,34 +243,36 @@ def to_receipt(row: Loaded) -> Receipt:
 
 def answer_values(answer: PinnedAnswer) -> Values:
     """The answer to a QUERY."""
-    return {
-        "request_id": answer.request_id,
-        "chain": answer.chain,
-        "pin_number": answer.pin.block.number,
-        "pin_hash": answer.pin.block.hash,
-        "child_number": answer.pin.child.number,
-        "child_hash": answer.pin.child.hash,
-        **conclusion_values(answer.conclusion),
-    }
+    pin = answer.pin
+    return (
+        answer.request_id,
+        answer.chain,
+        uint64_bytes(pin.block.number),
+        pin.block.hash,
+        uint64_bytes(pin.child.number),
+        pin.child.hash,
+        *conclusion_values(answer.conclusion),
+    )
 
 
 def to_answer(row: Loaded) -> PinnedAnswer:
     """From a row of answers."""
-    pin = Pin(BlockRef(row["pin_number"], row["pin_hash"]), BlockRef(row["child_number"], row["child_hash"]))
+    block = BlockRef(number_in(row["pin_number"]), row["pin_hash"])
+    pin = Pin(block, BlockRef(number_in(row["child_number"]), row["child_hash"]))
     return PinnedAnswer(RequestId(row["request_id"]), row["chain"], pin, _to_conclusion(row))
 
 
 def batch_values(batch: Batch) -> Values:
     """A batch with its statements."""
-    return {
-        "root": batch.root,
-        "kind": batch.kind.value,
-        "route": batch.route,
-        "verifying_gateway": batch.verifying_gateway,
-        "verifying_chain": batch.verifying_chain,
-        "first_height": batch.first_height,
-        "statements": encode_statements(batch.statements),
-    }
+    return (
+        batch.root,
+        text_of(batch.kind),
+        batch.route,
+        batch.verifying_gateway,
+        batch.verifying_chain,
+        uint64_bytes(batch.first_height),
+        encode_statements(batch.statements),
+    )
 
 
 def to_batch(row: Loaded) -> Batch:
@@ -237,42 +283,38 @@ def to_batch(row: Loaded) -> Batch:
         route=row["route"],
         verifying_gateway=row["verifying_gateway"],
         verifying_chain=row["verifying_chain"],
-        first_height=row["first_height"],
+        first_height=number_in(row["first_height"]),
         statements=parse_statements(row["statements"]),
     )
 
 
 def attestation_values(attestation: Attestation) -> Values:
     """One signature."""
-    return {
-        "root": attestation.root,
-        "gateway": attestation.gateway,
-        "count": attestation.count,
-        "epoch": attestation.epoch,
-        "signer": attestation.signer,
-        "signature": attestation.signature,
-    }
+    return (
+        attestation.root,
+        attestation.gateway,
+        attestation.count,
+        uint64_bytes(attestation.epoch),
+        attestation.signer,
+        attestation.signature,
+    )
 
 
 def to_attestation(row: Loaded) -> Attestation:
     """From a row of attestations."""
-    return Attestation(row["gateway"], row["root"], row["count"], row["epoch"], row["signer"], row["signature"])
+    epoch = number_in(row["epoch"])
+    return Attestation(row["gateway"], row["root"], row["count"], epoch, row["signer"], row["signature"])
 
 
 def certificate_values(certificate: Certificate) -> Values:
     """A quorum's certificate."""
-    return {
-        "root": certificate.root,
-        "gateway": certificate.gateway,
-        "epoch": certificate.epoch,
-        "encoded": certificate.encoded,
-        "at": certificate.at,
-    }
+    epoch = uint64_bytes(certificate.epoch)
+    return (certificate.root, certificate.gateway, epoch, certificate.encoded, certificate.at)
 
 
 def to_certificate(row: Loaded) -> Certificate:
     """From a row of certificates."""
-    return Certificate(row["root"], row["gateway"], row["epoch"], row["encoded"], row["at"])
+    return Certificate(row["root"], row["gateway"], number_in(row["epoch"]), row["encoded"], row["at"])
 
 
 # Work
@@ -280,13 +322,7 @@ def to_certificate(row: Loaded) -> Certificate:
 
 def outbox_values(row: OutboxRow) -> Values:
     """An effect to perform."""
-    return {
-        "kind": row.kind.value,
-        "subject": row.subject,
-        "chain": row.chain,
-        "due_at": row.due_at,
-        "attempts": row.attempts,
-    }
+    return (text_of(row.kind), row.subject, row.chain, row.due_at, row.attempts)
 
 
 def to_outbox_row(row: Loaded) -> OutboxRow:
@@ -297,23 +333,23 @@ def to_outbox_row(row: Loaded) -> OutboxRow:
 def transaction_values(transaction: OwnTransaction) -> Values:
     """One nonce of ours, without its attempts."""
     mined = transaction.mined
-    return {
-        "chain": transaction.chain,
-        "sender": transaction.sender,
-        "nonce": transaction.nonce,
-        "purpose": transaction.purpose.value,
-        "status": transaction.status.value,
-        "to": transaction.to,
-        "data": transaction.data,
-        "gas_limit": transaction.gas_limit,
-        "value": transaction.value,
-        "request_ids": b"".join(transaction.request_ids),
-        "created_at": transaction.created_at,
-        "mined_number": None if mined is None else mined.number,
-        "mined_hash": None if mined is None else mined.hash,
-        "gas_used": transaction.gas_used,
-        "cost": transaction.cost,
-    }
+    return (
+        transaction.chain,
+        transaction.sender,
+        uint64_bytes(transaction.nonce),
+        text_of(transaction.purpose),
+        text_of(transaction.status),
+        transaction.to,
+        transaction.data,
+        uint64_bytes(transaction.gas_limit),
+        uint256_bytes(transaction.value),
+        b"".join(transaction.request_ids),
+        transaction.created_at,
+        None if mined is None else uint64_bytes(mined.number),
+        None if mined is None else mined.hash,
+        uint64_bytes(transaction.gas_used),
+        uint256_bytes(transaction.cost),
+    )
 
 
 def to_transaction(row: Loaded, attempts: Iterable[Attempt]) -> OwnTransaction:
@@ -323,60 +359,57 @@ def to_transaction(row: Loaded, attempts: Iterable[Attempt]) -> OwnTransaction:
     return OwnTransaction(
         chain=row["chain"],
         sender=row["sender"],
-        nonce=row["nonce"],
+        nonce=number_in(row["nonce"]),
         purpose=TransactionPurpose(row["purpose"]),
         status=TransactionStatus(row["status"]),
         to=row["to"],
         data=row["data"],
-        gas_limit=row["gas_limit"],
-        value=row["value"],
+        gas_limit=number_in(row["gas_limit"]),
+        value=number_in(row["value"]),
         request_ids=tuple(RequestId(ids[start : start + WORD_LENGTH]) for start in range(0, len(ids), WORD_LENGTH)),
         attempts=tuple(attempts),
         created_at=row["created_at"],
-        mined=None if number is None else BlockRef(number, block_hash),
-        gas_used=row["gas_used"],
-        cost=row["cost"],
+        mined=None if number is None else BlockRef(number_in(number), block_hash),
+        gas_used=number_in(row["gas_used"]),
+        cost=number_in(row["cost"]),
     )
 
 
 def attempt_values(attempt: Attempt, transaction_row: int) -> Values:
     """One signed form of the transaction with this row number."""
-    return {
-        "transaction_row": transaction_row,
-        "hash": attempt.hash,
-        "raw": attempt.raw,
-        "max_fee": attempt.max_fee,
-        "priority_fee": attempt.priority_fee,
-        "sent_at": attempt.sent_at,
-    }
+    fees = uint256_bytes(attempt.max_fee), uint256_bytes(attempt.priority_fee)
+    return (transaction_row, attempt.hash, attempt.raw, *fees, attempt.sent_at)
 
 
 def to_attempt(row: Loaded) -> Attempt:
     """From a row of attempts."""
-    return Attempt(row["hash"], row["raw"], row["max_fee"], row["priority_fee"], row["sent_at"])
+    fees = number_in(row["max_fee"]), number_in(row["priority_fee"])
+    return Attempt(row["hash"], row["raw"], *fees, row["sent_at"])
 
 
 # Chains, peers, evidence
 
 
+def cursor_values(cursor: ChainCursor) -> Values:
+    """How far a chain is final."""
+    return (cursor.chain, uint64_bytes(cursor.final.number), cursor.final.hash)
+
+
 def seen_block_values(chain: str, block: SeenBlock) -> Values:
     """A block that is not final."""
-    return {
-        "chain": chain,
-        "number": block.ref.number,
-        "hash": block.ref.hash,
-        "parent_hash": block.parent_hash,
-        "timestamp": block.timestamp,
-    }
+    number = uint64_bytes(block.ref.number)
+    return (chain, number, block.ref.hash, block.parent_hash, uint64_bytes(block.timestamp))
 
 
 def to_cursor(row: Loaded, seen: Iterable[Loaded]) -> ChainCursor:
     """From a row of cursors and its seen blocks, ascending."""
     return ChainCursor(
         row["chain"],
-        BlockRef(row["final_number"], row["final_hash"]),
+        BlockRef(number_in(row["final_number"]), row["final_hash"]),
         tuple(
-            SeenBlock(BlockRef(block["number"], block["hash"]), block["parent_hash"], block["timestamp"])
+            SeenBlock(
+                BlockRef(number_in(block["number"]), block["hash"]), block["parent_hash"], number_in(block["timestamp"])
+            )
             for block in seen
         ),
     )
@@ -384,48 +417,41 @@ def to_cursor(row: Loaded, seen: Iterable[Loaded]) -> ChainCursor:
 
 def accepted_values(accepted: AcceptedSet) -> Values:
     """A row of accepted_sets."""
-    numbered = accepted.numbered
-    return {
-        "epoch": numbered.epoch,
-        "predecessor": accepted.predecessor,
-        "signer_set": encode_signer_set(numbered.signer_set),
-        "at": accepted.at,
-    }
+    epoch, signer_set = uint64_bytes(accepted.numbered.epoch), encode_signer_set(accepted.numbered.signer_set)
+    return (epoch, accepted.predecessor, signer_set, accepted.at)
 
 
 def to_accepted(row: Loaded) -> AcceptedSet:
     """From a row of accepted_sets."""
-    numbered = NumberedSet(row["epoch"], decode_signer_set(row["signer_set"]))
+    numbered = NumberedSet(number_in(row["epoch"]), decode_signer_set(row["signer_set"]))
     return AcceptedSet(numbered, row["predecessor"], row["at"])
 
 
 def epoch_values(epoch: StoredEpoch) -> Values:
     """A signer set of a gateway."""
-    return {
-        "gateway": epoch.gateway,
-        "epoch": epoch.epoch,
-        "signer_set": encode_signer_set(epoch.signer_set),
-        "valid_until": epoch.valid_until,
-    }
+    number, valid_until = uint64_bytes(epoch.epoch), uint64_bytes(epoch.valid_until)
+    return (epoch.gateway, number, encode_signer_set(epoch.signer_set), valid_until)
 
 
 def to_epoch(row: Loaded) -> StoredEpoch:
     """From a row of epochs."""
-    return StoredEpoch(row["gateway"], row["epoch"], decode_signer_set(row["signer_set"]), row["valid_until"])
+    signer_set, valid_until = decode_signer_set(row["signer_set"]), number_in(row["valid_until"])
+    return StoredEpoch(row["gateway"], number_in(row["epoch"]), signer_set, valid_until)
 
 
 def halt_values(halt: Halt) -> Values:
     """A time at which work on a chain stopped."""
-    return {
-        "chain": halt.chain,
-        "code": halt.code,
-        "reason": halt.reason,
-        "held_number": None if halt.held is None else halt.held.number,
-        "held_hash": None if halt.held is None else halt.held.hash,
-        "found_hash": halt.found_hash,
-        "at": halt.at,
-        "resumed_at": halt.resumed_at,
-    }
+    held = halt.held
+    return (
+        halt.chain,
+        halt.code,
+        halt.reason,
+        None if held is None else uint64_bytes(held.number),
+        None if held is None else held.hash,
+        halt.found_hash,
+        halt.at,
+        halt.resumed_at,
+    )
 
 
 def to_halt(row: Loaded) -> Halt:
@@ -435,7 +461,7 @@ def to_halt(row: Loaded) -> Halt:
         chain=row["chain"],
         code=row["code"],
         reason=row["reason"],
-        held=None if number is None else BlockRef(number, block_hash),
+        held=None if number is None else BlockRef(number_in(number), block_hash),
         found_hash=row["found_hash"],
         at=row["at"],
         resumed_at=row["resumed_at"],
@@ -444,7 +470,7 @@ def to_halt(row: Loaded) -> Halt:
 
 def foreign_values(foreign: ForeignStatements) -> Values:
     """What a peer signed under a foreign root."""
-    return {"root": foreign.root, "signer": foreign.signer, "statements": encode_statements(foreign.statements)}
+    return (foreign.root, foreign.signer, encode_statements(foreign.statements))
 
 
 def to_foreign(row: Loaded) -> ForeignStatements:
@@ -459,18 +485,18 @@ def ids_in(statements: Iterable[Statement]) -> frozenset[RequestId]:
 
 def evidence_values(row: EvidenceRow) -> Values:
     """Evidence against a signer."""
-    return {
-        "offence": row.offence,
-        "signer": row.signer,
-        "guard_key": row.guard_key,
-        "document": row.document,
-        "at": row.at,
-    }
+    return (row.offence, row.signer, row.guard_key, row.document, row.at)
 
 
 def to_evidence(row: Loaded) -> EvidenceRow:
     """From a row of evidence."""
     return EvidenceRow(row["offence"], row["signer"], row["guard_key"], row["document"], row["at"])
+
+
+def text_of(name: StrEnum) -> str:
+    """The name as plain text: what is more than text, the driver looks at more closely, for each row."""
+    text: str = name._value_
+    return text
 
 
 def _to_conclusion(row: Loaded) -> Conclusion:

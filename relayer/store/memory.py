@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from attestation.request import Mode, RequestId
+from attestation.request import RequestId
 from attestation.statement import Execute, Outcome, Statement
 from relayer.domain.batch import Batch, BatchKind
 from relayer.domain.blocks import BlockRef
@@ -40,14 +40,7 @@ from relayer.ports.store import (
 )
 from relayer.store.folding import Folded, conflict_of, fold_changes
 from relayer.store.places import destination_chain_of, source_chain_of
-from relayer.store.waiting import (
-    AWAITING_EXECUTE,
-    AWAITING_OUTCOME,
-    ENDED_ON_SOURCE,
-    EXPIRABLE,
-    OPEN_TRANSACTIONS,
-    SETTLED_TRANSACTIONS,
-)
+from relayer.store.waiting import ENDED_ON_SOURCE, EXPIRABLE, OPEN_TRANSACTIONS, SETTLED_TRANSACTIONS, awaited_by
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -276,8 +269,8 @@ class MemoryStore:
         self, kind: BatchKind, gateway: bytes, limit: int, after: bytes = b""
     ) -> Sequence[bytes]:
         """Roots for this verifying gateway in which a request still waits for its statement to be used."""
-        waiting = _awaiting_execute if kind is BatchKind.EXECUTE else _awaiting_outcome
-        roots = {root for tracked in self._requests.values() if (root := waiting(tracked, gateway)) > after}
+        waiting = (_awaited_root(tracked, kind, gateway) for tracked in self._requests.values())
+        roots = {root for root in waiting if root > after}
         return sorted(roots)[:limit]
 
     async def load_due_effects(
@@ -351,7 +344,10 @@ class MemoryStore:
         for identifier, change in folded.items():
             self._rows.setdefault(identifier, len(self._rows) + 1)
             self._requests[identifier] = change.request
-            self._transitions[identifier] += change.transitions
+            self._transitions[identifier] += [
+                Transition(identifier, before, move.request.status, move.cause, move.request.hold_reason, move.at)
+                for before, move in change.moves
+            ]
 
     def _write_results(self, commit: Commit) -> None:
         for identifier in commit.dropped_receipts:
@@ -439,14 +435,14 @@ def _block_of(outcome: Outcome) -> BlockRef:
     return BlockRef(outcome.height, outcome.block_hash)
 
 
-def _awaiting_execute(tracked: TrackedRequest, gateway: bytes) -> bytes:
-    is_waiting = tracked.request.mode == Mode.CALL and tracked.status in AWAITING_EXECUTE
-    return tracked.execute_root if is_waiting and tracked.request.destination_gateway == gateway else b""
-
-
-def _awaiting_outcome(tracked: TrackedRequest, gateway: bytes) -> bytes:
-    is_waiting = tracked.status in AWAITING_OUTCOME
-    return tracked.outcome_root if is_waiting and tracked.request.source_gateway == gateway else b""
+def _awaited_root(tracked: TrackedRequest, kind: BatchKind, gateway: bytes) -> bytes:
+    """The root of this kind for this gateway that the request waits for, or empty."""
+    if awaited_by(tracked.status, tracked.request.mode) is not kind:
+        return b""
+    request, is_execute = tracked.request, kind is BatchKind.EXECUTE
+    verifying = request.destination_gateway if is_execute else request.source_gateway
+    root = tracked.execute_root if is_execute else tracked.outcome_root
+    return root if verifying == gateway else b""
 
 
 def _ids_in(statements: Iterable[Statement]) -> Iterable[RequestId]:

@@ -7,8 +7,8 @@ Revisions only ever follow one another: what is released is never edited.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -19,11 +19,10 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, MetaData
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relayer.errors import ConfigError
-from relayer.store.engine import database_file, open_engine, reading, writing
-from relayer.store.faults import is_no_database, unavailability_told
+from relayer.store.engine import database_file, open_engine
+from relayer.store.faults import is_no_database
 from relayer.store.tables import GuardTable, StoreTable
 
 
@@ -45,8 +44,8 @@ async def upgrade(url: str, schema: Schema = Schema.STORE) -> None:
     """
     engine = open_engine(url)
     try:
-        async with _openings_told(url), writing(engine).begin() as connection:
-            await connection.run_sync(_upgrade, schema)
+        with _openings_told(url):
+            await engine.write(lambda connection, _: _upgrade(connection, schema), is_long=True)
     finally:
         await engine.dispose()
 
@@ -62,18 +61,18 @@ async def is_current(url: str, schema: Schema = Schema.STORE) -> bool:
         return False
     engine = open_engine(url)
     try:
-        async with _openings_told(url), reading(engine).connect() as connection:
-            return await _revision_of(connection, schema) == _scripts(schema).get_current_head()
+        with _openings_told(url):
+            revision = await engine.read(lambda connection: _revision_of(connection, schema))
+        return revision == _scripts(schema).get_current_head()
     finally:
         await engine.dispose()
 
 
-@asynccontextmanager
-async def _openings_told(url: str) -> AsyncIterator[None]:
+@contextmanager
+def _openings_told(url: str) -> Iterator[None]:
     """What is wrong with the database, in words for whoever configured it."""
     try:
-        with unavailability_told():
-            yield
+        yield
     except DBAPIError as error:
         if not is_no_database(error):
             raise
@@ -94,12 +93,9 @@ def _attributes(connection: Connection, schema: Schema) -> dict[str, Any]:
     return {"connection": connection, "metadata": _METADATA[schema], "version_table": _version_table(schema)}
 
 
-async def _revision_of(connection: AsyncConnection, schema: Schema) -> str | None:
-    def read(sync_connection: Connection) -> str | None:
-        context = MigrationContext.configure(sync_connection, opts={"version_table": _version_table(schema)})
-        return context.get_current_revision()
-
-    return await connection.run_sync(read)
+def _revision_of(connection: Connection, schema: Schema) -> str | None:
+    context = MigrationContext.configure(connection, opts={"version_table": _version_table(schema)})
+    return context.get_current_revision()
 
 
 def _scripts(schema: Schema) -> ScriptDirectory:

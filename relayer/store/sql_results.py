@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Final
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, PinnedAnswer, Receipt
-from relayer.store.columns import HIGHEST_ROW
+from relayer.store.columns import HIGHEST_ROW, uint64_bytes
 from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_outcome, to_receipt
+from relayer.store.recent import AttestationKey
 from relayer.store.sql_reading import SqlReader, in_order
+from relayer.store.sql_rows import Lookup
 from relayer.store.tables import (
     ANSWERS,
     ATTESTATIONS,
@@ -25,19 +28,31 @@ from relayer.store.tables import (
     REQUESTS,
 )
 
+_RECEIPTS: Final = Lookup(select(RECEIPTS), RECEIPTS.c.request_id)
+_RECEIPTS_AT: Final = Lookup(
+    select(RECEIPTS).where(RECEIPTS.c.chain == bindparam("chain")).order_by(RECEIPTS.c.row),
+    RECEIPTS.c.block_hash,
+    names=["chain"],
+)
+_ANSWERS: Final = Lookup(select(ANSWERS), ANSWERS.c.request_id)
+_BATCHES: Final = Lookup(select(BATCHES), BATCHES.c.root)
+_ATTESTATIONS: Final = Lookup(select(ATTESTATIONS).order_by(ATTESTATIONS.c.row), ATTESTATIONS.c.root)
+_CERTIFICATES: Final = Lookup(
+    select(CERTIFICATES).order_by(CERTIFICATES.c.epoch.desc(), CERTIFICATES.c.row), CERTIFICATES.c.root
+)
+
 
 class ResultLoaders(SqlReader):
     """The store's promises about receipts, answers, batches, attestations and certificates."""
 
     async def load_receipts(self, request_ids: Sequence[RequestId]) -> dict[RequestId, Receipt]:
         """Known receipts, by request id."""
-        rows = await self._load_in(select(RECEIPTS), RECEIPTS.c.request_id, dict.fromkeys(request_ids))
+        rows = await self._look_up(_RECEIPTS, dict.fromkeys(request_ids))
         return in_order(request_ids, {RequestId(row["request_id"]): to_receipt(row) for row in rows})
 
     async def load_receipts_at(self, chain: str, blocks: Sequence[BlockRef]) -> Sequence[Receipt]:
         """Receipts that stand in these blocks of a destination chain, in log order."""
-        statement = select(RECEIPTS).where(RECEIPTS.c.chain == chain).order_by(RECEIPTS.c.row)
-        rows = await self._load_in(statement, RECEIPTS.c.block_hash, sorted({block.hash for block in blocks}))
+        rows = await self._look_up(_RECEIPTS_AT, sorted({block.hash for block in blocks}), chain)
         wanted = frozenset(blocks)
         there = [
             receipt
@@ -55,7 +70,7 @@ class ResultLoaders(SqlReader):
             .where(IS_QUERY, REQUESTS.c.destination_chain == chain)
         )
         found = []
-        for row in (*await self._load(receipts), *await self._load(answers)):
+        for row in (*await self._load(receipts, is_long=True), *await self._load(answers, is_long=True)):
             outcome = to_outcome(row["outcome"])
             found.append((RequestId(row["request_id"]), BlockRef(outcome.height, outcome.block_hash)))
         return sorted(found, key=lambda place: (place[1], place[0]), reverse=True)
@@ -64,31 +79,25 @@ class ResultLoaders(SqlReader):
         """Answers read on `chain` whose pin's child is at or below this height, lowest first."""
         if child_up_to < 0:
             return []  # below every column's range: nothing is final yet
-        return await self._answers(chain, ANSWERS.c.child_number <= child_up_to, limit)
+        return await self._answers(chain, ANSWERS.c.child_number <= uint64_bytes(child_up_to), limit)
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:
         """Those that exist, by request id."""
-        rows = await self._load_in(select(ANSWERS), ANSWERS.c.request_id, dict.fromkeys(request_ids))
+        rows = await self._look_up(_ANSWERS, dict.fromkeys(request_ids))
         return in_order(request_ids, {RequestId(row["request_id"]): to_answer(row) for row in rows})
 
     async def load_answers_above(self, chain: str, number: int) -> Sequence[PinnedAnswer]:
         """Answers read on `chain` whose pin's child is above this height, lowest first."""
-        return await self._answers(chain, ANSWERS.c.child_number > number, None)
+        return await self._answers(chain, ANSWERS.c.child_number > uint64_bytes(number), None)
 
     async def load_batches(self, roots: Sequence[bytes]) -> dict[bytes, Batch]:
         """Batches by root."""
-        rows = await self._load_in(select(BATCHES), BATCHES.c.root, dict.fromkeys(roots))
-        return in_order(roots, {row["root"]: to_batch(row) for row in rows})
+        return await self._recall(self._recent.batches, roots, _load_batches)
 
     async def load_attestations(self, roots: Sequence[bytes]) -> dict[bytes, Sequence[Attestation]]:
         """All attestations over these roots, by root, oldest first."""
-        rows = await self._load_in(
-            select(ATTESTATIONS).order_by(ATTESTATIONS.c.row), ATTESTATIONS.c.root, dict.fromkeys(roots)
-        )
-        by_root: dict[bytes, list[Attestation]] = {}
-        for row in rows:
-            by_root.setdefault(row["root"], []).append(to_attestation(row))
-        return in_order(roots, by_root)
+        by_root = await self._recall(self._recent.attestations, roots, _load_attestations)
+        return {root: list(signed.values()) for root, signed in by_root.items()}
 
     async def load_own_attestations(
         self, signer: bytes, after_row: int, limit: int
@@ -104,15 +113,7 @@ class ResultLoaders(SqlReader):
 
     async def load_certificates(self, roots: Sequence[bytes]) -> dict[bytes, Certificate]:
         """The certificate of the newest epoch, by root."""
-        rows = await self._load_in(
-            select(CERTIFICATES).order_by(CERTIFICATES.c.epoch.desc(), CERTIFICATES.c.row),
-            CERTIFICATES.c.root,
-            dict.fromkeys(roots),
-        )
-        newest: dict[bytes, Certificate] = {}
-        for row in rows:
-            newest.setdefault(row["root"], to_certificate(row))
-        return in_order(roots, newest)
+        return await self._recall(self._recent.certificates, roots, _load_certificates)
 
     async def _answers(self, chain: str, where: ColumnElement[bool], limit: int | None) -> list[PinnedAnswer]:
         rows = await self._load(
@@ -122,6 +123,27 @@ class ResultLoaders(SqlReader):
             .limit(limit)
         )
         return [to_answer(row) for row in rows]
+
+
+def _load_batches(connection: Connection, roots: Iterable[bytes]) -> dict[bytes, Batch]:
+    return {row["root"]: to_batch(row) for row in _BATCHES.rows(connection, roots)}
+
+
+def _load_attestations(
+    connection: Connection, roots: Iterable[bytes]
+) -> dict[bytes, dict[AttestationKey, Attestation]]:
+    by_root: dict[bytes, dict[AttestationKey, Attestation]] = {}
+    for attestation in map(to_attestation, _ATTESTATIONS.rows(connection, roots)):
+        key = (attestation.gateway, attestation.epoch, attestation.signer)
+        by_root.setdefault(attestation.root, {})[key] = attestation
+    return by_root
+
+
+def _load_certificates(connection: Connection, roots: Iterable[bytes]) -> dict[bytes, Certificate]:
+    newest: dict[bytes, Certificate] = {}
+    for row in _CERTIFICATES.rows(connection, roots):
+        newest.setdefault(row["root"], to_certificate(row))
+    return newest
 
 
 def _log_order(receipt: Receipt) -> tuple[int, int, int]:

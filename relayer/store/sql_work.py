@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import ColumnElement, RowMapping, Select, func, select
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import ColumnElement, Connection, RowMapping, Select, bindparam, func, select
 
 from attestation.request import RequestId
 from relayer.domain.effects import EffectKind
@@ -23,6 +22,7 @@ from relayer.ports.store import (
     StoredEpoch,
     TransactionStatus,
 )
+from relayer.store.columns import number_in, uint64_bytes
 from relayer.store.mapping import (
     to_accepted,
     to_attempt,
@@ -34,7 +34,8 @@ from relayer.store.mapping import (
     to_outbox_row,
     to_transaction,
 )
-from relayer.store.sql_reading import SqlReader, load, load_in, merged
+from relayer.store.sql_reading import SqlReader, load, merged
+from relayer.store.sql_rows import Lookup
 from relayer.store.tables import (
     ACCEPTED_SETS,
     ATTEMPTS,
@@ -52,6 +53,15 @@ from relayer.store.tables import (
     TRANSACTIONS,
 )
 from relayer.store.waiting import SETTLED_TRANSACTIONS
+
+_ATTEMPTS: Final = Lookup(select(ATTEMPTS).order_by(ATTEMPTS.c.row), ATTEMPTS.c.transaction_row)
+_FOREIGN: Final = Lookup(
+    select(FOREIGN_STATEMENTS)
+    .join(FOREIGN_MENTIONS, FOREIGN_MENTIONS.c.foreign_row == FOREIGN_STATEMENTS.c.row)
+    .where(FOREIGN_MENTIONS.c.signer == bindparam("signer")),
+    FOREIGN_MENTIONS.c.request_id,
+    names=["signer"],
+)
 
 
 class WorkLoaders(SqlReader):
@@ -109,11 +119,11 @@ class WorkLoaders(SqlReader):
             select(TRANSACTIONS.c.nonce).where(
                 TRANSACTIONS.c.chain == chain,
                 TRANSACTIONS.c.sender == sender,
-                TRANSACTIONS.c.nonce >= first,
+                TRANSACTIONS.c.nonce >= uint64_bytes(first),
                 TRANSACTIONS.c.status != TransactionStatus.LOST.value,
             )
         )
-        return frozenset(row["nonce"] for row in rows)
+        return frozenset(number_in(row["nonce"]) for row in rows)
 
     async def load_settled_transactions(self, chain: str, above: int) -> Sequence[OwnTransaction]:
         """CONFIRMED and FAILED ones mined above this height, by nonce."""
@@ -123,9 +133,10 @@ class WorkLoaders(SqlReader):
             .where(
                 TRANSACTIONS.c.chain == chain,
                 TRANSACTIONS.c.status.in_(settled),
-                TRANSACTIONS.c.mined_number > above,
+                TRANSACTIONS.c.mined_number > uint64_bytes(above),
             )
-            .order_by(TRANSACTIONS.c.nonce, TRANSACTIONS.c.row)
+            .order_by(TRANSACTIONS.c.nonce, TRANSACTIONS.c.row),
+            is_long=True,
         )
 
     async def load_transactions_of(self, request_id: RequestId) -> Sequence[OwnTransaction]:
@@ -147,13 +158,7 @@ class WorkLoaders(SqlReader):
         self, signer: bytes, request_ids: Sequence[RequestId]
     ) -> Sequence[ForeignStatements]:
         """Foreign roots of this signer with a statement about one of these requests, oldest first."""
-        rows = await self._load_in(
-            select(FOREIGN_STATEMENTS)
-            .join(FOREIGN_MENTIONS, FOREIGN_MENTIONS.c.foreign_row == FOREIGN_STATEMENTS.c.row)
-            .where(FOREIGN_MENTIONS.c.signer == signer),
-            FOREIGN_MENTIONS.c.request_id,
-            dict.fromkeys(request_ids),
-        )
+        rows = await self._look_up(_FOREIGN, dict.fromkeys(request_ids), signer)
         by_row = {row["row"]: row for row in rows}
         return [to_foreign(by_row[number]) for number in sorted(by_row)]
 
@@ -173,20 +178,19 @@ class WorkLoaders(SqlReader):
         ]
         return await self._load(merged(stretches, ["due_at", "row"], limit))
 
-    async def _transactions(self, statement: Select[Any]) -> list[OwnTransaction]:
-        return await self._in_snapshot(lambda connection: _load_transactions(connection, statement))
+    async def _transactions(self, statement: Select[Any], *, is_long: bool = False) -> list[OwnTransaction]:
+        return await self._in_snapshot(lambda connection: _load_transactions(connection, statement), is_long=is_long)
 
 
-async def _load_cursor(connection: AsyncConnection, chain: str) -> ChainCursor | None:
-    cursors = await load(connection, select(CURSORS).where(CURSORS.c.chain == chain))
+def _load_cursor(connection: Connection, chain: str) -> ChainCursor | None:
+    cursors = load(connection, select(CURSORS).where(CURSORS.c.chain == chain))
     blocks = select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == chain).order_by(SEEN_BLOCKS.c.number)
-    return to_cursor(cursors[0], await load(connection, blocks)) if cursors else None
+    return to_cursor(cursors[0], load(connection, blocks)) if cursors else None
 
 
-async def _load_transactions(connection: AsyncConnection, statement: Select[Any]) -> list[OwnTransaction]:
-    rows = await load(connection, statement)
+def _load_transactions(connection: Connection, statement: Select[Any]) -> list[OwnTransaction]:
+    rows = load(connection, statement)
     attempts: defaultdict[int, list[Attempt]] = defaultdict(list)
-    of_all = select(ATTEMPTS).order_by(ATTEMPTS.c.row)
-    for row in await load_in(connection, of_all, ATTEMPTS.c.transaction_row, [row["row"] for row in rows]):
+    for row in _ATTEMPTS.rows(connection, [row["row"] for row in rows]):
         attempts[row["transaction_row"]].append(to_attempt(row))
     return [to_transaction(row, attempts[row["row"]]) for row in rows]

@@ -24,7 +24,6 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    and_,
     inspect,
     literal_column,
     or_,
@@ -32,9 +31,9 @@ from sqlalchemy import (
 from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
 
-from relayer.domain.batch import BatchKind
+from relayer.domain.batch import BORN_KINDS, BatchKind
 from relayer.store.columns import Blob, row_number, uint64, uint256, word
-from relayer.store.waiting import AWAITING_EXECUTE, AWAITING_OUTCOME, EXPIRABLE, OPEN_TRANSACTIONS
+from relayer.store.waiting import OPEN_TRANSACTIONS
 
 _NAMES: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -71,7 +70,11 @@ def _request_row(**options: Any) -> Any:
 
 
 class RequestRow(StoreTable, table=True):
-    """What changes about a request, and what it is looked for by. `row` is the order in which it was observed."""
+    """What changes about a request, and what it is looked for by. `row` is the order in which it was observed.
+
+    `steps` counts its transitions. `awaits` and `is_open` say of the status what work is selected by (`waiting`): they
+    change a few times in a life, so that most steps write no index.
+    """
 
     __tablename__ = "requests"
 
@@ -85,22 +88,25 @@ class RequestRow(StoreTable, table=True):
     destination_gateway: bytes = _column(Blob())
     sender: bytes = _column(Blob())
     route: bytes = _column(Blob())
-    block_number: int = _column(uint64())
+    block_number: bytes = _column(uint64())
     block_hash: bytes = _column(Blob())
     tx_index: int = _column(BigInteger())
     log_index: int = _column(BigInteger())
     tx_hash: bytes = _column(Blob())
-    source_timestamp: int = _column(uint64())
-    fee: int = _column(uint256())
-    deadline: int = _column(uint64())
-    expiry: int = _column(uint64())
+    source_timestamp: bytes = _column(uint64())
+    fee: bytes = _column(uint256())
+    deadline: bytes = _column(uint64())
+    expiry: bytes = _column(uint64())
     hold_reason: str = _column(Text())
     is_execute_certified: bool = _column(Boolean())
     execute_root: bytes = _column(Blob())
     outcome_root: bytes = _column(Blob())
     execute_tx_hash: bytes = _column(Blob())
     callback_tx_hash: bytes = _column(Blob())
-    returned_fee: int | None = _column(uint256(), nullable=True)
+    returned_fee: bytes | None = _column(uint256(), nullable=True)
+    steps: int = _column(BigInteger())
+    awaits: str = _column(Text())
+    is_open: int = _column(BigInteger())
 
 
 class RequestBodyRow(StoreTable, table=True):
@@ -124,12 +130,13 @@ class ConclusionRow(StoreTable, table=True):
 
 
 class TransitionRow(StoreTable, table=True):
-    """One step of a request's life."""
+    """One step of a request's life, `step` of them before it. They lie beside one another, in one tree."""
 
     __tablename__ = "transitions"
+    __table_args__: ClassVar[dict[str, Any]] = {"sqlite_with_rowid": False}
 
-    row: int = _row()
-    request_row: int = _request_row(index=True)
+    request_row: int = _request_row(primary_key=True)
+    step: int = _column(BigInteger(), primary_key=True)
     before: str | None = _column(Text(), nullable=True)
     after: str = _column(Text())
     cause: str = _column(Text())
@@ -156,7 +163,7 @@ class FeeEntryRow(StoreTable, table=True):
     request_id: bytes = _column(word(), index=True)
     chain: str = _column(Text())
     kind: str = _column(Text())
-    amount: int = _column(uint256())
+    amount: bytes = _column(uint256())
     tx_hash: bytes = _column(Blob())
     at: float = _column(Double())
 
@@ -189,9 +196,9 @@ class AnswerRow(StoreTable, table=True):
     row: int = _row()
     request_id: bytes = _column(word(), unique=True)
     chain: str = _column(Text())
-    pin_number: int = _column(uint64())
+    pin_number: bytes = _column(uint64())
     pin_hash: bytes = _column(Blob())
-    child_number: int = _column(uint64())
+    child_number: bytes = _column(uint64())
     child_hash: bytes = _column(Blob())
     outcome: bytes = _column(Blob())
     return_data: bytes = _column(Blob())
@@ -208,7 +215,7 @@ class BatchRow(StoreTable, table=True):
     route: bytes = _column(Blob())
     verifying_gateway: bytes = _column(Blob())
     verifying_chain: str = _column(Text())
-    first_height: int = _column(uint64())
+    first_height: bytes = _column(uint64())
     statements: bytes = _column(Blob())
 
 
@@ -222,7 +229,7 @@ class AttestationRow(StoreTable, table=True):
     root: bytes = _column(word())
     gateway: bytes = _column(Blob())
     count: int = _column(BigInteger())
-    epoch: int = _column(uint64())
+    epoch: bytes = _column(uint64())
     signer: bytes = _column(Blob())
     signature: bytes = _column(Blob())
 
@@ -236,7 +243,7 @@ class CertificateRow(StoreTable, table=True):
     row: int = _row()
     root: bytes = _column(word())
     gateway: bytes = _column(Blob())
-    epoch: int = _column(uint64())
+    epoch: bytes = _column(uint64())
     encoded: bytes = _column(Blob())
     at: float = _column(Double())
 
@@ -271,19 +278,19 @@ class TransactionRow(StoreTable, table=True):
     row: int = _row()
     chain: str = _column(Text())
     sender: bytes = _column(Blob())
-    nonce: int = _column(uint64())
+    nonce: bytes = _column(uint64())
     purpose: str = _column(Text())
     status: str = _column(Text())
     to: bytes = _column(Blob())
     data: bytes = _column(Blob())
-    gas_limit: int = _column(uint64())
-    value: int = _column(uint256())
+    gas_limit: bytes = _column(uint64())
+    value: bytes = _column(uint256())
     request_ids: bytes = _column(Blob())
     created_at: float = _column(Double())
-    mined_number: int | None = _column(uint64(), nullable=True)
+    mined_number: bytes | None = _column(uint64(), nullable=True)
     mined_hash: bytes | None = _column(Blob(), nullable=True)
-    gas_used: int = _column(uint64())
-    cost: int = _column(uint256())
+    gas_used: bytes = _column(uint64())
+    cost: bytes = _column(uint256())
 
 
 class AttemptRow(StoreTable, table=True):
@@ -296,8 +303,8 @@ class AttemptRow(StoreTable, table=True):
     transaction_row: int = _column(row_number(), ForeignKey("transactions.row"))
     hash: bytes = _column(Blob())
     raw: bytes = _column(Blob())
-    max_fee: int = _column(uint256())
-    priority_fee: int = _column(uint256())
+    max_fee: bytes = _column(uint256())
+    priority_fee: bytes = _column(uint256())
     sent_at: float = _column(Double())
 
 
@@ -319,7 +326,7 @@ class CursorRow(StoreTable, table=True):
     __tablename__ = "cursors"
 
     chain: str = _column(Text(), primary_key=True)
-    final_number: int = _column(uint64())
+    final_number: bytes = _column(uint64())
     final_hash: bytes = _column(Blob())
 
 
@@ -329,10 +336,10 @@ class SeenBlockRow(StoreTable, table=True):
     __tablename__ = "seen_blocks"
 
     chain: str = _column(Text(), primary_key=True)
-    number: int = _column(uint64(), primary_key=True)
+    number: bytes = _column(uint64(), primary_key=True)
     hash: bytes = _column(Blob())
     parent_hash: bytes = _column(Blob())
-    timestamp: int = _column(uint64())
+    timestamp: bytes = _column(uint64())
 
 
 class EpochRow(StoreTable, table=True):
@@ -341,9 +348,9 @@ class EpochRow(StoreTable, table=True):
     __tablename__ = "epochs"
 
     gateway: bytes = _column(Blob(), primary_key=True)
-    epoch: int = _column(uint64(), primary_key=True)
+    epoch: bytes = _column(uint64(), primary_key=True)
     signer_set: bytes = _column(Blob())
-    valid_until: int = _column(uint64())
+    valid_until: bytes = _column(uint64())
 
 
 class AcceptedSetRow(StoreTable, table=True):
@@ -354,7 +361,7 @@ class AcceptedSetRow(StoreTable, table=True):
 
     __tablename__ = "accepted_sets"
 
-    epoch: int = _column(uint64(), primary_key=True)
+    epoch: bytes = _column(uint64(), primary_key=True)
     predecessor: bytes = _column(Blob(), primary_key=True)
     signer_set: bytes = _column(Blob())
     at: float = _column(Double())
@@ -370,7 +377,7 @@ class HaltRow(StoreTable, table=True):
     chain: str = _column(Text())
     code: str = _column(Text())
     reason: str = _column(Text())
-    held_number: int | None = _column(uint64(), nullable=True)
+    held_number: bytes | None = _column(uint64(), nullable=True)
     held_hash: bytes | None = _column(Blob(), nullable=True)
     found_hash: bytes = _column(Blob())
     at: float = _column(Double())
@@ -468,8 +475,9 @@ HALTS: Final = _table_of(HaltRow)
 GUARD_CLAIMS: Final = _table_of(GuardClaimRow)
 
 
-# Partial indexes: what is finished is in none of them. A planner uses one only for a query that repeats its condition
-# word by word, so the condition is written once, with its constants in the text.
+# Partial indexes: what is finished is in few of them, and none names the status of what is not, which most steps
+# change. A planner uses one only for a query that repeats its condition word by word, so the condition is written once,
+# with its constants in the text.
 
 
 def _is_one_of(column: Column[Any], names: Sequence[StrEnum]) -> ColumnElement[bool]:
@@ -477,13 +485,10 @@ def _is_one_of(column: Column[Any], names: Sequence[StrEnum]) -> ColumnElement[b
     return or_(*(column == literal_column(f"'{name.value}'") for name in names))
 
 
-_IS_CALL: Final = REQUESTS.c.mode == literal_column("0")
 IS_QUERY: Final = REQUESTS.c.mode == literal_column("1")
-IS_EXPIRABLE: Final = and_(_IS_CALL, _is_one_of(REQUESTS.c.status, EXPIRABLE))
-IS_AWAITING: Final = {
-    BatchKind.EXECUTE: and_(_IS_CALL, _is_one_of(REQUESTS.c.status, AWAITING_EXECUTE)),
-    BatchKind.OUTCOME: _is_one_of(REQUESTS.c.status, AWAITING_OUTCOME),
-}
+IS_OPEN: Final = REQUESTS.c.is_open == literal_column("1")
+IS_SETTLED: Final = REQUESTS.c.is_open == literal_column("0")
+IS_AWAITING: Final = {kind: REQUESTS.c.awaits == literal_column(f"'{kind.value}'") for kind in BORN_KINDS}
 IS_OPEN_TRANSACTION: Final = _is_one_of(TRANSACTIONS.c.status, OPEN_TRANSACTIONS)
 
 
@@ -498,8 +503,10 @@ Index(
     REQUESTS.c.tx_index,
     REQUESTS.c.log_index,
 )
-Index("ix_requests_sender", REQUESTS.c.sender, REQUESTS.c.status, REQUESTS.c.row)
-Index("ix_requests_status", REQUESTS.c.source_chain, REQUESTS.c.status, REQUESTS.c.row)
+_partial("ix_requests_open", IS_OPEN, REQUESTS.c.source_chain, REQUESTS.c.row)
+_partial("ix_requests_open_of_sender", IS_OPEN, REQUESTS.c.sender, REQUESTS.c.row)
+_partial("ix_requests_settled", IS_SETTLED, REQUESTS.c.source_chain, REQUESTS.c.status, REQUESTS.c.row)
+_partial("ix_requests_settled_of_sender", IS_SETTLED, REQUESTS.c.sender, REQUESTS.c.status, REQUESTS.c.row)
 _partial(
     "ix_requests_queries",
     IS_QUERY,
@@ -508,7 +515,7 @@ _partial(
     REQUESTS.c.tx_index,
     REQUESTS.c.log_index,
 )
-_partial("ix_requests_expirable", IS_EXPIRABLE, REQUESTS.c.destination_chain, REQUESTS.c.expiry)
+_partial("ix_requests_expiring", IS_AWAITING[BatchKind.EXECUTE], REQUESTS.c.destination_chain, REQUESTS.c.expiry)
 _partial(
     "ix_requests_awaiting_execute",
     IS_AWAITING[BatchKind.EXECUTE],

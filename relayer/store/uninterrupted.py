@@ -8,13 +8,13 @@ milliseconds: a caller that is cancelled waits for the one that it is in, and is
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable
+from typing import TypeVar
 
 _Result = TypeVar("_Result")
 
 
-async def uninterrupted(work: Coroutine[Any, Any, _Result]) -> _Result:
+async def uninterrupted(work: Awaitable[_Result]) -> _Result:
     """What `work` returns or raises. If the caller is cancelled meanwhile, `work` still runs to its end first."""
     task = asyncio.ensure_future(work)
     is_cancelled = False

@@ -1,13 +1,15 @@
 """Which statuses wait for what.
 
-Its job: the few sets of open statuses by which stores select work, so that every store selects alike and a database can
-keep finished requests out of its indexes. They select; whether something is done is decided by `decide`.
+Its job: the few sets of statuses by which stores select work, so that every store selects alike and a database can keep
+finished requests out of its indexes. They select; whether something is done is decided by `decide`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
+from attestation.request import Mode
+from relayer.domain.batch import BatchKind
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionStatus
 
@@ -26,8 +28,18 @@ AWAITING_OUTCOME: Final = (Status.CONCLUDED, Status.ATTESTED, Status.CALLBACK_HE
 ENDED_ON_SOURCE: Final = (Status.DELIVERED, Status.HANDLER_FAILED, Status.CANCELLED)
 """What a final block of the source chain says has become of a request."""
 
+SETTLED: Final = (*ENDED_ON_SOURCE, Status.ORPHANED, Status.REJECTED)
+"""A request that nothing is done about. In time, nearly all that there are."""
+
 SETTLED_TRANSACTIONS: Final = (TransactionStatus.CONFIRMED, TransactionStatus.FAILED)
 """One of our own transactions that stands in a final block."""
 
 OPEN_TRANSACTIONS: Final = (TransactionStatus.SIGNED, TransactionStatus.MINED)
 """One of our own transactions that may still change."""
+
+
+def awaited_by(status: Status, mode: Mode) -> BatchKind | None:
+    """Which statement a request in this status waits for to be used."""
+    if status in AWAITING_OUTCOME:
+        return BatchKind.OUTCOME
+    return BatchKind.EXECUTE if mode == Mode.CALL and status in AWAITING_EXECUTE else None

@@ -22,8 +22,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import Connection, event
 
 from attestation.domain import batch_digest
 from attestation.request import Mode, Request, request_id
@@ -36,7 +35,8 @@ from relayer.ports.peers import AttestationPage, PeerInbox
 from relayer.ports.signer import Attestation, GuardConflict
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
-from relayer.store.engine import open_engine
+from relayer.store import engine as engine_module
+from relayer.store.engine import Engine, SqliteEngine, open_engine
 from relayer.store.guard_store import SqlGuard
 from relayer.store.sql_store import SqlStore
 from tests.factories import NOW, SIGNING_KEYS, make_request, make_signer_set
@@ -205,9 +205,17 @@ class _Life:
         self._come_by("around a commit or a sending")
         return False
 
-    def _watch_over(self, engine: AsyncEngine, name: str) -> None:
-        def is_about_to_commit(_connection: object) -> None:
+    def _watch_over(self, engine: Engine, name: str) -> None:
+        assert isinstance(engine, SqliteEngine)
+        loop = asyncio.get_running_loop()
+
+        async def die() -> None:
             self._come_by(f"within a {name}")
+
+        def is_about_to_commit(connection: Connection) -> None:
+            # What was read is "committed" as well. What was written is so in a thread, and the state to save is not.
+            if connection.get_execution_options().get(engine_module._WRITES):
+                asyncio.run_coroutine_threadsafe(die(), loop).result()
 
         event.listen(engine.sync_engine, "commit", is_about_to_commit)
 

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import sqlite3
 import stat
+import threading
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import OperationalError
 
 from relayer.errors import ConfigError
 from relayer.store import engine as engine_module
-from relayer.store.engine import database_file, open_engine, writing
+from relayer.store.engine import Engine, database_file, open_engine
+
+
+async def run(engine: Engine, *statements: str) -> None:
+    """In one transaction."""
+    await engine.write(lambda connection, _: [connection.execute(text(statement)) for statement in statements])
 
 
 def mode_of(path: Path) -> int:
@@ -22,11 +30,10 @@ def mode_of(path: Path) -> int:
 async def write_something(url: str) -> list[int]:
     """Write, and return the modes of all files while the database is open."""
     engine = open_engine(url)
-    async with writing(engine).begin() as connection:
-        await connection.execute(text("CREATE TABLE IF NOT EXISTS things (name TEXT)"))
-        await connection.execute(text("INSERT INTO things VALUES ('one')"))
-    folder = Path(str(engine.url.database)).parent
-    modes = [mode_of(path) for path in folder.iterdir()]
+    await run(engine, "CREATE TABLE IF NOT EXISTS things (name TEXT)", "INSERT INTO things VALUES ('one')")
+    path = database_file(url)
+    assert path is not None
+    modes = [mode_of(path) for path in path.parent.iterdir()]
     await engine.dispose()
     return modes
 
@@ -51,36 +58,102 @@ async def test_a_file_that_others_could_read_is_made_private(tmp_path: Path) -> 
 async def test_commits_are_synced_to_disk_and_written_ahead(tmp_path: Path) -> None:
     """SECURITY: a nonce or a guard key that the power took would be used a second time."""
     engine = open_engine(f"sqlite:///{tmp_path}/x.db")
-    async with engine.connect() as connection:
-        pragmas = {
-            name: (await connection.execute(text(f"PRAGMA {name}"))).scalar_one()
-            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
-        }
+
+    def pragmas(connection: Connection, _: object = None) -> dict[str, object]:
+        names = ("journal_mode", "synchronous", "foreign_keys")
+        return {name: connection.execute(text(f"PRAGMA {name}")).scalar_one() for name in names}
+
+    found = [await engine.read(pragmas), await engine.read(pragmas, is_long=True), await engine.write(pragmas)]
     await engine.dispose()
-    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 30_000}
+    assert found == [{"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}] * 3
 
 
 async def test_readers_see_one_state_while_a_writer_commits(tmp_path: Path) -> None:
+    engine, other = open_engine(f"sqlite:///{tmp_path}/x.db"), open_engine(f"sqlite:///{tmp_path}/x.db")
+    await run(engine, "CREATE TABLE things (name TEXT)")
+    loop, has_looked, is_written = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+
+    def look_twice(connection: Connection) -> list[int]:
+        first = count_things(connection)
+        loop.call_soon_threadsafe(has_looked.set)
+        assert is_written.wait(timeout=60)
+        return [first, count_things(connection)]
+
+    reading = asyncio.create_task(engine.read(look_twice, is_long=True))
+    await has_looked.wait()
+    await run(other, "INSERT INTO things VALUES ('one')")
+    is_written.set()
+    assert await reading == [0, 0]
+    assert await engine.read(count_things) == 1
+    for each in (engine, other):
+        await each.dispose()
+
+
+def count_things(connection: Connection) -> int:
+    number: int = connection.execute(text("SELECT count(*) FROM things")).scalar_one()
+    return number
+
+
+async def test_a_writer_is_told_whether_others_have_written_since_it_last_did(tmp_path: Path) -> None:
+    """SECURITY: what a store remembers of requests is compared with decisions only while it is all there is."""
+    url = f"sqlite:///{tmp_path}/x.db"
+    engine, other = open_engine(url), open_engine(url)
+    assert not await engine.write(lambda _, is_undisturbed: is_undisturbed)  # the first: nobody knows
+    await run(engine, "CREATE TABLE things (name TEXT)")
+    assert await engine.write(lambda _, is_undisturbed: is_undisturbed)
+    await engine.read(count_things)
+    await other.read(count_things)
+    assert await engine.write(lambda _, is_undisturbed: is_undisturbed)
+    await run(other, "INSERT INTO things VALUES ('one')")
+    assert not await engine.write(lambda _, is_undisturbed: is_undisturbed)
+    await run(engine, "INSERT INTO things VALUES ('two')")
+    assert await engine.write(lambda _, is_undisturbed: is_undisturbed)
+    assert not await other.write(lambda _, is_undisturbed: is_undisturbed)
+    for each in (engine, other):
+        await each.dispose()
+
+
+async def test_what_raises_is_undone_and_the_next_is_written(tmp_path: Path) -> None:
     engine = open_engine(f"sqlite:///{tmp_path}/x.db")
-    count = text("SELECT count(*) FROM things")
-    async with writing(engine).begin() as writer:
-        await writer.execute(text("CREATE TABLE things (name TEXT)"))
-    async with engine.connect() as reader:
-        assert (await reader.execute(count)).scalar_one() == 0
-        async with writing(engine).begin() as writer:
-            await writer.execute(text("INSERT INTO things VALUES ('one')"))
-        assert (await reader.execute(count)).scalar_one() == 0
-    async with engine.connect() as reader:
-        assert (await reader.execute(count)).scalar_one() == 1
+    await run(engine, "CREATE TABLE things (name TEXT)")
+
+    def fail(connection: Connection, _: object) -> None:
+        connection.execute(text("INSERT INTO things VALUES ('one')"))
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await engine.write(fail)
+    assert await engine.read(count_things) == 0
+    await run(engine, "INSERT INTO things VALUES ('two')")
+    assert await engine.read(count_things) == 1
+    await engine.dispose()
+
+
+async def test_others_go_on_while_a_writer_waits_for_another_process(tmp_path: Path) -> None:
+    """A lock elsewhere must not stop heartbeats here."""
+    path = tmp_path / "x.db"
+    engine = open_engine(f"sqlite:///{path}")
+    await run(engine, "CREATE TABLE things (name TEXT)")
+    holder = sqlite3.connect(path, isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(run(engine, "INSERT INTO things VALUES ('one')"))
+    for _ in range(1_000):
+        await asyncio.sleep(0)
+        assert await engine.read(count_things) == 0
+    assert not writing.done()
+    holder.execute("COMMIT")
+    holder.close()
+    await writing
+    assert await engine.read(count_things) == 1
     await engine.dispose()
 
 
 async def test_a_failing_statement_shows_no_values(tmp_path: Path) -> None:
     """SECURITY: what fails is logged, and payloads do not belong into logs."""
     engine = open_engine(f"sqlite:///{tmp_path}/x.db")
-    async with engine.connect() as connection:
-        with pytest.raises(OperationalError) as caught:
-            await connection.execute(text("INSERT INTO missing VALUES (:value)"), {"value": "confidential"})
+    statement = text("INSERT INTO missing VALUES (:value)")
+    with pytest.raises(OperationalError) as caught:
+        await engine.write(lambda connection, _: connection.execute(statement, {"value": "confidential"}))
     await engine.dispose()
     assert "confidential" not in str(caught.value)
 

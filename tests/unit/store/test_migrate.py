@@ -14,7 +14,7 @@ from sqlalchemy import Connection, MetaData, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from relayer.store import migrate
-from relayer.store.engine import open_engine, writing
+from relayer.store.engine import open_engine
 from relayer.store.migrate import Schema, is_current, upgrade
 from relayer.store.tables import GuardTable, StoreTable
 
@@ -104,9 +104,8 @@ async def test_two_processes_that_start_at_once_both_find_it_current(tmp_path: P
 async def test_a_revision_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
     path = tmp_path / "x.db"
     engine = open_engine(url_of(path))
-    async with writing(engine).begin() as connection:
-        # A table in the way of the revision's last ones.
-        await connection.execute(text("CREATE TABLE transitions (name TEXT)"))
+    # A table in the way of the revision's last ones.
+    await engine.write(lambda connection, _: connection.execute(text("CREATE TABLE transitions (name TEXT)")))
     await engine.dispose()
     with pytest.raises(OperationalError, match="transitions already exists"):
         await upgrade(url_of(path))

@@ -8,12 +8,12 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from relayer.domain.batch import BatchKind
 from relayer.domain.effects import EffectKind
@@ -22,7 +22,7 @@ from relayer.domain.lifecycle import decide
 from relayer.domain.reorg import ChainCursor
 from relayer.domain.status import Status
 from relayer.ports.store import Change, Commit, Deferral, OutboxRow, RequestFilter
-from relayer.store.engine import open_engine
+from relayer.store.engine import SqliteEngine, open_engine
 from relayer.store.migrate import upgrade
 from relayer.store.sql_store import SqlStore
 from tests.factories import (
@@ -33,6 +33,7 @@ from tests.factories import (
     SOURCE_CHAIN,
     SOURCE_GATEWAY,
     block_ref,
+    make_request,
     make_transaction,
     track,
     word,
@@ -41,7 +42,9 @@ from tests.factories import (
 REQUEST: Final = track()
 IDS: Final = [REQUEST.request_id]
 KINDS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_CALLBACK})
-FINAL: Final = frozenset({Status.FINAL, Status.OBSERVED})
+SETTLED: Final = replace(track(make_request(1)), status=Status.DELIVERED)
+ONE_OF_EACH: Final = frozenset({Status.OBSERVED, Status.DELIVERED})
+"""What is open and what is settled lie in different indexes."""
 
 SMALL: Final = {"request_counts", "accepted_sets", "evidence"}
 """Tables that are read whole: one row a (chain, status), an offence, an epoch."""
@@ -62,26 +65,32 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
     ),
     "load_expiring": (
         lambda s: s.load_expiring(DESTINATION_CHAIN, 9, 9),
-        ("ix_requests_expirable (destination_chain=? AND expiry<?)",),
+        ("ix_requests_expiring (destination_chain=? AND expiry<?)",),
     ),
     "list_requests before": (lambda s: s.list_requests(RequestFilter(before_row=9), 9), ("requests (rowid<?)",)),
     "list_requests by status": (
-        lambda s: s.list_requests(RequestFilter(statuses=FINAL), 9),
-        ("ix_requests_status (source_chain=? AND status=?)",),
+        lambda s: s.list_requests(RequestFilter(statuses=ONE_OF_EACH), 9),
+        ("ix_requests_open (source_chain=?)", "ix_requests_settled (source_chain=? AND status=?)"),
     ),
     "list_requests by chain": (
         lambda s: s.list_requests(RequestFilter(source_chain=SOURCE_CHAIN, before_row=9), 9),
-        ("ix_requests_status (source_chain=? AND status=? AND row<?)",),
+        (
+            "ix_requests_open (source_chain=? AND row<?)",
+            "ix_requests_settled (source_chain=? AND status=? AND row<?)",
+        ),
     ),
     "list_requests by sender": (
         lambda s: s.list_requests(RequestFilter(sender=SENDER), 9),
-        ("ix_requests_sender (sender=? AND status=?)",),
+        ("ix_requests_open_of_sender (sender=?)", "ix_requests_settled_of_sender (sender=? AND status=?)"),
     ),
     "list_requests by all": (
-        lambda s: s.list_requests(RequestFilter(FINAL, SENDER, SOURCE_CHAIN, 9), 9),
-        ("ix_requests_sender (sender=? AND status=? AND row<?)",),
+        lambda s: s.list_requests(RequestFilter(ONE_OF_EACH, SENDER, SOURCE_CHAIN, 9), 9),
+        (
+            "ix_requests_open_of_sender (sender=? AND row<?)",
+            "ix_requests_settled_of_sender (sender=? AND status=? AND row<?)",
+        ),
     ),
-    "load_transitions": (lambda s: s.load_transitions(IDS[0]), ("ix_transitions_request_row (request_row=?)",)),
+    "load_transitions": (lambda s: s.load_transitions(IDS[0]), ("transitions (request_row=?)",)),
     "load_fees": (lambda s: s.load_fees(IDS[0]), ("ix_fee_entries_request_id (request_id=?)",)),
     "count_by_status": (lambda s: s.count_by_status(), ()),
     "load_receipts": (lambda s: s.load_receipts(IDS), ("receipts (request_id=?)",)),
@@ -151,15 +160,15 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
 class Explained:
     """A store, and the plans of the statements that it has run since the last look."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: SqliteEngine) -> None:
         self.store = SqlStore(engine)
-        self._database = sqlite3.connect(str(engine.url.database))
+        self._database = sqlite3.connect(str(engine.sync_engine.url.database))
         self._statements: list[tuple[str, Any]] = []
         event.listen(engine.sync_engine, "before_cursor_execute", self._remember)
 
     def _remember(self, *call: Any) -> None:
         _, _, statement, parameters, _, is_many = call
-        if not statement.startswith("BEGIN"):
+        if not statement.startswith(("BEGIN", "PRAGMA")):
             self._statements.append((statement, parameters[0] if is_many else parameters))
 
     def plans(self) -> list[str]:
@@ -179,7 +188,7 @@ class Explained:
 def _shortened(step: str) -> str:
     step = re.sub(r" LEFT-JOIN$", "", step)
     step = re.sub(r"^SEARCH \w+ USING (?:COVERING )?INDEX (ix_\w+)", r"SEARCH \1", step)
-    return re.sub(r"^SEARCH (\w+) USING (?:(?:COVERING )?INDEX \w+|INTEGER PRIMARY KEY)", r"SEARCH \1", step)
+    return re.sub(r"^SEARCH (\w+) USING (?:(?:COVERING )?INDEX \w+|(?:INTEGER )?PRIMARY KEY)", r"SEARCH \1", step)
 
 
 @pytest.fixture
@@ -187,16 +196,18 @@ async def explained(tmp_path: Path) -> AsyncIterator[Explained]:
     url = f"sqlite:///{tmp_path}/store.db"
     await upgrade(url)
     engine = open_engine(url)
+    assert isinstance(engine, SqliteEngine)
     shown = Explained(engine)
     # Something of each status, chain and transaction, so that no load ends before its last statement.
     await shown.store.commit(
         Commit(
-            observed=(Change(REQUEST.status, REQUEST, "CallRequested", NOW),),
+            observed=tuple(Change(r.status, r, "CallRequested", NOW) for r in (REQUEST, SETTLED)),
             transactions=(make_transaction(0, IDS),),
             cursors=(ChainCursor(SOURCE_CHAIN, block_ref(0)),),
         )
     )
     shown.plans()
+    shown.store = SqlStore(engine)  # one that has nothing at hand
     yield shown
     shown.close()
     await engine.dispose()

@@ -10,14 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError, OperationalError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from attestation.schemes import SECP256K1
 from relayer.errors import ConfigError, StoreUnavailable
 from relayer.keys.local_signer import LocalSigner
 from relayer.ports.store import RequestFilter
 from relayer.store import engine as engine_module
-from relayer.store.engine import open_engine
+from relayer.store.engine import Engine, open_engine
 from relayer.store.faults import unavailability_told
 from relayer.store.guard_store import SqlGuard
 from relayer.store.migrate import Schema, is_current, upgrade
@@ -27,9 +26,9 @@ from tests.unit.store.committing import REQUESTS_PER_COMMIT, commit_number
 
 
 class Disk:
-    """The room that the one connection of a test has."""
+    """The room that the one connection of a test which writes has."""
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
     async def fill(self) -> None:
@@ -41,8 +40,7 @@ class Disk:
         await self._allow("PRAGMA max_page_count=1000000")
 
     async def _allow(self, pragma: str) -> None:
-        async with self._engine.connect() as connection:
-            await connection.execute(text(pragma))
+        await self._engine.write(lambda connection, _: connection.execute(text(pragma)))
 
 
 @contextmanager
@@ -56,9 +54,9 @@ def locked(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[AsyncEngine]:
+async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Engine]:
     """With no patience for locks."""
-    monkeypatch.setattr(engine_module, "_PRAGMAS", ("PRAGMA busy_timeout=20", *engine_module._PRAGMAS[1:]))
+    monkeypatch.setattr(engine_module, "BUSY_SECONDS", 0.02)
     url = f"sqlite:///{tmp_path}/x.db"
     for schema in Schema:
         await upgrade(url, schema)
@@ -67,7 +65,7 @@ async def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
     await engine.dispose()
 
 
-async def test_a_locked_database_is_unavailable_and_takes_the_commit_later(engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_a_locked_database_is_unavailable_and_takes_the_commit_later(engine: Engine, tmp_path: Path) -> None:
     store = SqlStore(engine)
     with locked(tmp_path / "x.db"):
         for _ in range(20):
@@ -78,7 +76,7 @@ async def test_a_locked_database_is_unavailable_and_takes_the_commit_later(engin
     assert len(await store.list_requests(RequestFilter(), 100)) == REQUESTS_PER_COMMIT
 
 
-async def test_a_full_disk_is_unavailable_and_nothing_is_written(engine: AsyncEngine) -> None:
+async def test_a_full_disk_is_unavailable_and_nothing_is_written(engine: Engine) -> None:
     store, disk = SqlStore(engine), Disk(engine)
     await disk.fill()
     for _ in range(20):
@@ -93,7 +91,7 @@ async def test_a_full_disk_is_unavailable_and_nothing_is_written(engine: AsyncEn
     assert len(await store.list_requests(RequestFilter(), 100)) == REQUESTS_PER_COMMIT
 
 
-async def test_a_database_locked_for_readers_is_unavailable(engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_a_database_locked_for_readers_is_unavailable(engine: Engine, tmp_path: Path) -> None:
     store = SqlStore(engine)
     other = sqlite3.connect(tmp_path / "x.db", isolation_level=None)
     other.execute("PRAGMA locking_mode=EXCLUSIVE")
@@ -106,23 +104,24 @@ async def test_a_database_locked_for_readers_is_unavailable(engine: AsyncEngine,
     assert await store.count_by_status() == {}
 
 
-async def test_nothing_is_signed_while_the_guard_cannot_remember(engine: AsyncEngine, tmp_path: Path) -> None:
+async def test_nothing_is_signed_while_the_guard_cannot_remember(engine: Engine, tmp_path: Path) -> None:
     """SECURITY: a signature that the guard does not remember can be contradicted later."""
     signer = LocalSigner(SECP256K1.signing_key(b"\x11" * 32), SqlGuard(engine))
     batch = execute_batch(track())
     with locked(tmp_path / "x.db"), pytest.raises(StoreUnavailable, match="database is locked"):
         await signer.sign_batch(batch, 1)
-    async with engine.connect() as connection:
-        assert (await connection.execute(text("SELECT count(*) FROM guard_claims"))).scalar_one() == 0
+    count = text("SELECT count(*) FROM guard_claims")
+    assert await engine.read(lambda connection: connection.execute(count).scalar_one()) == 0
     assert (await signer.sign_batch(batch, 1)).root == batch.root
 
 
-async def test_a_statement_at_fault_stays_a_bug(engine: AsyncEngine) -> None:
-    async with engine.connect() as connection:
-        with pytest.raises(OperationalError, match="no such table"), unavailability_told():
-            await connection.execute(text("SELECT * FROM missing"))
-        with pytest.raises(IntegrityError), unavailability_told():
-            await connection.execute(text("INSERT INTO guard_claims DEFAULT VALUES"))
+async def test_a_statement_at_fault_stays_a_bug(engine: Engine) -> None:
+    for statement, error in (
+        ("SELECT * FROM missing", OperationalError),
+        ("INSERT INTO guard_claims DEFAULT VALUES", IntegrityError),
+    ):
+        with pytest.raises(error):
+            await engine.write(lambda connection, _, it=statement: connection.execute(text(it)))
 
 
 async def test_a_server_that_refuses_the_connection_is_unavailable() -> None:
