@@ -6,6 +6,7 @@ A leaf is `keccak256(hashStruct(statement))`: hashed twice, so that no leaf can 
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import lru_cache
 from typing import ClassVar, Final, assert_never
 
 from attestation.errors import MalformedStatement
@@ -32,10 +33,19 @@ PRICES_TYPE: Final = "Prices(bytes32 tableHash,uint64 sequence,uint64 validUntil
 EMPTY_DATA_HASH: Final = keccak256(b"")
 """`return_data_hash` of an outcome without data."""
 
+_REMEMBERED_LEAVES: Final = 8192
+"""Leaves kept: a statement is met as it is born, when it is signed and in peers' batches. 4 MB; some seconds' worth."""
+
 _EXECUTE_ENCODING: Final = struct.Struct(">32s32s24xQ32s28xI28xI")
 _OUTCOME_ENCODING: Final = struct.Struct(">32s32s31xB31xB32s24xQ32s28xI28xI32s28xI")
 _ROTATE_ENCODING: Final = struct.Struct(">32s32s24xQ")
 _PRICES_ENCODING: Final = struct.Struct(">32s32s24xQ24xQ")
+
+
+@lru_cache(_REMEMBERED_LEAVES)
+def _leaf_of(encoded: bytes) -> bytes:
+    """The leaf of an encoded statement."""
+    return keccak256(keccak256(encoded))
 
 
 class OutcomeKind(IntEnum):
@@ -90,16 +100,17 @@ class Execute:
     @property
     def struct_hash(self) -> bytes:
         """EIP-712 `hashStruct`, 32 bytes."""
-        return keccak256(
-            _EXECUTE_ENCODING.pack(
-                self.TYPE_HASH, self.request_id, self.height, self.block_hash, self.tx_index, self.log_index
-            )
-        )
+        return keccak256(self._encoded())
 
     @property
     def leaf(self) -> bytes:
         """The 32-byte leaf in a batch's tree."""
-        return keccak256(self.struct_hash)
+        return _leaf_of(self._encoded())
+
+    def _encoded(self) -> bytes:
+        return _EXECUTE_ENCODING.pack(
+            self.TYPE_HASH, self.request_id, self.height, self.block_hash, self.tx_index, self.log_index
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +161,27 @@ class Outcome:
     @property
     def struct_hash(self) -> bytes:
         """EIP-712 `hashStruct`, 32 bytes."""
-        return keccak256(
-            _OUTCOME_ENCODING.pack(
-                self.TYPE_HASH,
-                self.request_id,
-                self.kind,
-                self.cut,
-                self.return_data_hash,
-                self.height,
-                self.block_hash,
-                self.tx_index,
-                self.log_index,
-                self.payee,
-                self.round,
-            )
-        )
+        return keccak256(self._encoded())
 
     @property
     def leaf(self) -> bytes:
         """The 32-byte leaf in a batch's tree."""
-        return keccak256(self.struct_hash)
+        return _leaf_of(self._encoded())
+
+    def _encoded(self) -> bytes:
+        return _OUTCOME_ENCODING.pack(
+            self.TYPE_HASH,
+            self.request_id,
+            self.kind,
+            self.cut,
+            self.return_data_hash,
+            self.height,
+            self.block_hash,
+            self.tx_index,
+            self.log_index,
+            self.payee,
+            self.round,
+        )
 
 
 @dataclass(frozen=True, slots=True)

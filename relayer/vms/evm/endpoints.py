@@ -113,6 +113,9 @@ class EndpointPool:
         Raises:
             RpcUnavailable: fewer than M endpoints answered at all.
         """
+        if len(self.members) == 1:
+            (answers,) = await self._ask_only(ask)
+            return tuple(Verdict(value, is_disputed=False) for value in answers)
         tallies: list[_Tally[T]] = []
         async with _Poll(self, ask) as poll:
             while not self._is_decided(tallies) and (poll.ask_at_least(self.quorum) or poll.ask_one_more()):
@@ -134,6 +137,8 @@ class EndpointPool:
         Raises:
             RpcUnavailable: fewer than M endpoints answered.
         """
+        if len(self.members) == 1:
+            return await self._ask_only(ask)
         now = self._clock()
         async with _Poll(self, ask) as poll:
             poll.ask_at_least(sum(1 for member in self.members if member.resume_at <= now))
@@ -222,6 +227,13 @@ class EndpointPool:
         member.latency_seconds = _LATENCY_MEMORY * past + (1 - _LATENCY_MEMORY) * latency
         member.failures = 0
         return answer
+
+    async def _ask_only(self, ask: Callable[[RpcEndpoint], Awaitable[T]]) -> list[T]:
+        """The answer of the one endpoint that there is: nobody else to ask, to hedge with or to wait for."""
+        try:
+            return [await self.ask(self.members[0], ask)]
+        except RpcUnavailable as error:
+            raise _too_few(0, 1, [str(error)]) from None
 
     async def _serves_chain(self, endpoint: RpcEndpoint) -> bool:
         (answer,) = await endpoint.call([RpcCall("eth_chainId", [])])
