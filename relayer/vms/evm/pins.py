@@ -28,20 +28,28 @@ class RecentTimes:
 
     def __init__(self) -> None:
         self._by_number: OrderedDict[int, int] = OrderedDict()
+        self._newest = -1
 
     def remember(self, stamps: Iterable[Stamp]) -> None:
         """Keep what was read, forget the oldest."""
         for stamp in stamps:
             self._by_number[stamp.ref.number] = stamp.timestamp
             self._by_number.move_to_end(stamp.ref.number)
+            self._newest = max(self._newest, stamp.ref.number)
         while len(self._by_number) > MAX_RECENT_TIMES:
             self._by_number.popitem(last=False)
 
     def guess_child(self, after_timestamp: int) -> int | None:
-        """The height that seems to be the first later one, if its parent is remembered too."""
+        """The height that seems to be the first later one, if all from its parent to the newest are remembered."""
         times = self._by_number
-        later = [number for number, time in times.items() if time > after_timestamp and number - 1 in times]
-        return next((number for number in later if times[number - 1] <= after_timestamp), None)
+        # It is almost always among the newest.
+        for number in range(self._newest, 0, -1):
+            before = times.get(number - 1)
+            if before is None or times.get(number, after_timestamp) <= after_timestamp:
+                return None
+            if before <= after_timestamp:
+                return number
+        return None
 
 
 class PinFinder:
