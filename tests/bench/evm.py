@@ -19,19 +19,39 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from attestation.merkle import MAXIMUM_BATCH_COUNT, merkle_root
-from attestation.request import request_id
 from relayer.domain.batch import Batch
+from relayer.domain.events import ReceiptFinal, RequestFinal
+from relayer.domain.finality import FinalityRule
+from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.vms.evm.block_reader import BlockReader
+from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.codec import LogCodec
+from relayer.vms.evm.destination import EvmDestination
 from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.headers import parse_header
+from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.logs import Log, MinedLog, parse_logs, parse_whole
+from relayer.vms.evm.pins import RecentTimes
+from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.quantities import format_data
+from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, open_session
+from relayer.vms.evm.simulation import Simulator
+from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
-from tests.factories import execute_batch, make_conclusion, make_request, outcome_batch, track
+from tests.factories import (
+    blank_certificate,
+    execute_batch,
+    make_conclusion,
+    make_outcome,
+    make_request,
+    outcome_batch,
+    track,
+)
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, concluded_log, delivered_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
+from tests.unit.evm.scripted_node import Answer
 
 ROUNDS: Final = 7
 LOGS: Final = 2_000
@@ -42,17 +62,17 @@ T = TypeVar("T")
 
 
 class RecordedEndpoint(RpcEndpoint):
-    """Answers from a chain in memory; the answers' JSON is made before the clock runs and parsed while it does."""
+    """Answers as it is told to; the answers' JSON is made before the clock runs and parsed while it does."""
 
-    def __init__(self, chain: JsonChain) -> None:
+    def __init__(self, answer: Answer) -> None:
         super().__init__(None, "http://recorded", 0, 1.0)  # type: ignore[arg-type]
-        self._chain = chain
+        self._answer = answer
         self._recorded: dict[bytes, bytes] = {}
 
     async def call(self, calls: Sequence[RpcCall]) -> list[Any]:
         key = orjson.dumps([list(call) for call in calls])
         if key not in self._recorded:
-            answers = [self._chain.answer(call.method, list(call.params)) for call in calls]
+            answers = [self._answer(call.method, list(call.params)) for call in calls]
             self._recorded[key] = orjson.dumps(answers)
         parsed: list[Any] = orjson.loads(self._recorded[key])
         return parsed
@@ -66,6 +86,20 @@ def microseconds(count: int, work: Callable[[], Any]) -> float:
         work()
         spent.append(time.process_time() - started)
     return round(min(spent) / count * 1e6, 2)
+
+
+def awaited_microseconds(count: int, work: Callable[[], Awaitable[Any]]) -> float:
+    """The same of what has to be awaited."""
+
+    async def rounds() -> float:
+        spent: list[float] = []
+        for _ in range(ROUNDS):
+            started = time.process_time()
+            await work()
+            spent.append(time.process_time() - started)
+        return min(spent)
+
+    return round(asyncio.run(rounds()) / count * 1e6, 2)
 
 
 def per_second(microseconds_each: float) -> float:
@@ -113,7 +147,7 @@ def measure_kind(samples: Samples, chain: JsonChain, name: str) -> dict[str, flo
     known = {chain.answer("eth_getBlockByNumber", ["0x1"])["hash"]: header.ref}
     logs = orjson.dumps(chain.logs(codec.watched.range_call(1, 1).params[0]))
     all_logs = orjson.dumps(chain.logs({"fromBlock": "0x1", "toBlock": "0x1"}))
-    endpoint, reader = RecordedEndpoint(chain), BlockReader(codec.watched)
+    endpoint, reader = RecordedEndpoint(chain.answer), BlockReader(codec.watched)
 
     def read() -> Any:
         (block,) = _at_once(reader.read(endpoint, 1, 1))
@@ -138,13 +172,10 @@ def measure_kind(samples: Samples, chain: JsonChain, name: str) -> dict[str, flo
 
 
 def measure_batch(samples: Samples) -> dict[str, float]:
-    """Leaves, root and calldata of full batches, and the transactions that carry them."""
-    executions = execute_batch(*(track(request) for request in samples.requests[:MAXIMUM_BATCH_COUNT]))
-    concluded = [
-        replace(track(request), conclusion=make_conclusion(request_id(request)))
-        for request in samples.requests[:MAXIMUM_BATCH_COUNT]
-    ]
-    outcomes = outcome_batch(*(tracked.conclusion.outcome for tracked in concluded if tracked.conclusion))
+    """Leaves and roots of full batches."""
+    requests = [track(request) for request in samples.requests[:MAXIMUM_BATCH_COUNT]]
+    executions = execute_batch(*requests)
+    outcomes = outcome_batch(*(make_outcome(request.request_id) for request in requests))
     leaves = [statement.leaf for statement in outcomes.statements]
     count = outcomes.count
     return {
@@ -163,17 +194,46 @@ def _leaves_us(batch: Batch) -> float:
     return microseconds(batch.count, lambda: [statement.leaf for statement in next(rounds)])
 
 
-def measure_wallet() -> dict[str, float]:
-    """A signature over a transaction with as much calldata as a full bundle has."""
-    wallet = EvmWallet(
-        EndpointPool([RecordedEndpoint(JsonChain())], 1, CHAIN_ID, 1, time.monotonic, lambda: 0.5),
-        CHAIN_ID,
-        bytes(31) + b"\1",
-        10**12,
-    )
+def measure_submission(samples: Samples) -> dict[str, float]:
+    """Full batches, from certificates to simulated calls, and a signature over as much calldata as a bundle has."""
+    batch = samples.requests[:MAXIMUM_BATCH_COUNT]
+    requests = [track(request) for request in batch]
+    conclusions = [make_conclusion(request.request_id) for request in requests]
+    concluded = [
+        track(request, RequestFinal(b"root"), ReceiptFinal(conclusion, b"root"))
+        for request, conclusion in zip(batch, conclusions, strict=True)
+    ]
+    executions = CertifiedBatch(execute_batch(*requests), blank_certificate(), tuple(requests))
+    outcomes = outcome_batch(*(conclusion.outcome for conclusion in conclusions))
+    deliveries = CertifiedBatch(outcomes, blank_certificate(), tuple(concluded))
+    logs = samples.concluded.logs({"fromBlock": "0x1", "toBlock": "0x1"})[: len(batch)]
+    pending = bytes(32 * 4) + (1).to_bytes(32, "big") + bytes(32)
+
+    def answer(method: str, _: list[Any]) -> Any:
+        match method:
+            case "eth_simulateV1":
+                return [{"calls": [{"status": "0x1", "gasUsed": "0xf4240", "logs": logs, "returnData": "0x"}]}]
+            case "eth_call":
+                return format_data(pending)
+        return hex(CHAIN_ID)
+
+    pool = EndpointPool([RecordedEndpoint(answer)], 1, CHAIN_ID, 1, time.monotonic, lambda: 0.5)
+    wallet = EvmWallet(pool, CHAIN_ID, bytes(31) + b"\1", 10**12)
+    identity = ChainIdentity("bench", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
+    hints = HeadHints(None, "bench", (), 1.0, asyncio.sleep, lambda: 0.5)  # type: ignore[arg-type]
+    parts = ChainParts(identity, pool, samples.codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
+    preparer = Preparer(Simulator(pool, GATEWAY, wallet.address), GATEWAY, 30_000_000)
+    rotator = Rotator(Simulator(pool, VERIFIER, wallet.address), VERIFIER, 30_000_000)
+    source, destination = EvmSource(parts, preparer, rotator), EvmDestination(parts, preparer)
     call = PreparedCall(GATEWAY, bytes(range(256)) * 400, 15_000_000, 10_000_000, 0, ())
     bid = FeeBid(3 * 10**9, 10**9, 2 * 10**9)
-    return {"sign_transaction_us": microseconds(20, lambda: [wallet.sign(call, nonce, bid) for nonce in range(20)])}
+    return {
+        "prepare_execute_us": awaited_microseconds(
+            len(batch), lambda: destination.prepare_execute([executions], wallet.payee)
+        ),
+        "prepare_deliver_us": awaited_microseconds(len(batch), lambda: source.prepare_deliver([deliveries])),
+        "sign_bundle_us": microseconds(20, lambda: [wallet.sign(call, nonce, bid) for nonce in range(20)]),
+    }
 
 
 def measure_exchange() -> dict[str, float]:
@@ -243,7 +303,7 @@ def measure() -> dict[str, float]:
         **measure_kind(samples, samples.concluded, "concluded"),
         **measure_kind(samples, samples.delivered, "delivered"),
         **measure_batch(samples),
-        **measure_wallet(),
+        **measure_submission(samples),
         **measure_exchange(),
     }
 

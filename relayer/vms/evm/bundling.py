@@ -86,27 +86,27 @@ def pack(parts: Iterable[Part], gas_cap: int) -> tuple[list[Bundle], list[Item]]
     """The transactions, and the items that fit no transaction even alone."""
     bundles: list[Bundle] = []
     misfits: list[Item] = []
-    open_parts: list[Part] = []
+    open_parts: list[tuple[Part, list[Item]]] = []
     load = EMPTY_TRANSACTION
     for part in parts:
         part_load = part.load()
+        empty_load = EMPTY_TRANSACTION.plus(part_load)
         is_begun = False
         for item in part.items:
-            alone = EMPTY_TRANSACTION.plus(part_load).plus(item.load)
+            alone = empty_load.plus(item.load)
             if not _fits(alone, gas_cap):
                 misfits.append(item)
                 continue
             grown = load.plus(item.load) if is_begun else load.plus(part_load).plus(item.load)
             if not _fits(grown, gas_cap):
-                bundles.append(Bundle(tuple(open_parts)))
+                bundles.append(_bundle(open_parts))
                 open_parts, grown, is_begun = [], alone, False
-            if is_begun:
-                open_parts[-1] = replace(open_parts[-1], items=(*open_parts[-1].items, item))
-            else:
-                open_parts.append(replace(part, items=(item,)))
+            if not is_begun:
+                open_parts.append((part, []))
+            open_parts[-1][1].append(item)
             load, is_begun = grown, True
     if open_parts:
-        bundles.append(Bundle(tuple(open_parts)))
+        bundles.append(_bundle(open_parts))
     return bundles, misfits
 
 
@@ -117,6 +117,10 @@ def merge(bundles: Sequence[Bundle]) -> list[Part]:
         known = merged.get(part.certificate)
         merged[part.certificate] = part if known is None else replace(known, items=(*known.items, *part.items))
     return list(merged.values())
+
+
+def _bundle(parts: Iterable[tuple[Part, Sequence[Item]]]) -> Bundle:
+    return Bundle(tuple(replace(part, items=tuple(items)) for part, items in parts))
 
 
 def _fits(load: Load, gas_cap: int) -> bool:

@@ -6,7 +6,7 @@ that one bad item harms no other. It signs nothing and reads no request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from attestation.request import RequestId
@@ -30,6 +30,14 @@ class _Progress:
 
     def refuse(self, bundle: Bundle, reason: str) -> None:
         self.refused.extend((identifier, reason) for identifier in bundle.request_ids)
+
+    def skip(self, bundle: Bundle, skipped: Mapping[RequestId, str]) -> None:
+        for identifier in bundle.request_ids:
+            reason = skipped.get(identifier)
+            if reason == SETTLED:
+                self.settled.append(identifier)
+            elif reason is not None:
+                self.refused.append((identifier, reason))
 
 
 class Preparer:
@@ -67,33 +75,36 @@ class Preparer:
     async def _try(self, bundles: Sequence[Bundle], encode: Encoder, progress: _Progress) -> list[tuple[Bundle, str]]:
         """Take in the bundles that run; give back those that revert, each with the error's name."""
         failed: list[tuple[Bundle, str]] = []
-        for bundle, finding in zip(bundles, await self._simulate(bundles, encode), strict=True):
+        trials = _trials(bundles, encode)
+        for bundle, trial, finding in zip(bundles, trials, await self._simulator.run(trials), strict=True):
             if finding.error:
                 failed.append((bundle, finding.error))
-                continue
-            for identifier in bundle.request_ids:
-                reason = finding.skipped.get(identifier)
-                if reason == SETTLED:
-                    progress.settled.append(identifier)
-                elif reason is not None:
-                    progress.refused.append((identifier, reason))
-            kept = bundle.only(frozenset(bundle.request_ids) - finding.skipped.keys())
-            if kept.parts:
-                progress.calls.append(self._call(kept, encode, finding.gas_used))
+            elif not finding.skipped:
+                progress.calls.append(self._call(bundle, trial.data, finding.gas_used))
+            else:
+                progress.skip(bundle, finding.skipped)
+                kept = bundle.only(frozenset(bundle.request_ids) - finding.skipped.keys())
+                if kept.parts:
+                    progress.calls.append(self._call(kept, _calldata(kept, encode), finding.gas_used))
         return failed
 
     async def _simulate(self, bundles: Sequence[Bundle], encode: Encoder) -> list[Finding]:
-        return await self._simulator.run([Trial(_calldata(bundle, encode), bundle.gas) for bundle in bundles])
+        return await self._simulator.run(_trials(bundles, encode))
 
-    def _call(self, bundle: Bundle, encode: Encoder, expected_gas: int) -> PreparedCall:
+    def _call(self, bundle: Bundle, data: bytes, expected_gas: int) -> PreparedCall:
+        gas_limit = bundle.gas
         return PreparedCall(
             to=self._gateway,
-            data=_calldata(bundle, encode),
-            gas_limit=bundle.gas,
-            expected_gas=min(expected_gas, bundle.gas),
+            data=data,
+            gas_limit=gas_limit,
+            expected_gas=min(expected_gas, gas_limit),
             value=0,
             request_ids=bundle.request_ids,
         )
+
+
+def _trials(bundles: Sequence[Bundle], encode: Encoder) -> list[Trial]:
+    return [Trial(_calldata(bundle, encode), bundle.gas) for bundle in bundles]
 
 
 def _calldata(bundle: Bundle, encode: Encoder) -> bytes:

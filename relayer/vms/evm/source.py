@@ -8,7 +8,9 @@ Source: contracts/evm/src/interfaces/IXvmSource.sol.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from typing import Final
 
 from attestation.request import RequestId
 from attestation.signer_set import SignerSet
@@ -25,6 +27,9 @@ from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.rpc import RpcEndpoint
 from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pending, pending_call
 
+_PLAIN: Final = PendingState(PENDING, is_eoa=False)
+"""The state of almost every request whose outcome is certified. Another one takes less gas, or nothing."""
+
 
 class EvmSource(EvmChain):
     """The delivering side."""
@@ -33,6 +38,7 @@ class EvmSource(EvmChain):
         super().__init__(parts)
         self._preparer = preparer
         self._rotator = rotator
+        self._is_plain = True
 
     async def prepare_rotate(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
         """The verifier's `rotate`, simulated. Raises `CallReverted`."""
@@ -40,8 +46,20 @@ class EvmSource(EvmChain):
 
     async def prepare_deliver(self, batches: Sequence[CertifiedBatch]) -> Preparation:
         """Bundle and simulate deliveries; what M endpoints no longer hold as pending is `settled`."""
-        requests = [request for batch in batches for request in batch.requests]
-        states = await self._fetch_states([request.request_id for request in requests])
+        identifiers = [request.request_id for batch in batches for request in batch.requests]
+        looking = asyncio.create_task(self._fetch_states(identifiers))
+        try:
+            # Most are pending, with a contract to call: that is tried while M endpoints say whether it is so.
+            plain = dict.fromkeys(identifiers, _PLAIN)
+            prepared = await self._prepare(batches, plain) if self._is_plain else Preparation(())
+            states = await looking
+        finally:
+            looking.cancel()
+            await asyncio.gather(looking, return_exceptions=True)
+        was_plain, self._is_plain = self._is_plain, states == plain
+        return prepared if was_plain and self._is_plain else await self._prepare(batches, states)
+
+    async def _prepare(self, batches: Sequence[CertifiedBatch], states: dict[RequestId, PendingState]) -> Preparation:
         settled = tuple(identifier for identifier, state in states.items() if state.state not in {PENDING, CANCELLED})
         done = frozenset(settled)
         parts = [_part(batch, done, states) for batch in batches]
@@ -57,8 +75,7 @@ class EvmSource(EvmChain):
             return [parse_pending(answer, endpoint) for answer in await endpoint.call(calls)]
 
         verdicts = await self._parts.pool.vote(ask, at_tip=True) if calls else ()
-        unknown = PendingState(PENDING, is_eoa=False)
-        return {identifier: verdict.value or unknown for identifier, verdict in zip(identifiers, verdicts, strict=True)}
+        return {identifier: verdict.value or _PLAIN for identifier, verdict in zip(identifiers, verdicts, strict=True)}
 
 
 def _part(batch: CertifiedBatch, done: frozenset[RequestId], states: dict[RequestId, PendingState]) -> Part:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -68,7 +69,8 @@ def node(states: Sequence[str], batch: CertifiedBatch, skipped: Sequence[int] = 
     return ScriptedNode(answer)
 
 
-async def prepare(batch: CertifiedBatch, *nodes: ScriptedNode, quorum: int = 1) -> Preparation:
+@asynccontextmanager
+async def source(*nodes: ScriptedNode, quorum: int = 1) -> AsyncIterator[EvmSource]:
     async with serve_pool(*nodes, quorum=quorum) as pool:
         identity = ChainIdentity("test", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
         hints = HeadHints(None, "test", (), 1.0, None, None)  # type: ignore[arg-type]
@@ -76,7 +78,12 @@ async def prepare(batch: CertifiedBatch, *nodes: ScriptedNode, quorum: int = 1) 
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
         preparer = Preparer(Simulator(pool, GATEWAY, b"\xee" * 20), GATEWAY, 16_777_216)
         rotator = Rotator(Simulator(pool, VERIFIER, b"\xee" * 20), VERIFIER, 16_777_216)
-        return await EvmSource(parts, preparer, rotator).prepare_deliver([batch])
+        yield EvmSource(parts, preparer, rotator)
+
+
+async def prepare(batch: CertifiedBatch, *nodes: ScriptedNode, quorum: int = 1) -> Preparation:
+    async with source(*nodes, quorum=quorum) as chain:
+        return await chain.prepare_deliver([batch])
 
 
 async def test_what_is_no_longer_pending_is_settled_and_what_was_cancelled_is_still_paid() -> None:
@@ -86,6 +93,22 @@ async def test_what_is_no_longer_pending_is_settled_and_what_was_cancelled_is_st
     ids = [request.request_id for request in batch.requests]
     assert prepared.settled == (ids[0], ids[2])
     assert [call.request_ids for call in prepared.calls] == [(ids[1], ids[3])]
+
+
+async def test_deliveries_are_tried_anew_only_where_the_chain_holds_them_otherwise_than_most() -> None:
+    plain, paid = delivery(2), delivery(2)
+    states = [pending(PENDING), pending(PENDING)]
+    told = node(states, plain)
+    async with source(told) as chain:
+        for held, tries in (((PENDING, False), 1), ((PENDING, True), 3), ((PENDING, True), 4), ((PENDING, False), 5)):
+            states[0] = pending(held[0], is_eoa=held[1])
+            assert [call.request_ids for call in (await chain.prepare_deliver([paid])).calls] == [
+                tuple(request.request_id for request in paid.requests)
+            ]
+            assert told.methods.count("eth_simulateV1") == tries
+        states[0] = pending(PENDING)
+        await chain.prepare_deliver([plain])
+        assert told.methods.count("eth_simulateV1") == 6
 
 
 async def test_a_transactions_own_sender_and_who_cancelled_need_no_callback_gas() -> None:
