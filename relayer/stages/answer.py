@@ -160,8 +160,7 @@ class AnswerStage:
         if not ripe and not reading.answers:
             return
         groups = await self._load_groups([*(answer.request_id for answer in ripe), *reading.answers])
-        kept = await desk.store.load_answers_of([request.request_id for group in groups for request in group])
-        before = [answer for answer in kept.values() if answer.pin.child.number <= final_number]
+        before = await self._load_before(groups, final_number) if ripe else []
         canonical = await self._fetch_canonical({answer.pin for answer in before})
         async with desk.writing:
             commit = await self._decide(groups, before, canonical, reading)
@@ -169,6 +168,12 @@ class AnswerStage:
                 return
             await desk.commit(commit)
         desk.bells.sign.ring()
+
+    async def _load_before(self, groups: Iterable[Sequence[TrackedRequest]], final_number: int) -> list[PinnedAnswer]:
+        """What earlier steps read for these queries at pins that are final by now."""
+        ids = [request.request_id for group in groups for request in group]
+        answers = await self._desk.store.load_answers_of(ids)
+        return [answer for answer in answers.values() if answer.pin.child.number <= final_number]
 
     async def _load_groups(self, ripe: Sequence[RequestId]) -> list[list[TrackedRequest]]:
         """All servable queries of each final source block that a ripe answer belongs to, in log order.

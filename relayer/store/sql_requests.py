@@ -77,8 +77,9 @@ class RequestLoaders(SqlReader):
     async def load_queries_at(self, route: bytes, number: int) -> Sequence[TrackedRequest]:
         """All requests of a QUERY route in the source block with this number, in log order."""
         where = (IS_QUERY, REQUESTS.c.route == route, REQUESTS.c.block_number == uint64_bytes(number))
-        rows = await self._load(_TRACKED.where(*where).order_by(*_LOG_ORDER))
-        return [to_tracked(row) for row in rows]
+        rows = await self._load(select(REQUESTS.c.request_id).where(*where).order_by(*_LOG_ORDER))
+        # By their ids: what is asked for here is at hand nearly always.
+        return list((await self.load_requests([RequestId(row["request_id"]) for row in rows])).values())
 
     async def load_request_blocks(self, source_gateway: bytes) -> Sequence[tuple[RequestId, BlockRef]]:
         """Where the requests of this gateway stand, highest first."""
