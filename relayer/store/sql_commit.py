@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import ClauseElement, Connection, Dialect, select
+from sqlalchemy import ClauseElement, Connection, Dialect, bindparam, select
 
 from relayer.domain.reorg import ChainCursor
 from relayer.ports.store import Commit, ForeignStatements, OwnTransaction
@@ -25,6 +25,7 @@ from relayer.store.sql_rows import (
     inserting,
     inserting_missing,
     names_of,
+    selecting,
     updating,
     upserting,
 )
@@ -74,6 +75,7 @@ _ADD_ATTEMPTS: Final = inserting_missing(ATTEMPTS)
 _CARRY: Final = inserting_missing(CARRIED_REQUESTS)
 _PAY: Final = inserting(FEE_ENTRIES)
 _MOVE_CURSOR: Final = upserting(CURSORS, ["chain"])
+_SEEN: Final = selecting(select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == bindparam("chain")), ["chain"])
 _SEE: Final = inserting(SEEN_BLOCKS)
 _UNSEE: Final = deleting(SEEN_BLOCKS.c.chain, SEEN_BLOCKS.c.number)
 _FOLLOW: Final = upserting(PEER_CURSORS, ["peer"])
@@ -138,9 +140,9 @@ def _write_transaction(connection: Connection, transaction: OwnTransaction) -> N
 def _write_cursor(connection: Connection, cursor: ChainCursor) -> None:
     chain = cursor.chain
     _MOVE_CURSOR.run(connection, [mapping.cursor_values(cursor)])
-    stored = connection.execute(select(SEEN_BLOCKS).where(SEEN_BLOCKS.c.chain == chain))
+    stored = _SEEN.rows(connection, chain)
     # Chains with slow finality have hundreds of seen blocks, and a step changes a few of them.
-    before = {tuple(row) for row in stored}
+    before = {tuple(row.values()) for row in stored}
     after = dict.fromkeys(mapping.seen_block_values(chain, block) for block in cursor.seen)
     gone = {number for _, number, *_ in before - after.keys()}
     _UNSEE.run(connection, [(chain, number) for number in sorted(gone)])

@@ -14,7 +14,7 @@ from sqlalchemy import CompoundSelect, Connection, RowMapping, Select, select, u
 from relayer.store.engine import Engine
 from relayer.store.mapping import Loaded
 from relayer.store.recent import Recent, WorkingSet
-from relayer.store.sql_rows import Lookup
+from relayer.store.sql_rows import Lookup, Prepared
 
 _Key = TypeVar("_Key")
 _Value = TypeVar("_Value")
@@ -41,6 +41,10 @@ class SqlReader:
     ) -> Sequence[RowMapping]:
         """The rows of one statement."""
         return await self._in_snapshot(lambda connection: load(connection, statement), is_long=is_long)
+
+    async def _select(self, query: Prepared, *values: Any) -> Sequence[Loaded]:
+        """The rows of one statement that is run often."""
+        return await self._in_snapshot(lambda connection: query.rows(connection, *values))
 
     async def _look_up(self, lookup: Lookup, keys: Iterable[Any], *others: Any) -> Sequence[Loaded]:
         """The rows at these keys, lists of keys in the order given."""

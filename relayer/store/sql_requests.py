@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, literal_column, or_, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import BatchKind
@@ -17,7 +17,7 @@ from relayer.store.columns import HIGHEST_ROW, number_in, uint64_bytes
 from relayer.store.mapping import to_fee, to_tracked, to_transition
 from relayer.store.recent import Held
 from relayer.store.sql_reading import SqlReader, in_order, merged
-from relayer.store.sql_rows import Lookup
+from relayer.store.sql_rows import Lookup, selecting
 from relayer.store.tables import (
     CONCLUSIONS,
     FEE_ENTRIES,
@@ -54,7 +54,20 @@ _AT_PLACE: Final = Lookup(
     REQUESTS.c.block_number,
     names=["gateway"],
 )
-_COUNTS: Final = select(REQUEST_COUNTS).where(REQUEST_COUNTS.c.count > 0)
+_EXPIRING: Final = selecting(
+    select(REQUESTS.c.request_id)
+    .where(
+        IS_AWAITING[BatchKind.EXECUTE],
+        or_(*(REQUESTS.c.status == literal_column(f"'{status.value}'") for status in EXPIRABLE)),
+        REQUESTS.c.destination_chain == bindparam("chain"),
+        REQUESTS.c.expiry < bindparam("clock"),
+    )
+    .order_by(REQUESTS.c.expiry, REQUESTS.c.row)
+    .limit(bindparam("limit"))
+    .offset(literal_column("0")),
+    ["chain", "clock", "limit"],
+)
+_COUNTS: Final = selecting(select(REQUEST_COUNTS).where(REQUEST_COUNTS.c.count > literal_column("0")))
 _AWAITED: Final = {
     BatchKind.EXECUTE: (REQUESTS.c.destination_gateway, REQUESTS.c.execute_root),
     BatchKind.OUTCOME: (REQUESTS.c.source_gateway, REQUESTS.c.outcome_root),
@@ -114,17 +127,7 @@ class RequestLoaders(SqlReader):
 
     async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
         """Open CALLs to this chain whose expiry is < clock, oldest first."""
-        rows = await self._load(
-            select(REQUESTS.c.request_id)
-            .where(
-                IS_AWAITING[BatchKind.EXECUTE],
-                REQUESTS.c.status.in_([status.value for status in EXPIRABLE]),
-                REQUESTS.c.destination_chain == destination_chain,
-                REQUESTS.c.expiry < uint64_bytes(clock),
-            )
-            .order_by(REQUESTS.c.expiry, REQUESTS.c.row)
-            .limit(limit)
-        )
+        rows = await self._select(_EXPIRING, destination_chain, uint64_bytes(clock), limit)
         return [RequestId(row["request_id"]) for row in rows]
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
@@ -160,7 +163,7 @@ class RequestLoaders(SqlReader):
 
     async def count_by_status(self) -> dict[tuple[str, Status], int]:
         """How many requests per (source chain, status)."""
-        rows = await self._load(_COUNTS)
+        rows = await self._select(_COUNTS)
         return {(row["source_chain"], Status(row["status"])): row["count"] for row in rows}
 
     async def load_unlanded_roots(

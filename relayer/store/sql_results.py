@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import Batch
@@ -16,7 +16,7 @@ from relayer.store.columns import HIGHEST_ROW, uint64_bytes
 from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_outcome, to_receipt
 from relayer.store.recent import AttestationKey
 from relayer.store.sql_reading import SqlReader, in_order
-from relayer.store.sql_rows import Lookup
+from relayer.store.sql_rows import Lookup, selecting
 from relayer.store.tables import (
     ANSWERS,
     ATTESTATIONS,
@@ -37,6 +37,14 @@ _RECEIPTS_AT: Final = Lookup(
 _ANSWERS: Final = Lookup(select(ANSWERS), ANSWERS.c.request_id)
 _BATCHES: Final = Lookup(select(BATCHES), BATCHES.c.root)
 _ATTESTATIONS: Final = Lookup(select(ATTESTATIONS).order_by(ATTESTATIONS.c.row), ATTESTATIONS.c.root)
+_ATTESTATIONS_OF: Final = selecting(
+    select(ATTESTATIONS)
+    .where(ATTESTATIONS.c.signer == bindparam("signer"), ATTESTATIONS.c.row > bindparam("after"))
+    .order_by(ATTESTATIONS.c.row)
+    .limit(bindparam("limit"))
+    .offset(literal_column("0")),
+    ["signer", "after", "limit"],
+)
 _CERTIFICATES: Final = Lookup(
     select(CERTIFICATES).order_by(CERTIFICATES.c.epoch.desc(), CERTIFICATES.c.row), CERTIFICATES.c.root
 )
@@ -103,12 +111,7 @@ class ResultLoaders(SqlReader):
         self, signer: bytes, after_row: int, limit: int
     ) -> Sequence[tuple[int, Attestation]]:
         """(row number, attestation) of one signer, oldest first."""
-        rows = await self._load(
-            select(ATTESTATIONS)
-            .where(ATTESTATIONS.c.signer == signer, ATTESTATIONS.c.row > min(after_row, HIGHEST_ROW))
-            .order_by(ATTESTATIONS.c.row)
-            .limit(limit)
-        )
+        rows = await self._select(_ATTESTATIONS_OF, signer, min(after_row, HIGHEST_ROW), limit)
         return [(row["row"], to_attestation(row)) for row in rows]
 
     async def load_certificates(self, roots: Sequence[bytes]) -> dict[bytes, Certificate]:

@@ -7,13 +7,14 @@ driver costs more than SQLite takes for a row. It knows no table.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
 
 from sqlalchemy import (
     ClauseElement,
     Column,
     ColumnElement,
+    CompoundSelect,
     Connection,
     Dialect,
     Select,
@@ -28,13 +29,9 @@ from sqlalchemy.sql.compiler import Compiled, SQLCompiler
 
 from relayer.store.mapping import Loaded, Values
 
-KEYS_PER_STATEMENT: Final = 4_096
-"""Keys of one IN list. SQLite takes 32,766 variables in a statement, PostgreSQL's protocol as many."""
+_KEYS: Final = (1, 8, 64, 512)
+"""Keys of one IN list. Lists are filled up to one of these lengths, so that each text is compiled and prepared once."""
 
-_SIZES: Final = (1, 16, 256, KEYS_PER_STATEMENT)
-"""IN lists are filled up to one of these lengths, so that there are few texts and each is prepared once."""
-
-_Item = TypeVar("_Item")
 _Insert = sqlite.Insert | postgresql.Insert
 
 
@@ -52,6 +49,11 @@ class Prepared:
             return 0
         text = self._texts.get(connection.dialect.name) or self._compile(connection.dialect)
         return connection.exec_driver_sql(text, rows).rowcount
+
+    def rows(self, connection: Connection, *values: Any) -> Sequence[Loaded]:
+        """What a SELECT finds."""
+        text = self._texts.get(connection.dialect.name) or self._compile(connection.dialect)
+        return connection.exec_driver_sql(text, values).mappings().all()
 
     def returning(self, connection: Connection, row: Values) -> Any:
         """Once; the value that it returns, None if there is none."""
@@ -76,8 +78,10 @@ class Lookup:
     def rows(self, connection: Connection, keys: Iterable[Any], *others: Any) -> list[Loaded]:
         """Lists of keys in the order given; the statement's own order holds within a list."""
         found: list[Loaded] = []
-        for part in chunked(keys):
-            size = next(size for size in _SIZES if size >= len(part))
+        wanted = list(keys)
+        for start in range(0, len(wanted), _KEYS[-1]):
+            part = wanted[start : start + _KEYS[-1]]
+            size = next(size for size in _KEYS if size >= len(part))
             text = self._texts.get((connection.dialect.name, size)) or self._compile(connection.dialect, size)
             filled = (*others, *part, *(part[-1:] * (size - len(part))))
             found += connection.exec_driver_sql(text, filled).mappings()
@@ -89,6 +93,11 @@ class Lookup:
         compiled = self._statement.where(among).compile(dialect=dialect)
         self._texts[dialect.name, size] = _text_of(compiled, (*self._names, *keys))
         return self._texts[dialect.name, size]
+
+
+def selecting(statement: Select[Any] | CompoundSelect[Any], names: Sequence[str] = ()) -> Prepared:
+    """The rows of a SELECT, of which no parameter says how many values it has."""
+    return Prepared(names, lambda _: statement)
 
 
 def inserting(table: Table, names: Sequence[str] = ()) -> Prepared:
@@ -133,13 +142,6 @@ def deleting(*at: Column[Any]) -> Prepared:
 def insert_in(dialect: Dialect, table: Table) -> _Insert:
     """An INSERT that can say ON CONFLICT."""
     return postgresql.insert(table) if dialect.name == "postgresql" else sqlite.insert(table)
-
-
-def chunked(items: Iterable[_Item]) -> Iterator[list[_Item]]:
-    """The items in lists that fit one statement."""
-    everything = list(items)
-    for start in range(0, len(everything), KEYS_PER_STATEMENT):
-        yield everything[start : start + KEYS_PER_STATEMENT]
 
 
 def names_of(table: Table) -> list[str]:

@@ -11,17 +11,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import sqlite3
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any, Final
 
 from attestation.statement import guard_key
-from relayer.domain.batch import MAX_BATCH_LEAVES, Batch
+from relayer.domain.batch import BORN_KINDS, MAX_BATCH_LEAVES, Batch
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import (
     CallbackFinal,
@@ -50,15 +51,17 @@ from relayer.ports.store import (
     TransactionPurpose,
     TransactionStatus,
 )
-from relayer.store.engine import open_engine
+from relayer.store.engine import database_file, open_engine
 from relayer.store.guard_store import SqlGuard
 from relayer.store.migrate import Schema, upgrade
 from relayer.store.sql_store import SqlStore
 from tests.factories import (
     DESTINATION_CHAIN,
+    DESTINATION_GATEWAY,
     NOW,
     SIGNING_KEYS,
     SOURCE_CHAIN,
+    SOURCE_GATEWAY,
     blank_certificate,
     block_ref,
     execute_batch,
@@ -76,6 +79,7 @@ REQUESTS_PER_TRANSACTION: Final = 64
 FIRST_BLOCK: Final = 1_000_000
 """Above every block that `fill` writes."""
 SMALL_COMMITS: Final = 200
+LONELY_REQUESTS: Final = 20
 CLAIM_LIMIT: Final = 1_024
 SUBMISSIONS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
 SIGNING: Final = frozenset({EffectKind.SIGN_BATCH})
@@ -300,54 +304,128 @@ def _certificate(batch: Batch) -> Certificate:
     return Certificate(batch.root, batch.verifying_gateway, 1, blank_certificate(), NOW)
 
 
-async def _live(folder: Path, blocks: int, *, is_filled: bool) -> dict[str, float]:
-    """The figures of `blocks` blocks and of small commits, on the databases in this folder."""
+def fill(store_url: str, count: int) -> None:
+    """Copies of the one block that this database holds: `count` finished requests, each under an id of its own."""
+    path = database_file(store_url)
+    assert path is not None
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        for pragma in ("synchronous=OFF", "cache_size=-500000", "foreign_keys=OFF"):
+            database.execute(f"PRAGMA {pragma}")
+        database.execute("BEGIN")
+        database.execute("CREATE TEMP TABLE shifts (shift INTEGER)")
+        copies = count // REQUESTS_PER_BLOCK
+        database.executemany("INSERT INTO shifts VALUES (?)", [(n * REQUESTS_PER_BLOCK,) for n in range(1, copies + 1)])
+        for table, replaced in _COPIED.items():
+            columns = [row[1] for row in database.execute(f"PRAGMA table_info({table})")]
+            names = ", ".join(f'"{column}"' for column in columns)
+            values = ", ".join(replaced.get(column, f'template."{column}"') for column in columns)
+            database.execute(f"CREATE TEMP TABLE template AS SELECT * FROM {table}")  # noqa: S608 - names of ours
+            database.execute(f"INSERT INTO {table} ({names}) SELECT {values} FROM shifts CROSS JOIN template")  # noqa: S608
+            database.execute("DROP TABLE template")
+        database.execute("UPDATE request_counts SET count = count + ? WHERE status = 'DELIVERED'", (count,))
+        database.execute("COMMIT")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+_COPIED: Final = {
+    "requests": {"row": "template.row + shift", "request_id": "randomblob(32)"},
+    "request_bodies": {"request_row": "template.request_row + shift"},
+    "conclusions": {"request_row": "template.request_row + shift"},
+    "transitions": {"request_row": "template.request_row + shift"},
+    "receipts": {"row": "template.row + shift", "request_id": "randomblob(32)"},
+    "fee_entries": {"row": "template.row + 2 * shift", "request_id": "randomblob(32)"},
+}
+
+
+async def _start(store_url: str) -> dict[str, float]:
+    """What a node asks its store before its first step, and with its first steps."""
+    wall, cpu = perf_counter(), process_time()
+    await upgrade(store_url)
+    engine = open_engine(store_url)
+    store = SqlStore(engine)
+    await store.load_own_attestations(SIGNING_KEYS[0].key, 0, 1)
+    await store.load_halts()
+    await store.count_by_status()
+    await store.count_effects()
+    await store.load_due_effects(SIGNING, None, NOW, CLAIM_LIMIT)
+    for chain, gateway in ((SOURCE_CHAIN, SOURCE_GATEWAY), (DESTINATION_CHAIN, DESTINATION_GATEWAY)):
+        await store.load_cursor(chain)
+        await store.load_epochs(gateway)
+        for kind in BORN_KINDS:
+            await store.load_unlanded_roots(kind, gateway, CLAIM_LIMIT)
+        await store.load_due_effects(SUBMISSIONS, chain, NOW, CLAIM_LIMIT)
+        await store.load_open_transactions(chain)
+        await store.load_expiring(chain, int(NOW), CLAIM_LIMIT)
+    figures = {"start_wall_ms": (perf_counter() - wall) * 1e3, "start_cpu_ms": (process_time() - cpu) * 1e3}
+    await engine.dispose()
+    return figures
+
+
+async def _live(folder: Path, blocks: int, there: int) -> dict[str, float]:
+    """The figures of `blocks` blocks and of small commits, in this folder."""
     store_url, guard_url = f"sqlite:///{folder}/store.db", f"sqlite:///{folder}/guard.db"
-    if not is_filled:
-        await upgrade(store_url)
+    figures: dict[str, float] = {}
+    await upgrade(store_url)
     await upgrade(guard_url, Schema.GUARD)
-    engines = open_engine(store_url), open_engine(guard_url)
-    store, guard, timer = SqlStore(engines[0]), SqlGuard(engines[1]), Timer()
-    await Block(
-        store, guard, Timer(), FIRST_BLOCK, REQUESTS_PER_BLOCK
-    ).live()  # what is done once is no cost of a request
+    if there:
+        async with _opened(store_url, guard_url) as (store, guard):
+            await Block(store, guard, Timer(), FIRST_BLOCK, REQUESTS_PER_BLOCK).live()
+        fill(store_url, there)
+        figures = await _start(store_url)
+    async with _opened(store_url, guard_url) as (store, guard):
+        # What is done once is no cost of a request.
+        await Block(store, guard, Timer(), FIRST_BLOCK + 2, REQUESTS_PER_BLOCK).live()
+        return figures | await _run(store, guard, blocks)
+
+
+async def _run(store: SqlStore, guard: SqlGuard, blocks: int) -> dict[str, float]:
+    timer, alone = Timer(), Timer()
     for number in range(blocks):
-        await Block(store, guard, timer, FIRST_BLOCK + 2 * number + 2, REQUESTS_PER_BLOCK).live()
+        await Block(store, guard, timer, FIRST_BLOCK + 2 * number + 4, REQUESTS_PER_BLOCK).live()
     cpu, wall = process_time(), perf_counter()
     for number in range(SMALL_COMMITS):
         await store.commit(Commit(peer_cursors=((b"peer", str(number)),)))
     cpu, wall = process_time() - cpu, perf_counter() - wall
-    alone = Timer()
-    for number in range(20):
-        await Block(store, guard, alone, FIRST_BLOCK + 2 * (blocks + number) + 2, 1).live()
-    for engine in engines:
-        await engine.dispose()
+    for number in range(LONELY_REQUESTS):
+        await Block(store, guard, alone, FIRST_BLOCK + 2 * (blocks + number) + 4, 1).live()
     requests, seconds = blocks * REQUESTS_PER_BLOCK, sum(timer.seconds.values())
     return {
         "us_per_request": seconds / requests * 1e6,
         "transitions_per_second": timer.transitions / (seconds - timer.seconds["guard claim"]),
         **{f"us_per_request, {stage}": cost / requests * 1e6 for stage, cost in timer.seconds.items()},
-        "us_per_request, alone in its block": sum(alone.seconds.values()) / 20 * 1e6,
+        "us_per_request, alone in its block": sum(alone.seconds.values()) / LONELY_REQUESTS * 1e6,
         "small_commit_us": cpu / SMALL_COMMITS * 1e6,
         "small_commit_wall_ms": wall / SMALL_COMMITS * 1e3,
-        "database_bytes_per_request": (folder / "store.db").stat().st_size / requests if not is_filled else 0.0,
     }
 
 
-def measure(blocks: int = 6) -> dict[str, float]:
-    """Microseconds of CPU per request and stage, transitions per second of CPU, and what a small commit takes."""
+@asynccontextmanager
+async def _opened(store_url: str, guard_url: str) -> AsyncIterator[tuple[SqlStore, SqlGuard]]:
+    engines = open_engine(store_url), open_engine(guard_url)
+    yield SqlStore(engines[0]), SqlGuard(engines[1])
+    for engine in engines:
+        await engine.dispose()
+
+
+def measure(blocks: int = 6, there: int = 0) -> dict[str, float]:
+    """Microseconds of CPU per request and stage, transitions per second of CPU, and what a small commit takes.
+
+    With `there` finished requests in the database beforehand, also what a node's start asks of it.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        return {
-            name: round(figure, 1) for name, figure in asyncio.run(_live(Path(folder), blocks, is_filled=False)).items()
-        }
+        figures = asyncio.run(_live(Path(folder), blocks, there))
+        size = (Path(folder) / "store.db").stat().st_size
+    requests = there + blocks * REQUESTS_PER_BLOCK
+    return {name: round(figure, 1) for name, figure in (figures | {"bytes_per_request": size / requests}).items()}
 
 
 def main() -> None:
     """Print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=6, help="blocks of 500 requests")
+    parser.add_argument("--there", type=int, default=0, help="finished requests that are there before")
     arguments = parser.parse_args()
-    sys.stdout.write(json.dumps(measure(arguments.blocks), indent=2) + "\n")
+    sys.stdout.write(json.dumps(measure(arguments.blocks, arguments.there), indent=2) + "\n")
 
 
 if __name__ == "__main__":
