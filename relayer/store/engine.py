@@ -19,19 +19,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sqlite3
 import stat
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import URL, Connection, RootTransaction, create_engine, event, make_url
+from sqlalchemy import URL, Connection, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from relayer.errors import ConfigError
-from relayer.store.faults import is_locked, unavailability_told
+from relayer.store.faults import driver_errors_told, is_locked, unavailability_told
 from relayer.store.uninterrupted import uninterrupted
 
 BUSY_SECONDS: Final = 30
@@ -46,8 +49,8 @@ _CACHE_KIBIBYTES: Final = 16 * 1024
 _CHECKPOINT_PAGES: Final = 4_000
 """WAL pages (16 MiB) between checkpoints: a page that many commits touch is copied into the file once, not often."""
 
+_POLL_SECONDS: Final = 0.01
 _OWNER_ONLY: Final = 0o600
-_WRITES: Final = "xvm_writes"
 _WITHOUT_WAITING: Final = "PRAGMA busy_timeout=0"
 
 _Value = TypeVar("_Value")
@@ -112,11 +115,12 @@ class SqliteEngine:
             max_overflow=0,
             pool_timeout=BUSY_SECONDS,
             hide_parameters=True,
+            # Transactions are begun and ended here, not by the driver nor by SQLAlchemy.
+            isolation_level="AUTOCOMMIT",
             # Each connection is used by one thread at a time, but not always by the same.
             connect_args={"check_same_thread": False},
         )
         event.listen(self.sync_engine, "connect", _prepare_connection)
-        event.listen(self.sync_engine, "begin", _begin)
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="store")
         # A fair queue within the process; the database's own waiting is by polling.
         self._turn = asyncio.Lock()
@@ -134,7 +138,7 @@ class SqliteEngine:
                     await self._open_reader()
                 assert self._reader is not None
                 try:
-                    return _in_transaction(self._reader, work)
+                    return _in_snapshot(self._reader, work)
                 except DBAPIError as error:
                     if not is_locked(error):
                         raise
@@ -171,39 +175,29 @@ class SqliteEngine:
 
     def _read_patiently(self, work: Callable[[Connection], _Value]) -> _Value:
         with self.sync_engine.connect() as connection:
-            return _in_transaction(connection, work)
+            return _in_snapshot(connection, work)
 
     async def _write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool) -> _Value:
         if self._writer is None:
-            self._writer = (await self._in_thread(self._open_impatient)).execution_options(**{_WRITES: True})
+            self._writer = await self._in_thread(self._open_impatient)
             self._last_version = None
-        writer = self._writer
+        writer, driver = self._writer, _driver_of(self._writer)
         try:
-            transaction = writer.begin()
+            _begin(driver)
         except DBAPIError as error:
             if not is_locked(error):
                 raise
-            transaction = await self._in_thread(lambda: _begin_patiently(writer))
-        try:
+            await self._in_thread(lambda: _begin_patiently(driver))
+        with driver_errors_told(), _undone_unless_written(writer):
             # SECURITY: what was remembered is believed only while nobody else has written. SQLite counts the commits of
             # other connections, and within this transaction there are none.
-            version = writer.exec_driver_sql("PRAGMA data_version").scalar_one()
+            (version,) = driver.execute("PRAGMA data_version").fetchone()
             is_undisturbed, self._last_version = version == self._last_version, version
             if is_long:
                 result = await self._in_thread(lambda: work(writer, is_undisturbed))
             else:
                 result = work(writer, is_undisturbed)
-        except BaseException:
-            transaction.rollback()
-            raise
-        try:
-            await self._in_thread(transaction.commit)
-        except DBAPIError:
-            # In which state it is, nobody needs to know: it is closed, and what it had not written is undone.
-            self._writer = None
-            writer.invalidate()
-            writer.close()
-            raise
+            await self._in_thread(lambda: driver.execute("COMMIT"))
         return result
 
     async def _in_thread(self, work: Callable[[], _Value]) -> _Value:
@@ -255,24 +249,48 @@ class ServerEngine:
         await self._engine.dispose()
 
 
-def _in_transaction(connection: Connection, work: Callable[[Connection], _Value]) -> _Value:
-    with connection.begin():
+def sqlite_driver_of(connection: Connection) -> sqlite3.Connection | None:
+    """The driver's own connection; None if it is no SQLite's. What it raises is told by the engine."""
+    return _driver_of(connection) if connection.dialect.name == "sqlite" else None
+
+
+def _in_snapshot(connection: Connection, work: Callable[[Connection], _Value]) -> _Value:
+    with driver_errors_told(), _undone_unless_written(connection):
+        _driver_of(connection).execute("BEGIN")
         return work(connection)
 
 
-def _begin_patiently(writer: Connection) -> RootTransaction:
+@contextmanager
+def _undone_unless_written(connection: Connection) -> Iterator[None]:
+    """SQLAlchemy believes in one transaction for as long as the block runs; what it leaves uncommitted is undone."""
+    transaction = connection.begin()
+    try:
+        yield
+    finally:
+        transaction.close()
+        _driver_of(connection).rollback()
+
+
+def _begin(driver: sqlite3.Connection) -> None:
+    # A transaction that begins by reading and writes later fails when another wrote in between, without waiting. So
+    # writers take their turn at the beginning.
+    with driver_errors_told():
+        driver.execute("BEGIN IMMEDIATE")
+
+
+def _begin_patiently(driver: sqlite3.Connection) -> None:
     """Wait for whoever writes. The connection is impatient again afterwards."""
-    driver = _driver_of(writer)
     driver.execute(_waiting())
     try:
-        return writer.begin()
+        _begin(driver)
     finally:
         driver.execute(_WITHOUT_WAITING)
 
 
-def _driver_of(connection: Connection) -> Any:
-    """The driver's own connection, for what begins no transaction."""
-    return connection.connection.driver_connection
+def _driver_of(connection: Connection) -> sqlite3.Connection:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, sqlite3.Connection)
+    return driver
 
 
 def database_file(url: str) -> Path | None:
@@ -318,12 +336,10 @@ def _make_private(path: Path) -> None:
 
 
 def _prepare_connection(connection: Any, _record: object) -> None:
-    # The driver would begin transactions by itself, and only before writes; `_begin` does it for all.
-    connection.isolation_level = None
     cursor = connection.cursor()
+    cursor.execute(_waiting())
+    _write_ahead(cursor)
     for pragma in (
-        _waiting(),
-        "PRAGMA journal_mode=WAL",
         "PRAGMA synchronous=FULL",
         "PRAGMA foreign_keys=ON",
         f"PRAGMA cache_size=-{_CACHE_KIBIBYTES}",
@@ -333,11 +349,18 @@ def _prepare_connection(connection: Any, _record: object) -> None:
     cursor.close()
 
 
-def _begin(connection: Connection) -> None:
-    # A transaction that begins by reading and writes later fails when another wrote in between, without waiting. So
-    # writers take their turn at the beginning.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+def _write_ahead(cursor: sqlite3.Cursor) -> None:
+    """Two that both change a new file to this mode do not wait for one another: one of them is told at once."""
+    until = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_POLL_SECONDS)
+        else:
+            return
 
 
 def _waiting() -> str:

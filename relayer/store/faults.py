@@ -42,6 +42,15 @@ def unavailability_told() -> Iterator[None]:
         raise StoreUnavailable(f"the database cannot be reached: {error.strerror or type(error).__name__}") from None
 
 
+@contextmanager
+def driver_errors_told() -> Iterator[None]:
+    """What SQLite's driver raises in the block is raised as SQLAlchemy would have done it, without the statement."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise DBAPIError.instance(None, None, error, sqlite3.Error, hide_parameters=True) from None
+
+
 def is_no_database(error: DBAPIError) -> bool:
     """Whether the file is something else than a SQLite database, or a damaged one."""
     code = getattr(error.orig, "sqlite_errorcode", None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any, Final
@@ -136,7 +136,7 @@ class WorkLoaders(SqlReader):
 
     async def load_next_due(self, kinds: frozenset[EffectKind], chain: str | None) -> float | None:
         """When the earliest such row is due, or None."""
-        rows = await self._earliest(kinds, chain, math.inf, 1)
+        rows = await self._earliest(kinds, chain, sys.float_info.max, 1)
         due_at: float | None = rows[0]["due_at"] if rows else None
         return due_at
 

@@ -13,6 +13,7 @@ import logging
 import os
 import pickle
 import signal
+import sqlite3
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import AsyncExitStack, suppress
@@ -22,7 +23,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import structlog
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
 from attestation.domain import batch_digest
 from attestation.request import Mode, Request, request_id
@@ -35,7 +36,6 @@ from relayer.ports.peers import AttestationPage, PeerInbox
 from relayer.ports.signer import Attestation, GuardConflict
 from relayer.stages.settings import StageSettings
 from relayer.stages.stage import Stage
-from relayer.store import engine as engine_module
 from relayer.store.engine import Engine, SqliteEngine, open_engine
 from relayer.store.guard_store import SqlGuard
 from relayer.store.sql_store import SqlStore
@@ -212,12 +212,15 @@ class _Life:
         async def die() -> None:
             self._come_by(f"within a {name}")
 
-        def is_about_to_commit(connection: Connection) -> None:
-            # What was read is "committed" as well. What was written is so in a thread, and the state to save is not.
-            if connection.get_execution_options().get(engine_module._WRITES):
+        def is_about_to_run(statement: str) -> None:
+            # A thread commits; the state to save is the loop's.
+            if statement == "COMMIT":
                 asyncio.run_coroutine_threadsafe(die(), loop).result()
 
-        event.listen(engine.sync_engine, "commit", is_about_to_commit)
+        def watch(connection: sqlite3.Connection, _record: object) -> None:
+            connection.set_trace_callback(is_about_to_run)
+
+        event.listen(engine.sync_engine, "connect", watch)
 
     def _come_by(self, place: str) -> None:
         self._outside.places[place] += 1

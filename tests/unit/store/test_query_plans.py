@@ -132,9 +132,12 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
     ),
     "load_next_due": (
         lambda s: s.load_next_due(KINDS, DESTINATION_CHAIN),
-        ("ix_outbox_kind_chain_due_at (kind=? AND chain=?)",),
+        ("ix_outbox_kind_chain_due_at (kind=? AND chain=? AND due_at<?)",),
     ),
-    "load_next_due, every chain": (lambda s: s.load_next_due(KINDS, None), ("ix_outbox_kind_due_at (kind=?)",)),
+    "load_next_due, every chain": (
+        lambda s: s.load_next_due(KINDS, None),
+        ("ix_outbox_kind_due_at (kind=? AND due_at<?)",),
+    ),
     "load_open_transactions": (
         lambda s: s.load_open_transactions(DESTINATION_CHAIN),
         ("ix_transactions_open (chain=?)",),
@@ -163,20 +166,19 @@ class Explained:
     def __init__(self, engine: SqliteEngine) -> None:
         self.store = SqlStore(engine)
         self._database = sqlite3.connect(str(engine.sync_engine.url.database))
-        self._statements: list[tuple[str, Any]] = []
-        event.listen(engine.sync_engine, "before_cursor_execute", self._remember)
+        self._statements: list[str] = []
+        event.listen(engine.sync_engine, "connect", self._listen)
 
-    def _remember(self, *call: Any) -> None:
-        _, _, statement, parameters, _, is_many = call
-        if not statement.startswith(("BEGIN", "PRAGMA")):
-            self._statements.append((statement, parameters[0] if is_many else parameters))
+    def _listen(self, connection: sqlite3.Connection, _record: object) -> None:
+        connection.set_trace_callback(self._statements.append)
 
     def plans(self) -> list[str]:
         """Each step as `SEARCH index (columns)` or `SCAN table`; an index of a key is named by its table."""
         steps = [
             row[3]
-            for statement, parameters in self._statements
-            for row in self._database.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            for statement in dict.fromkeys(self._statements)
+            if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK", "PRAGMA"))
+            for row in self._database.execute(f"EXPLAIN QUERY PLAN {statement}")
         ]
         self._statements.clear()
         return [_shortened(step) for step in steps]
