@@ -2,8 +2,7 @@
 
 Its job: follow each peer's own attestations by cursor, so that a node that was down, or a peer whose push was lost,
 still comes to the same certificates. The cursor on disk only passes what is stored here; a page that names batches not
-born here yet is read again. While rounds bring nothing new, and nothing that this node signed lacks its quorum, they
-are seldom: each asks every peer.
+born here yet is read again. Each round asks every peer: the less the last one brought, the longer until the next.
 """
 
 from __future__ import annotations
@@ -21,9 +20,14 @@ from relayer.stages.inbox import Inbox
 _PAGES_PER_ROUND = 20
 """Pages read from one peer before the next one's turn: a peer far ahead must not starve the others."""
 
-_QUIET_ROUNDS = 12
-"""Of `catch_up_seconds`, from a round that brought nothing to the next one if nothing else calls for it: what a lost
-push can hide for that long is only what was not needed for a quorum."""
+_WAITS_AFTER_NEWS = 3
+"""Of `catch_up_seconds`, after a round that brought something: most of it was on its way here anyhow."""
+
+_WAITS_AFTER_NOTHING = 12
+"""After one that did not: what a lost push can hide for that long is only what was not needed for a quorum."""
+
+_WAITS_FOR_LATE_QUORUM = 2
+"""While something that this node signed lacks its quorum, and a round might bring it; one more after each in vain."""
 
 _log = structlog.get_logger(__name__)
 
@@ -39,33 +43,41 @@ class CatchUpStage:
         self._inbox = inbox
         self._stuck_since: dict[tuple[bytes, str], float] = {}
         self._up: set[bytes] = set()
-        self._is_quiet = False
+        self._waits = 1
+        self._rounds_in_vain = 0
+        self._is_unread = False
 
     async def wait(self) -> None:
         """Until the next round."""
-        for _ in range(_QUIET_ROUNDS):
+        for waits in range(1, self._waits + 1):
             await self._desk.bells.catch_up.wait(self._desk.settings.catch_up_seconds)
-            if self._is_called_for():
+            is_late = waits >= _WAITS_FOR_LATE_QUORUM + self._rounds_in_vain and self._is_quorum_late()
+            if is_late or self._has_peer_come_up():
                 return
 
-    def _is_called_for(self) -> bool:
-        """Whether peers may well have something new: the last round was told that, one came up, or a quorum is late."""
-        desk = self._desk
-        up = {key for key in desk.peers.keys if desk.peers.is_up(key)}
+    def _has_peer_come_up(self) -> bool:
+        up = {key for key in self._desk.peers.keys if self._desk.peers.is_up(key)}
         came_up, self._up = up - self._up, up
-        oldest = next(iter(desk.signed_at.values()), desk.clock.now())
-        is_late = desk.clock.now() - oldest >= desk.settings.catch_up_seconds
-        return not self._is_quiet or bool(came_up) or is_late
+        return bool(came_up)
+
+    def _is_quorum_late(self) -> bool:
+        now = self._desk.clock.now()
+        oldest = next(iter(self._desk.signed_at.values()), now)
+        return now - oldest >= self._desk.settings.catch_up_seconds
 
     async def run_once(self) -> bool:
         """One round over all peers, side by side."""
-        taken = self._inbox.taken
+        taken, self._is_unread = self._inbox.taken, False
         following = [self._follow(key) for key in self._desk.peers.keys]
         # All to their end: none goes on behind the back of a step that failed.
         for failure in await asyncio.gather(*following, return_exceptions=True):
             if failure is not None:
                 raise failure
-        self._is_quiet = self._inbox.taken == taken and not self._stuck_since
+        is_news = self._inbox.taken != taken
+        self._rounds_in_vain = 0 if is_news else self._rounds_in_vain + 1
+        self._waits = _WAITS_AFTER_NEWS if is_news else _WAITS_AFTER_NOTHING
+        if self._stuck_since or self._is_unread:
+            self._waits = 1
         return False
 
     async def _follow(self, key: bytes) -> None:
@@ -84,6 +96,7 @@ class CatchUpStage:
                 cursor = page.cursor
                 if page.is_end:
                     return
+            self._is_unread = True
         except PeerUnavailable:
             return  # heartbeats say who is down; the cursor stays where it is
         except PeerMessageInvalid as error:

@@ -109,7 +109,8 @@ class Bells:
     def ring_effects(self, chains: Iterable[str]) -> None:
         """There are new effects to perform on these chains."""
         for chain in chains:
-            self.answer[chain].ring()
+            if not self.answer_rest.is_resting(chain):
+                self.answer[chain].ring()
             self.submit[chain].ring()
 
 
