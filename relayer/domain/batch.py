@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Final
 
 from attestation.errors import MalformedRequest
-from attestation.keccak import keccak256
+from attestation.keccak import keccak256_of_repeated
 from attestation.merkle import merkle_root
 from attestation.request import Mode, Request, RequestId, validate_request
 from attestation.signer_set_file import NumberedSet
@@ -141,7 +141,7 @@ def conclusion_of(receipt: CallConcluded) -> Conclusion:
         request_id=receipt.request_id,
         kind=receipt.kind,
         cut=receipt.cut,
-        return_data_hash=keccak256(receipt.return_data),
+        return_data_hash=keccak256_of_repeated(receipt.return_data),
         height=location.block.number,
         block_hash=location.block.hash,
         tx_index=location.tx_index,
