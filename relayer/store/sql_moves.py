@@ -48,7 +48,7 @@ _LAST_ROW: Final = select(func.max(REQUESTS.c.row))
 _OBSERVE: Final = inserting(REQUESTS, [column.name for column in REQUESTS.columns])
 _ADD_BODIES: Final = inserting(REQUEST_BODIES)
 _STEP: Final = updating(STEP_COLUMNS, REQUESTS.c.row, REQUESTS.c.status)
-_TURN: Final = updating(WORK_COLUMNS, REQUESTS.c.row)
+_TURN: Final = updating(STEP_COLUMNS + WORK_COLUMNS, REQUESTS.c.row, REQUESTS.c.status)
 _AMEND: Final = updating(TERM_COLUMNS, REQUESTS.c.row)
 _REOPEN: Final = deleting(CONCLUSIONS.c.request_row)
 _CONCLUDE: Final = upserting(CONCLUSIONS, ["request_row"])
@@ -114,10 +114,11 @@ class _Rows:
         """A request that is there."""
         request, row, was = change.request, before.row, before.request
         now = Held(row, before.steps + len(change.moves), request)
-        self.steps.append((*step_values(request, now.steps), row, text_of(was.status)))
-        work = work_values(request)
-        if work != work_values(was):
-            self.turns.append((*work, row))
+        step, work, at = step_values(request, now.steps), work_values(request), (row, text_of(was.status))
+        if work == work_values(was):
+            self.steps.append(step + at)
+        else:
+            self.turns.append(step + work + at)
         if _terms(request) != _terms(was):
             self.amended.append((*term_values(request), row))
         # Return data can be large, and most steps leave it alone: the very object that is at hand.
@@ -133,10 +134,10 @@ class _Rows:
         """All of it."""
         _OBSERVE.run(connection, self.observed)
         _ADD_BODIES.run(connection, self.bodies)
-        # SECURITY: compared once more, by the database itself.
-        if _STEP.run(connection, self.steps) not in {len(self.steps), -1}:
-            raise StoreConflict("a request is in another status on disk than at hand")
-        _TURN.run(connection, self.turns)
+        for statement, rows in ((_STEP, self.steps), (_TURN, self.turns)):
+            # SECURITY: compared once more, by the database itself.
+            if statement.run(connection, rows) not in {len(rows), -1}:
+                raise StoreConflict("a request is in another status on disk than at hand")
         _AMEND.run(connection, self.amended)
         _REOPEN.run(connection, self.reopened)
         _CONCLUDE.run(connection, self.concluded)

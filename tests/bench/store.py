@@ -81,7 +81,7 @@ FIRST_BLOCK: Final = 1_000_000
 SMALL_COMMITS: Final = 200
 LONELY_REQUESTS: Final = 20
 CLAIM_LIMIT: Final = 1_024
-SUBMISSIONS: Final = frozenset({EffectKind.SUBMIT_EXECUTE, EffectKind.SUBMIT_EXPIRE, EffectKind.SUBMIT_CALLBACK})
+SUBMISSIONS: Final = frozenset(kind for kind in EffectKind if kind.startswith("SUBMIT"))
 SIGNING: Final = frozenset({EffectKind.SIGN_BATCH})
 
 
@@ -124,12 +124,12 @@ class Block:
         """From the first log to the final callback, stage by stage."""
         await self._observe()
         await self._sign(self._executes)
-        await self._certify(self._executes, ExecuteCertified, EffectKind.SUBMIT_EXECUTE, DESTINATION_CHAIN)
+        await self._certify(self._executes, ExecuteCertified, EffectKind.SUBMIT_EXECUTE_BATCH, DESTINATION_CHAIN)
         await self._submit("dispatch", TransactionPurpose.EXECUTE, DESTINATION_CHAIN, self._executes)
         await self._land()
         await self._confirm("dispatch", TransactionPurpose.EXECUTE, DESTINATION_CHAIN)
         await self._sign(self._outcomes)
-        await self._certify(self._outcomes, OutcomeCertified, EffectKind.SUBMIT_CALLBACK, SOURCE_CHAIN)
+        await self._certify(self._outcomes, OutcomeCertified, EffectKind.SUBMIT_CALLBACK_BATCH, SOURCE_CHAIN)
         await self._submit("submit", TransactionPurpose.DELIVER, SOURCE_CHAIN, self._outcomes)
         await self._deliver()
         await self._confirm("submit", TransactionPurpose.DELIVER, SOURCE_CHAIN)
@@ -175,13 +175,13 @@ class Block:
         for peer in (1, 2, 3):
             commit = Commit(attestations=tuple(_attestation(batch, peer) for batch in batches))
             if peer == 2:
-                root_of = self._execute_root if wish is EffectKind.SUBMIT_EXECUTE else self._outcome_root
+                root_of = self._execute_root if wish is EffectKind.SUBMIT_EXECUTE_BATCH else self._outcome_root
                 moved = self._moves(lambda r, root_of=root_of: event(root_of[r.request_id]))
                 commit = Commit(
                     changes=moved,
                     attestations=commit.attestations,
                     certificates=tuple(_certificate(batch) for batch in batches),
-                    effects=tuple(OutboxRow(wish, identifier, chain, NOW) for identifier in self._ids),
+                    effects=tuple(OutboxRow(wish, root, chain, NOW) for root in roots),
                     done=tuple((EffectKind.SPLIT_BATCH, root) for root in roots),
                 )
                 self._timer.transitions += len(moved)
@@ -195,12 +195,13 @@ class Block:
 
     async def _submit(self, stage: str, purpose: TransactionPurpose, chain: str, batches: Sequence[Batch]) -> None:
         roots = [batch.root for batch in batches]
-        wish = EffectKind.SUBMIT_CALLBACK if purpose is TransactionPurpose.DELIVER else EffectKind.SUBMIT_EXECUTE
+        is_delivery = purpose is TransactionPurpose.DELIVER
+        wish = EffectKind.SUBMIT_CALLBACK_BATCH if is_delivery else EffectKind.SUBMIT_EXECUTE_BATCH
         transactions = self._transactions(purpose, chain, TransactionStatus.SIGNED)
         sent = {i: t.attempts[0].hash for t in transactions for i in t.request_ids}
-        event = CallbackSubmitted if purpose is TransactionPurpose.DELIVER else ExecutionDispatched
+        event = CallbackSubmitted if is_delivery else ExecutionDispatched
         moved = self._moves(lambda r: event(sent[r.request_id]))
-        commit = Commit(changes=moved, transactions=transactions, done=tuple((wish, i) for i in self._ids))
+        commit = Commit(changes=moved, transactions=transactions, done=tuple((wish, root) for root in roots))
         with self._timer.stage(stage):
             await self._store.load_next_due(SUBMISSIONS, chain)
             await self._store.load_due_effects(SUBMISSIONS, chain, NOW, CLAIM_LIMIT)
