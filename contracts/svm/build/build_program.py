@@ -1,6 +1,7 @@
-"""Builds the gateway program, or with `--check` says whether the committed one is what the sources give, byte for byte.
+"""Builds the gateway program, or with `--check` says whether the committed one is what the sources give, to the byte.
 
-Usage: `python contracts/svm/build/build_program.py [--check]`. Needs the pinned ziglang, whose clang is the compiler; nothing is fetched.
+Usage: `python contracts/svm/build/build_program.py [--check]`. Needs the pinned ziglang, whose clang is the compiler;
+nothing is fetched.
 """
 
 import subprocess
@@ -17,8 +18,19 @@ PROGRAM: Final = ROOT / "xvm_gateway.so"
 
 # SBF version 0 is BPF's second instruction set, with frames of 4 KiB and no symbols but system calls.
 COMPILER: Final = (
-    *(sys.executable, "-m", "ziglang", "cc", "-target", "bpfel-freestanding", "-Xclang", "-target-cpu", "-Xclang", "v2"),
-    *("-std=c17", "-O2", "-Wall", "-Wextra", "-Werror", "-Wno-flexible-array-extensions"),
+    *(
+        sys.executable,
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        "bpfel-freestanding",
+        "-Xclang",
+        "-target-cpu",
+        "-Xclang",
+        "v2",
+    ),
+    *("-std=c17", "-Os", "-Wall", "-Wextra", "-Werror", "-Wno-flexible-array-extensions"),
     *("-fno-builtin", "-fno-strict-aliasing", "-mllvm", f"-bpf-stack-size={STACK_FRAME_BYTES}"),
 )
 

@@ -1,9 +1,10 @@
-"""Links one relocatable object of the BPF target into a program that Solana's loader takes (SBF version 0, a shared object).
+"""Links one relocatable object of the BPF target into a program for Solana: a shared object, SBF version 0.
 
-Its job is layout, relocation and refusal: of symbols that no system call has, of data that could be written, of stack frames
-beyond the machine's. It compiles nothing and reads no file.
+Its job is layout, relocation and refusal: of symbols that no system call has, of data that could be written, of stack
+frames beyond the machine's. It compiles nothing and reads no file.
 
-Source: the ELF specification; the loader's rules of SBF version 0 (relocation types, system calls by the hash of their names).
+Source: the ELF specification; what the loader asks of SBF version 0: relocation types, system calls by hashes of their
+names.
 """
 
 import struct
@@ -26,7 +27,7 @@ SYSTEM_CALLS: Final = frozenset(
         "sol_try_find_program_address",
     }
 )
-"""Those that the gateway needs. The loader would take any other name as well, and the call would fail when it is made."""
+"""Those that the gateway needs. The loader would take any other name as well; the call would fail when it is made."""
 
 ENTRY: Final = "entrypoint"
 
@@ -42,7 +43,16 @@ _SECTION_LENGTH: Final = 64
 _SYMBOL_LENGTH: Final = 24
 _SEGMENT_COUNT: Final = 4
 
-_SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB, _SHT_RELA, _SHT_DYNAMIC, _SHT_NOBITS, _SHT_REL, _SHT_DYNSYM = 1, 2, 3, 4, 6, 8, 9, 11
+_SHT_PROGBITS, _SHT_SYMTAB, _SHT_STRTAB, _SHT_RELA, _SHT_DYNAMIC, _SHT_NOBITS, _SHT_REL, _SHT_DYNSYM = (
+    1,
+    2,
+    3,
+    4,
+    6,
+    8,
+    9,
+    11,
+)
 _SHF_WRITE, _SHF_ALLOC, _SHF_EXECINSTR = 1, 2, 4
 _STT_SECTION: Final = 3
 _R_BPF_64_64, _R_BPF_64_ABS64, _R_BPF_64_32 = 1, 2, 10  # an address in an instruction pair; in data; a call
@@ -90,9 +100,9 @@ class _Relocation:
 
 
 def link(obj: bytes, system_calls: Collection[str] = SYSTEM_CALLS) -> bytes:
-    """The program, which starts at `entrypoint` and calls no other system calls than these. The same object gives the same bytes.
+    """The program, which starts at `entrypoint` and makes no other system calls than these. Raises `LinkError`.
 
-    Raises `LinkError`.
+    The same object gives the same bytes.
     """
     sections, symbols = _parse_object(obj)
     text = [section for section in sections if _is_kept(section) and section.flags & _SHF_EXECINSTR]
@@ -148,7 +158,9 @@ def _parse_object(obj: bytes) -> tuple[list[_Section], list[_Symbol]]:
 
 
 def _is_kept(section: _Section) -> bool:
-    return bool(section.flags & _SHF_ALLOC and section.data and section.kind == _SHT_PROGBITS and section.name != ".eh_frame")
+    return bool(
+        section.flags & _SHF_ALLOC and section.data and section.kind == _SHT_PROGBITS and section.name != ".eh_frame"
+    )
 
 
 def _place(sections: list[_Section], start: int) -> int:
@@ -232,7 +244,9 @@ def _check_stack(text: bytes) -> None:
         at += 16 if code == _LOAD_ADDRESS else 8
 
 
-def _write(image: bytearray, text: int, constants: int, dynamic: int, entry: int, calls: list[tuple[int, str]]) -> bytes:
+def _write(
+    image: bytearray, text: int, constants: int, dynamic: int, entry: int, calls: list[tuple[int, str]]
+) -> bytes:
     """Header, segments, what was laid out, dynamic tables, sections."""
     names = sorted({name for _, name in calls})
     strings, symbols = bytearray(b"\0"), bytearray(_SYMBOL_LENGTH)
@@ -292,7 +306,18 @@ def _write(image: bytearray, text: int, constants: int, dynamic: int, entry: int
         (2, 4, dynamic, len(table), 8),
     )
     identity = b"\x7fELF\x02\x01\x01" + bytes(9)
-    numbers = (_ET_DYN, _EM_BPF, 1, entry, _HEADER_LENGTH, sections_at, 0, _HEADER_LENGTH, _SEGMENT_LENGTH, _SEGMENT_COUNT)
+    numbers = (
+        _ET_DYN,
+        _EM_BPF,
+        1,
+        entry,
+        _HEADER_LENGTH,
+        sections_at,
+        0,
+        _HEADER_LENGTH,
+        _SEGMENT_LENGTH,
+        _SEGMENT_COUNT,
+    )
     head = identity + struct.pack("<HHIQQQIHHHHHH", *numbers, _SECTION_LENGTH, len(rows) + 1, len(rows))
     for kind, flags, start, length, alignment in segments:
         head += struct.pack("<IIQQQQQQ", kind, flags, start, start, start, length, length, alignment)

@@ -1,4 +1,4 @@
-"""Speaks to the gateway by its committed IDL: what the tests send and read is what the IDL says, so a wrong IDL fails them."""
+"""Speaks to the gateway by its committed IDL: tests send and read what it says, so that a wrong IDL fails them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ERRORS: Final = {entry["code"]: entry["name"] for entry in IDL["errors"]}
 EVENT_TAG: Final = bytes.fromhex("e445a52e51cb9a1d")
 
 
-def encode(kind: Any, value: Any) -> bytes:
+def encode(kind: Any, value: Any) -> bytes:  # noqa: PLR0911 - one return a kind
     """Borsh."""
     if isinstance(kind, str):
         if kind in _NUMBERS:
@@ -42,7 +42,7 @@ def encode(kind: Any, value: Any) -> bytes:
     return b"".join(encode(field["type"], value[field["name"]]) for field in _TYPES[kind["defined"]["name"]])
 
 
-def _decode(kind: Any, data: bytes, at: int) -> tuple[Any, int]:
+def _decode(kind: Any, data: bytes, at: int) -> tuple[Any, int]:  # noqa: PLR0911 - one return a kind
     if isinstance(kind, str):
         if kind in _NUMBERS:
             return struct.unpack_from(_NUMBERS[kind], data, at)[0], at + struct.calcsize(_NUMBERS[kind])
@@ -75,7 +75,9 @@ def instruction_data(name: str, args: dict[str, Any], tail: bytes = b"") -> byte
     """An instruction's data. `tail` follows its arguments."""
     entry = _INSTRUCTIONS[name]
     return (
-        bytes(entry["discriminator"]) + b"".join(encode(field["type"], args[field["name"]]) for field in entry["args"]) + tail
+        bytes(entry["discriminator"])
+        + b"".join(encode(field["type"], args[field["name"]]) for field in entry["args"])
+        + tail
     )
 
 

@@ -317,7 +317,9 @@ class Ledger:
         sent = self.call("request", accounts, args, signers=[self.sender])
         return sent, request_of(sent.event("XVMCallRequested")["request"])
 
-    def request_parts(self, salt: int = 0, sender: Pubkey | None = None, **changes: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    def request_parts(
+        self, salt: int = 0, sender: Pubkey | None = None, **changes: Any
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
         """Arguments and accounts of a request."""
         who = sender or self.sender.pubkey()
         options = {**OPTIONS, **changes.pop("options", {})}
@@ -393,13 +395,21 @@ class Ledger:
             places["own_account"] = own_account(asked.sender)
         return places
 
+    def remember(self, memory: Pubkey, first: bytes = b"\0") -> None:
+        """Gives the probe an empty memory; its first byte says whether its handler fails."""
+        self.svm.set_account(memory, Account(10**9, first + bytes(1_199), PROBE))
+
     def make_stage(self, length: int, name: str = "stage") -> Keypair:
         """An empty stage of the payer's for so many bytes."""
         key = keypair(name)
         lamports = self.svm.minimum_balance_for_rent_exemption(48 + length)
         made = create_account(
             CreateAccountParams(
-                from_pubkey=self.payer.pubkey(), to_pubkey=key.pubkey(), lamports=lamports, space=48 + length, owner=PROGRAM
+                from_pubkey=self.payer.pubkey(),
+                to_pubkey=key.pubkey(),
+                lamports=lamports,
+                space=48 + length,
+                owner=PROGRAM,
             )
         )
         places = {"stage": key.pubkey(), "authority": self.payer.pubkey()}

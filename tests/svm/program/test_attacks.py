@@ -115,7 +115,12 @@ def test_security_only_the_upgrade_authority_initializes(case: str) -> None:
         step = idl.instruction(
             PROGRAM,
             "initialize",
-            {"payer": ledger.payer.pubkey(), "config": CONFIG, "upgrade_authority": ledger.owner.pubkey(), "program_data": code},
+            {
+                "payer": ledger.payer.pubkey(),
+                "config": CONFIG,
+                "upgrade_authority": ledger.owner.pubkey(),
+                "program_data": code,
+            },
             {
                 "genesis_hash": bytes(32),
                 "guardian": STRANGER.pubkey(),
@@ -149,7 +154,11 @@ def owner_calls(ledger: Ledger, who: Pubkey) -> list[tuple[str, dict[str, Pubkey
         ("set_offices", office, {"guardian": who, "treasury": who}),
         ("transfer_ownership", office, {"new_owner": who}),
         ("unpause", office, {"direction": 0}),
-        ("install", {**office, "next_epoch": epoch_address(2), "former_epoch": epoch_address(1)}, {"signer_set": set_args(ledger.set)}),
+        (
+            "install",
+            {**office, "next_epoch": epoch_address(2), "former_epoch": epoch_address(1)},
+            {"signer_set": set_args(ledger.set)},
+        ),
     ]
 
 
@@ -168,7 +177,12 @@ def test_security_the_owner_s_calls_are_the_owner_s(ledger: Ledger, number: int)
 
 def test_security_ownership_moves_in_two_steps(ledger: Ledger) -> None:
     """SECURITY: only who was named may accept."""
-    ledger.call("transfer_ownership", {"owner": ledger.owner.pubkey()}, {"new_owner": ledger.sender.pubkey()}, signers=[ledger.owner])
+    ledger.call(
+        "transfer_ownership",
+        {"owner": ledger.owner.pubkey()},
+        {"new_owner": ledger.sender.pubkey()},
+        signers=[ledger.owner],
+    )
     with refused("NotPendingOwner"):
         ledger.call("accept_ownership", {"new_owner": STRANGER.pubkey()}, signers=[STRANGER])
     step = idl.instruction(PROGRAM, "accept_ownership", {**BASE, "new_owner": ledger.sender.pubkey()}, {})
@@ -266,7 +280,9 @@ def test_security_a_set_keeps_the_rules(change: dict[str, Any], error: str) -> N
         data = raw[:26] + (129).to_bytes(4, "little") + raw[30:]
         places = {**BASE, "owner": ledger.owner.pubkey(), "next_epoch": epoch_address(1)}
         with refused(error):
-            ledger.send(Instruction(PROGRAM, data, idl.instruction_accounts(PROGRAM, "install", places)), signers=[ledger.owner])
+            ledger.send(
+                Instruction(PROGRAM, data, idl.instruction_accounts(PROGRAM, "install", places)), signers=[ledger.owner]
+            )
         return
     else:
         chosen.update(change)
@@ -306,7 +322,10 @@ def test_security_a_certificate_is_what_the_signers_signed(ledger: Ledger) -> No
         ledger.certify(other, certificate=good)
 
 
-@pytest.mark.parametrize(("root", "count", "error"), [(bytes(32), 1, "ZeroRoot"), (b"\1" * 32, 0, "EmptyBatch"), (b"\1" * 32, 257, "BatchTooLong")])
+@pytest.mark.parametrize(
+    ("root", "count", "error"),
+    [(bytes(32), 1, "ZeroRoot"), (b"\1" * 32, 0, "EmptyBatch"), (b"\1" * 32, 257, "BatchTooLong")],
+)
 def test_security_an_empty_batch_certifies_nothing(ledger: Ledger, root: bytes, count: int, error: str) -> None:
     """SECURITY: it is what uninitialised memory looks like."""
     batch = ledger.batch([b"\1" * 32])
@@ -365,7 +384,9 @@ def test_security_only_the_newest_epoch_hands_over_and_only_to_what_it_certified
     ledger.certify(later)
     with refused("NotCurrentEpoch"):
         ledger.call(
-            "rotate", {**places, "next_epoch": epoch_address(3), "root": root_address(later)}, {"signer_set": set_args(other)}
+            "rotate",
+            {**places, "next_epoch": epoch_address(3), "root": root_address(later)},
+            {"signer_set": set_args(other)},
         )
 
 
@@ -393,7 +414,14 @@ def test_security_a_root_s_rent_is_its_payer_s(ledger: Ledger) -> None:
     places = {"payer": ledger.payer.pubkey(), "root": root, "epoch": epoch_address(1)}
     with refused("WrongAddress"):
         ledger.call("close_root", {**places, "payer": ledger.sender.pubkey()})
-    ledger.svm.set_account(root, Account(ledger.balance(root), bytes(ledger.account(root).data).replace(bytes(ledger.payer.pubkey()), bytes(ledger.sender.pubkey())), PROGRAM))
+    ledger.svm.set_account(
+        root,
+        Account(
+            ledger.balance(root),
+            bytes(ledger.account(root).data).replace(bytes(ledger.payer.pubkey()), bytes(ledger.sender.pubkey())),
+            PROGRAM,
+        ),
+    )
     with refused("RootInUse"):
         ledger.call("close_root", {**places, "payer": ledger.sender.pubkey()})
     ledger.set_time(NOW + 10**6 + 1, SLOT)
@@ -445,7 +473,11 @@ def test_security_deliver_believes_only_the_gateway_s_own_accounts(ledger: Ledge
     key = {**FORGED, "root": root_address(batch), "pending": pending}[name]
     data = bytes(ledger.account(key).data)
     forged = clone(
-        ledger, key, "forged", PROBE if forgery == "owner" else PROGRAM, bytes(8) + data[8:] if forgery == "type" else None
+        ledger,
+        key,
+        "forged",
+        PROBE if forgery == "owner" else PROGRAM,
+        bytes(8) + data[8:] if forgery == "type" else None,
     )
     error = {"owner": "WrongOwner", "address": "WrongAddress", "type": "WrongDiscriminator"}[forgery]
     with refused(error):
@@ -464,7 +496,11 @@ def test_security_request_believes_only_the_gateway_s_own_accounts(ledger: Ledge
     key = {**accounts, "config": CONFIG}[name]
     data = bytes(ledger.account(key).data)
     forged = clone(
-        ledger, key, "forged", PROBE if forgery == "owner" else PROGRAM, bytes(8) + data[8:] if forgery == "type" else None
+        ledger,
+        key,
+        "forged",
+        PROBE if forgery == "owner" else PROGRAM,
+        bytes(8) + data[8:] if forgery == "type" else None,
     )
     errors = {"owner": "WrongOwner", "address": "WrongAddress", "type": "WrongDiscriminator"}
     if name == "sender_state":
@@ -478,7 +514,10 @@ def test_security_another_chain_s_terms_are_not_taken(ledger: Ledger) -> None:
     other = Chain.evm(31338).to_bytes()
     args = {"chain": other, "destination_gateway": REMOTE_GATEWAY, "terms": ledger_terms(ledger)}
     ledger.call(
-        "set_outbound", {"owner": ledger.owner.pubkey(), "outbound": outbound_address(other)}, args, signers=[ledger.owner]
+        "set_outbound",
+        {"owner": ledger.owner.pubkey(), "outbound": outbound_address(other)},
+        args,
+        signers=[ledger.owner],
     )
     asked, accounts = ledger.request_parts()
     with refused("WrongAddress"):
@@ -511,7 +550,9 @@ def test_security_signers_and_writable_accounts_are_asked_for(ledger: Ledger) ->
     args, accounts = ledger.request_parts(1)
     step = idl.instruction(PROGRAM, "request", {**BASE, **accounts}, args)
     with refused("NotWritable"):
-        ledger.send(swap(step, accounts["sender_state"], accounts["sender_state"], writable=False), signers=[ledger.sender])
+        ledger.send(
+            swap(step, accounts["sender_state"], accounts["sender_state"], writable=False), signers=[ledger.sender]
+        )
 
 
 def test_security_an_event_is_told_by_the_gateway_alone(ledger: Ledger) -> None:
@@ -521,7 +562,8 @@ def test_security_an_event_is_told_by_the_gateway_alone(ledger: Ledger) -> None:
         ledger.send(Instruction(PROGRAM, data, [AccountMeta(EVENT_AUTHORITY, is_signer=False, is_writable=False)]))
     with refused("WrongAddress"):
         ledger.send(
-            Instruction(PROGRAM, data, [AccountMeta(STRANGER.pubkey(), is_signer=True, is_writable=False)]), signers=[STRANGER]
+            Instruction(PROGRAM, data, [AccountMeta(STRANGER.pubkey(), is_signer=True, is_writable=False)]),
+            signers=[STRANGER],
         )
     with refused("MissingAccounts"):
         ledger.send(Instruction(PROGRAM, data, []))
@@ -724,7 +766,10 @@ def test_security_another_sender_s_account_does_not_sign(ledger: Ledger) -> None
     asked = inbound_request(PROBE, payload(TELL_FLAGS, [meta(other, signer=True)]), own_account=True)
     with refused("WrongAddress"):
         ledger.execute(asked, more=[meta(other)], accounts={"own_account": other})
-    assert ledger.execute(asked, certified=True, more=[meta(other)]).event("XVMCallConcluded")["kind"] == OutcomeKind.UNREACHED
+    assert (
+        ledger.execute(asked, certified=True, more=[meta(other)]).event("XVMCallConcluded")["kind"]
+        == OutcomeKind.UNREACHED
+    )
     own = own_account(REMOTE_SENDER)
     without = inbound_request(PROBE, payload(TELL_FLAGS, [meta(own, signer=True)]), 1)
     event = ledger.execute(without, more=[meta(own)]).event("XVMCallConcluded")
@@ -1137,7 +1182,7 @@ def test_a_stage_s_lamports_come_back(ledger: Ledger) -> None:
 def test_security_data_that_is_no_instruction_is_refused(ledger: Ledger, data: bytes) -> None:
     """SECURITY: nothing is guessed."""
     metas = [meta(key) for key in (ledger.sender.pubkey(), CONFIG, EVENT_AUTHORITY, PROGRAM)]
-    with pytest.raises(Refused, match="Malformed|Missing|Wrong"):
+    with pytest.raises(Refused, match=r"Malformed|Missing|Wrong"):
         ledger.send(Instruction(PROGRAM, data, metas))
 
 

@@ -140,7 +140,10 @@ def test_the_sender_s_own_account_signs_a_memo_and_moves_its_lamports(ledger: Le
 
     ledger.svm.airdrop(own, 10**9)
     receiver = keypair("receiver").pubkey()
-    accounts = [AccountMeta(own, is_signer=True, is_writable=True), AccountMeta(receiver, is_signer=False, is_writable=True)]
+    accounts = [
+        AccountMeta(own, is_signer=True, is_writable=True),
+        AccountMeta(receiver, is_signer=False, is_writable=True),
+    ]
     move = struct.pack("<IQ", 2, 10**8)
     asked = inbound_request(SYSTEM, payload(move, accounts), nonce=1, own_account=True)
     more = [AccountMeta(own, is_signer=False, is_writable=True), accounts[1]]
