@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import random
-import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from itertools import pairwise
@@ -251,18 +249,21 @@ async def test_a_node_that_hangs_is_waited_for_no_longer_than_said_and_taken_in_
     async with follow(network, network.source.url, quorum=1) as follower:
         network.ask(calldata(network.destination.counter, "increment", 1))
         network.source.mine(3)
-        pid = pid_of(network)
-        os.kill(pid, signal.SIGSTOP)
+        chain = process_of(network)
+        chain.suspend()
         try:
+            # Its other threads answer until the last of them has stopped.
+            while chain.status() != psutil.STATUS_STOPPED:
+                pass
             assert not await watch(follower)
         finally:
-            os.kill(pid, signal.SIGCONT)
+            chain.resume()
         assert await watch(follower)
         assert len(follower.store._requests) == 1
 
 
-def pid_of(network: Network) -> int:
+def process_of(network: Network) -> psutil.Process:
     """The source chain's process, which this one started."""
     port = network.source.url.rpartition(":")[2]
-    [pid] = [child.pid for child in psutil.Process().children(recursive=True) if port in " ".join(child.cmdline())]
-    return pid
+    [process] = [child for child in psutil.Process().children(recursive=True) if port in " ".join(child.cmdline())]
+    return process
