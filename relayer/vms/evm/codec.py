@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Final
 
 import structlog
@@ -54,6 +55,10 @@ _EPOCH_APPLIED: Final = interface.topic(interface.EPOCH_APPLIED)
 _REQUESTED_HEAD: Final = struct.Struct(">24xQ32s24xQ24xQ24xQ24xQ24xQ24xQ31xB31xB24xQ24xQ24xQ28xI24xQ32s32s32s28xI24xQ")
 _REQUEST_OFFSET: Final = 3 * WORD
 _REQUEST_WORDS: Final = (_REQUESTED_HEAD.size - _REQUEST_OFFSET) // WORD
+_KNOWN_ADDRESSES: Final = 2048
+_KNOWN_LENGTH: Final = 512
+"""Fours of addresses remembered, and the most bytes of one as it was logged: who asks asks again, of the same. 3 MB."""
+
 _MODES: Final = tuple(Mode)
 _KINDS: Final = tuple(OutcomeKind)
 _ADDRESS_PADDING: Final = WORD - ADDRESS_LENGTH
@@ -257,9 +262,12 @@ def _requested(data: bytes) -> tuple[Request, int, int]:
         raise MalformedAbi("a dynamic part is not where it belongs")
     if mode >= len(_MODES) or own_account > 1:
         raise MalformedAbi("an unknown mode, or a bool that is none")
-    source_gateway, sender, destination_gateway, target, payload, metadata = words.take_bytes(
-        *address_offsets, payload_offset, metadata_offset
-    )
+    # Where the payload is said to begin the addresses end, or one of the two is not where it belongs.
+    window = data[words.end : _REQUEST_OFFSET + payload_offset]
+    parse = _known_addresses if len(window) <= _KNOWN_LENGTH else _parse_addresses
+    source_gateway, sender, destination_gateway, target = parse(window, *address_offsets)
+    words.advance(_REQUEST_OFFSET + payload_offset)
+    payload, metadata = words.take_bytes(payload_offset, metadata_offset)
     request = Request(
         source_gateway,
         sender,
@@ -281,6 +289,17 @@ def _requested(data: bytes) -> tuple[Request, int, int]:
     )
     words.finish()
     return request, int.from_bytes(fee, "big"), deadline
+
+
+def _parse_addresses(window: bytes, *offsets: int) -> tuple[bytes, ...]:
+    """The addresses of a request, which are all of `window`; their offsets count from the head before it."""
+    words = Words(window, -WORD * _REQUEST_WORDS, _REQUEST_WORDS)
+    addresses = words.take_bytes(*offsets)
+    words.finish()
+    return tuple(addresses)
+
+
+_known_addresses: Final = lru_cache(_KNOWN_ADDRESSES)(_parse_addresses)
 
 
 def _signer_set(outer: Words, index: int) -> SignerSet:

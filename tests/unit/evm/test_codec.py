@@ -103,6 +103,15 @@ def test_every_request_that_a_gateway_logs_is_read_back(request: Request, fee: i
     assert decode(requested_log(request, fee, deadline)) == ((expected,), 0)
 
 
+@given(st.binary(max_size=700), st.binary(max_size=100))
+def test_addresses_of_any_length_are_read_back_and_those_that_come_again_too(target: bytes, gateway: bytes) -> None:
+    for nonce in range(2):
+        request = make_request(nonce, target=target, destination_gateway=gateway)
+        ((observation,), dropped) = decode(requested_log(request))
+        assert isinstance(observation, CallRequested)
+        assert (observation.request, dropped) == (request, 0)
+
+
 receipts = st.builds(
     CallConcluded,
     request_id=st.just(IDENTIFIER),
