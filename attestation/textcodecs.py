@@ -31,9 +31,9 @@ def base58_encode(data: bytes) -> str:
     return "1" * zeros + "".join(reversed(digits))
 
 
-def base58_decode(text: str) -> bytes:
-    """The bytes of a base58 text of at most 44 characters. Raises `MalformedAddress`."""
-    if len(text) > _BASE58_MAXIMUM_LENGTH:
+def base58_decode(text: str, maximum_length: int = _BASE58_MAXIMUM_LENGTH) -> bytes:
+    """The bytes of a base58 text of at most so many characters. Raises `MalformedAddress`."""
+    if len(text) > maximum_length:
         raise MalformedAddress(f"a base58 text of {len(text)} characters is too long")
     number = 0
     for character in text:

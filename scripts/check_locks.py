@@ -33,7 +33,8 @@ def python_faults() -> list[str]:
         pins[canonicalize_name(found[1])] = Version(found[2])
         if "--hash=sha256:" not in entry:
             faults.append(f"requirements.lock: {found[1]} has no hash")
-    for text in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"]):
+    extras = [text for extra in project["project"]["optional-dependencies"].values() for text in extra]
+    for text in (*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]):
         requirement = Requirement(text)
         pin = pins.get(canonicalize_name(requirement.name))
         if pin is None:

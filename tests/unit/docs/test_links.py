@@ -83,7 +83,8 @@ def test_the_page_of_dependencies_names_every_direct_one_in_the_range_that_is_as
     for package in (ROOT / "package.json", ROOT / "tests" / "e2e" / "fresh_projects" / "package.json"):
         document = json.loads(package.read_text("utf-8"))
         asked |= document["devDependencies"] | document.get("optionalDependencies", {})
-    for text in (*project["project"]["dependencies"], *project["dependency-groups"]["dev"]):
+    extras = [text for extra in project["project"]["optional-dependencies"].values() for text in extra]
+    for text in (*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]):
         name, asked_range = re.fullmatch(r"([\w-]+(?:\[\w+\])?)([^;]*)(?:;.*)?", text).groups()  # type: ignore[union-attr]
         asked[name] = asked_range.strip() or "any"
     assert {name: rows.get(name, "").removesuffix(" (Linux)") for name in asked} == asked

@@ -1,0 +1,34 @@
+"""What tests make the chain or its node do wrong. Nothing of it happens unless a control method asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+MAX_LAG_SLOTS: Final = 200
+"""State of older slots is kept for a view that far behind; longer than a blockhash lives."""
+
+
+@dataclass(slots=True)
+class Faults:
+    """What is wrong now."""
+
+    slots_to_skip: int = 0
+    """So many slots after the open one get no block."""
+
+    lag_slots: int = 0
+    """How far the view that clients get is behind; at most `MAX_LAG_SLOTS`."""
+
+    hidden_signatures: range = range(0)
+    """Slots whose transactions are missing from the index by address."""
+
+    hidden_statuses: range = range(0)
+    """Slots whose blocks are there before the statuses of their transactions are."""
+
+    def hides_signatures_of(self, slot: int) -> bool:
+        """Whether the index by address lacks this slot."""
+        return slot in self.hidden_signatures
+
+    def hides_statuses_of(self, slot: int) -> bool:
+        """Whether this slot's block cannot be shown yet."""
+        return slot in self.hidden_statuses
