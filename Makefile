@@ -25,7 +25,7 @@ FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
-.PHONY: help setup demo test test-contracts test-python check coverage-contracts slither storm bench soak mutants lock clean
+.PHONY: help setup demo test test-contracts test-python fuzz-svm check coverage-contracts slither storm bench soak mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -43,6 +43,9 @@ test-contracts: setup
 
 test-python: setup $(FRESH_READY)
 	@$(VENV_PYTHON) -m pytest
+
+fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
+	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),12000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	$(BIN)/ruff check .

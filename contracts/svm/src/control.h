@@ -164,6 +164,17 @@ static u64 set_offices(Gateway *gateway) {
   return 0;
 }
 
+static u64 set_sender_limit(Gateway *gateway) {
+  Config *config;
+  TRY(require_office(gateway, &config));
+  Reader reader = reader_of(gateway->data);
+  u32 slots = read_u32(&reader), requests = read_u32(&reader);
+  TRY(require_end(&reader));
+  config->limit_slots = slots;
+  config->limit_requests = requests;
+  return 0;
+}
+
 static u64 transfer_ownership(Gateway *gateway) {
   Config *config;
   TRY(require_office(gateway, &config));

@@ -57,7 +57,7 @@ enum {
   UNSUPPORTED_MODE = 6052,
   OUT_OF_BOUNDS = 6053, /* an option beyond the route's */
   DISPUTES_UNSUPPORTED = 6054,
-  ORDERED_UNSUPPORTED = 6055,
+  SENDER_LIMIT = 6055,
   NOT_CALLBACK_SENDER = 6056,
   FEE_TOO_HIGH = 6057,
   NONCE_EXHAUSTED = 6058,
@@ -78,4 +78,6 @@ enum {
   STAGE_TOO_SHORT = 6073,
   NOT_STAGE_AUTHORITY = 6074,
   INSUFFICIENT_LAMPORTS = 6075,
+  EXPIRY_BEFORE_PREDECESSOR = 6076,
+  NOT_CANCELLED = 6077, /* a retry follows a cancel, which may stand in the same transaction */
 };

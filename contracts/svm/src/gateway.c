@@ -34,6 +34,8 @@ enum {
   APPEND = 26,
   CLOSE_STAGE = 27,
   USE_STAGE = 28, /* what is staged is the instruction */
+  RETRY = 29,
+  SET_SENDER_LIMIT = 30,
 };
 
 /* Begins an instruction that has so many accounts of its own. */
@@ -67,6 +69,7 @@ static u64 dispatch(Gateway *gateway) {
     CASE(SET_OUTBOUND, ROUTE_COUNT, set_outbound);
     CASE(SET_INBOUND, ROUTE_COUNT, set_inbound);
     CASE(SET_OFFICES, OFFICE_COUNT, set_offices);
+    CASE(SET_SENDER_LIMIT, OFFICE_COUNT, set_sender_limit);
     CASE(TRANSFER_OWNERSHIP, OFFICE_COUNT, transfer_ownership);
     CASE(ACCEPT_OWNERSHIP, OFFICE_COUNT, accept_ownership);
     CASE(PAUSE, OFFICE_COUNT, pause);
@@ -76,6 +79,7 @@ static u64 dispatch(Gateway *gateway) {
     CASE(VERIFY_CERTIFICATE, CERTIFY_COUNT, verify_certificate);
     CASE(CLOSE_ROOT, CLOSE_ROOT_COUNT, close_root);
     CASE(REQUEST, REQUEST_COUNT, request);
+    CASE(RETRY, RETRY_COUNT, retry);
     CASE(ADD_FEE, FEE_COUNT, add_fee);
     CASE(CANCEL, CANCEL_COUNT, cancel);
     CASE(DELIVER, DELIVER_COUNT, deliver);

@@ -14,6 +14,7 @@
 #define SENDER_DISCRIMINATOR 0xe747635aff4a49c7ULL
 #define PENDING_DISCRIMINATOR 0x7eadaf48aa93b424ULL
 #define CREDIT_DISCRIMINATOR 0x95beac9c88a14f06ULL
+#define ORDERED_DISCRIMINATOR 0x682208471caa2be4ULL
 #define SLOT_DISCRIMINATOR 0xe6fabd35bb03368cULL
 #define STAGE_DISCRIMINATOR 0xb3459fd19df05f80ULL
 
@@ -26,6 +27,7 @@
 #define SENDER_SEED "sender"
 #define PENDING_SEED "pending"
 #define CREDIT_SEED "credit"
+#define ORDERED_SEED "ordered"
 #define SLOT_SEED "slot"
 #define ACCOUNT_SEED "account"
 #define CALLBACK_SEED "callback"
@@ -55,6 +57,8 @@ typedef struct {
   u64 guardian_from[3];
   u64 callback_paused_slots; /* planned so far; what is left of a running pause does not count yet */
   u64 treasury_lamports;     /* owed to the treasury and held here */
+  u32 limit_slots;           /* how often a sender may ask in so many slots; a zero in either: no limit */
+  u32 limit_requests;
   u8 bump;
   u8 event_bump;
   u8 reserved[6];
@@ -147,6 +151,8 @@ typedef struct {
   u64 discriminator;
   u8 sender[32];
   u64 next_nonce;
+  u64 window; /* of slots, in which it asked last */
+  u64 window_count;
   u8 bump;
   u8 reserved[7];
 } Sender;
@@ -175,6 +181,15 @@ typedef struct {
   u8 bump;
   u8 reserved[2];
 } Pending;
+
+/* Seeds: "ordered", sender, route hash. The last ordered request of a sender on a route. Never closed. */
+typedef struct {
+  u64 discriminator;
+  u8 request_id[32];
+  u64 expiry;
+  u8 bump;
+  u8 reserved[7];
+} Ordered;
 
 /* Seeds: "credit", beneficiary. What it holds above its rent is the beneficiary's. */
 typedef struct {

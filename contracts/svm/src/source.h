@@ -39,6 +39,13 @@ typedef struct {
   u8 callback_bump;
 } Asked;
 
+/* What an earlier attempt had and a retry has not. */
+typedef struct {
+  u64 nonce;
+  u64 expiry;
+  const u8 *origin;
+} Attempt;
+
 static u64 read_asked(Reader *reader, Asked *asked) {
   asked->salt = read_u64(reader);
   asked->max_fee = read_u64(reader);
@@ -70,8 +77,11 @@ enum {
   REQUEST_OUTBOUND,
   REQUEST_SENDER_STATE,
   REQUEST_PENDING,
+  REQUEST_ORDERED, /* the sender's last ordered request on the route; left out of what is not ordered */
   REQUEST_SYSTEM,
   REQUEST_COUNT,
+  RETRY_EARLIER = REQUEST_COUNT,
+  RETRY_COUNT,
 };
 
 /* Splits an ERC-7930 address: `head` is all up to the length of its account. Strict about lengths, as every parser of them is. */
@@ -113,7 +123,6 @@ static u64 plan(const Gateway *gateway, const Asked *asked, const Outbound *outb
   u64 now = now_of(gateway);
   REQUIRE(terms->is_open, PAUSED);
   REQUIRE(options->mode == CALL || options->mode == QUERY, UNSUPPORTED_MODE);
-  REQUIRE(!options->ordered, ORDERED_UNSUPPORTED);
   /* SECURITY: an option that this version does not keep must not be taken */
   REQUIRE(options->dispute_blocks == 0, DISPUTES_UNSUPPORTED);
   request->mode = options->mode;
@@ -133,7 +142,7 @@ static u64 plan(const Gateway *gateway, const Asked *asked, const Outbound *outb
               request->metadata.length <= MAX_METADATA_LENGTH,
           OUT_OF_BOUNDS);
   if (options->mode == QUERY) {
-    REQUIRE(terms->takes_queries && !options->own_account && is_zero(options->code_hash), UNSUPPORTED_MODE);
+    REQUIRE(terms->takes_queries && !options->own_account && !options->ordered && is_zero(options->code_hash), UNSUPPORTED_MODE);
     REQUIRE(options->expiry == 0, OUT_OF_BOUNDS);
     request->destination_gateway = NONE;
     request->expiry = 0;
@@ -174,7 +183,7 @@ static u64 require_callback_sender(const Asked *asked, const Account *sender) {
 }
 
 /* The sender's next nonce; its account is made at its first request. */
-static u64 take_nonce(Gateway *gateway, u64 *nonce) {
+static u64 take_nonce(Gateway *gateway, const Config *config, u64 *nonce) {
   Account *account = &gateway->accounts[REQUEST_SENDER_STATE];
   const Account *sender = &gateway->accounts[REQUEST_SENDER];
   Sender *state;
@@ -195,6 +204,16 @@ static u64 take_nonce(Gateway *gateway, u64 *nonce) {
     state = (Sender *)account->data;
     copy32(state->sender, sender->key);
     state->bump = made.bump;
+  }
+  if (config->limit_slots != 0 && config->limit_requests != 0) {
+    u64 window = gateway->clock.slot / config->limit_slots;
+    if (window != state->window) {
+      state->window = window;
+      state->window_count = 0;
+    }
+    /* SECURITY: signers must look at all that is asked, or one sender could keep them from everybody else's */
+    REQUIRE(state->window_count < config->limit_requests, SENDER_LIMIT);
+    ++state->window_count;
   }
   *nonce = state->next_nonce;
   REQUIRE(*nonce + 1 != 0, NONCE_EXHAUSTED);
@@ -262,13 +281,83 @@ static u64 make_pending(Gateway *gateway, const Asked *asked, const Request *req
   return 0;
 }
 
-static u64 request(Gateway *gateway) {
+static u64 require_pending(const Gateway *gateway, const Account *account, Pending **pending) {
+  TRY(require_state(gateway, account, PENDING_DISCRIMINATOR, sizeof(Pending)));
+  TRY(require_writable(account));
+  *pending = (Pending *)account->data;
+  Bytes seeds[4] = {TEXT(PENDING_SEED), word_of((*pending)->sender), {(u8 *)&(*pending)->salt, 8}};
+  return require_address(gateway, account, seeds, 3, &(*pending)->bump);
+}
+
+/* Opens what stands about the sender's last ordered request on a route, making it for the first. */
+static u64 open_ordered(Gateway *gateway, const u8 *route, Ordered **ordered) {
+  Account *account = &gateway->accounts[REQUEST_ORDERED];
+  const Account *sender = &gateway->accounts[REQUEST_SENDER];
+  if (is_ours(gateway, account)) {
+    TRY(require_writable(account));
+    TRY(require_state(gateway, account, ORDERED_DISCRIMINATOR, sizeof(Ordered)));
+    *ordered = (Ordered *)account->data;
+    Bytes seeds[4] = {TEXT(ORDERED_SEED), word_of(sender->key), word_of(route)};
+    return require_address(gateway, account, seeds, 3, &(*ordered)->bump);
+  }
+  Creation made = {.payer = &gateway->accounts[PAYER], .account = account};
+  made.seeds[0] = TEXT(ORDERED_SEED);
+  made.seeds[1] = word_of(sender->key);
+  made.seeds[2] = word_of(route);
+  made.seed_count = 3;
+  made.length = sizeof(Ordered);
+  made.discriminator = ORDERED_DISCRIMINATOR;
+  TRY(create_state(gateway, &made));
+  *ordered = (Ordered *)account->data;
+  (*ordered)->request_id[31] = 1; /* what the first ordered request runs after */
+  (*ordered)->bump = made.bump;
+  return 0;
+}
+
+/* Puts a request behind its sender's last ordered one on the route. */
+static u64 put_in_order(const Asked *asked, const Ordered *last, Request *request, u8 *after) {
+  copy32(after, last->request_id);
+  request->ordered_after = after;
+  if (request->expiry >= last->expiry) return 0;
+  /* SECURITY: it must not expire first, or it could run although that one still might */
+  REQUIRE(asked->options.expiry == 0, EXPIRY_BEFORE_PREDECESSOR);
+  request->expiry = last->expiry;
+  return 0;
+}
+
+/* Makes the request a retry of an earlier attempt, which is cancelled and the same but for nonce, expiry and origin. */
+static u64 follow(const Gateway *gateway, const Attempt *attempt, Request *request, u8 *origin) {
+  Pending *earlier;
+  TRY(require_pending(gateway, &gateway->accounts[RETRY_EARLIER], &earlier));
+  /* SECURITY: the attempts of a request are its requester's */
+  REQUIRE(is_account(&gateway->accounts[REQUEST_SENDER], earlier->sender), NOT_REQUESTER);
+  REQUIRE(earlier->state == STATE_CANCELLED, NOT_CANCELLED);
+  Request former = *request;
+  former.nonce = attempt->nonce;
+  former.expiry = attempt->expiry;
+  former.origin = attempt->origin;
+  u8 id[32];
+  hash_request(&former, id);
+  /* SECURITY: another gateway knows nothing of the earlier attempt and would run the call a second time; nor is another call a retry */
+  REQUIRE(request->mode == CALL && is_same(id, earlier->request_id), OTHER_REQUEST);
+  copy32(origin, is_zero(attempt->origin) ? id : attempt->origin);
+  request->origin = origin;
+  return 0;
+}
+
+static u64 ask(Gateway *gateway, int is_retry) {
   Account *accounts = gateway->accounts;
   Config *config;
   TRY(require_config(gateway, &accounts[CONFIG], &config));
   TRY(require_open(gateway, config, REQUESTS));
   Asked asked = {0};
   Reader reader = reader_of(gateway->data);
+  Attempt attempt = {0};
+  if (is_retry) {
+    attempt.nonce = read_u64(&reader);
+    attempt.expiry = read_u64(&reader);
+    attempt.origin = read_word(&reader);
+  }
   TRY(read_asked(&reader, &asked));
   const Account *sender = &accounts[REQUEST_SENDER];
   /* SECURITY: a request is its sender's, and so is what comes of it */
@@ -280,19 +369,29 @@ static u64 request(Gateway *gateway) {
   Pending pending = {0};
   u64 deadline_slots = 0;
   TRY(plan(gateway, &asked, outbound, &request, &deadline_slots));
-  u8 self[72], sender_address[72];
+  u8 self[72], sender_address[72], route[32], other[32];
   request.source_gateway = put_account(config->genesis_hash, gateway->program, self);
   request.sender = put_account(config->genesis_hash, sender->key, sender_address);
   request.target = asked.target;
-  TRY(take_nonce(gateway, &request.nonce));
+  hash_route(&request, route);
+  Ordered *ordered = 0;
+  if (asked.options.ordered) {
+    REQUIRE(!is_retry, OTHER_REQUEST);
+    TRY(open_ordered(gateway, route, &ordered));
+    TRY(put_in_order(&asked, ordered, &request, other));
+  }
+  if (is_retry) TRY(follow(gateway, &attempt, &request, other));
+  TRY(take_nonce(gateway, config, &request.nonce));
   u64 fee = quote(&outbound->terms, &request, &pending);
   REQUIRE(fee <= asked.max_fee, FEE_TOO_HIGH);
   hash_request(&request, pending.request_id);
+  if (ordered) {
+    copy32(ordered->request_id, pending.request_id);
+    ordered->expiry = request.expiry;
+  }
   u64 deadline = gateway->clock.slot + deadline_slots;
   pending.deadline_slot = deadline - callback_paused_slots(gateway, config);
   TRY(make_pending(gateway, &asked, &request, &pending, fee));
-  u8 route[32];
-  hash_route(&request, route);
   Writer event = begin_event(gateway, 0xc2f7a02aed20c47eULL);
   write_word(&event, pending.request_id);
   write_word(&event, accounts[REQUEST_PENDING].key);
@@ -303,13 +402,9 @@ static u64 request(Gateway *gateway) {
   return emit(gateway, config, &event);
 }
 
-static u64 require_pending(const Gateway *gateway, const Account *account, Pending **pending) {
-  TRY(require_state(gateway, account, PENDING_DISCRIMINATOR, sizeof(Pending)));
-  TRY(require_writable(account));
-  *pending = (Pending *)account->data;
-  Bytes seeds[4] = {TEXT(PENDING_SEED), word_of((*pending)->sender), {(u8 *)&(*pending)->salt, 8}};
-  return require_address(gateway, account, seeds, 3, &(*pending)->bump);
-}
+static u64 request(Gateway *gateway) { return ask(gateway, 0); }
+
+static u64 retry(Gateway *gateway) { return ask(gateway, 1); }
 
 /* amount · share / whole, rounded down; 0 of nothing. Shares lose low bits where the product would not fit. */
 static u64 part_of(u64 amount, u64 share, u64 whole) {

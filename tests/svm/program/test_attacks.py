@@ -43,6 +43,7 @@ from tests.svm.program.ledger import (
     own_account,
     payload,
     pending_address,
+    request_of,
     root_address,
     set_args,
     signer_set,
@@ -154,6 +155,7 @@ def owner_calls(ledger: Ledger, who: Pubkey) -> list[tuple[str, dict[str, Pubkey
         ("set_offices", office, {"guardian": who, "treasury": who}),
         ("transfer_ownership", office, {"new_owner": who}),
         ("unpause", office, {"direction": 0}),
+        ("set_sender_limit", office, {"slots": 1, "requests": 1}),
         (
             "install",
             {**office, "next_epoch": epoch_address(2), "former_epoch": epoch_address(1)},
@@ -162,7 +164,7 @@ def owner_calls(ledger: Ledger, who: Pubkey) -> list[tuple[str, dict[str, Pubkey
     ]
 
 
-@pytest.mark.parametrize("number", range(6))
+@pytest.mark.parametrize("number", range(7))
 def test_security_the_owner_s_calls_are_the_owner_s(ledger: Ledger, number: int) -> None:
     """SECURITY: routes and signer sets say who is believed."""
     ledger.svm.airdrop(STRANGER.pubkey(), 10**10)
@@ -1027,7 +1029,7 @@ def test_security_reclaim_waits_for_who_may_have_earned(ledger: Ledger) -> None:
     ("change", "error"),
     [
         ({"options": {"dispute_blocks": 1}}, "DisputesUnsupported"),
-        ({"options": {"ordered": True}}, "OrderedUnsupported"),
+        ({"options": {"mode": 1, "ordered": True}}, "UnsupportedMode"),
         ({"options": {"mode": 2}}, "UnsupportedMode"),
         ({"options": {"mode": 1, "expiry": NOW + 100}}, "OutOfBounds"),
         ({"options": {"mode": 1, "own_account": True}}, "UnsupportedMode"),
@@ -1127,6 +1129,199 @@ def test_a_duplicate_tells_success_if_what_ran_did(ledger: Ledger, word: bytes, 
     assert ledger.callback(pending, data).event("XVMCallbackDelivered")["success"] is success
 
 
+# Limits, order, retries
+
+
+def test_security_a_sender_asks_so_often_in_a_window(ledger: Ledger) -> None:
+    """SECURITY: signers look at all that is asked: one sender must not keep them from everybody else's."""
+    ledger.call(
+        "set_sender_limit", {"owner": ledger.owner.pubkey()}, {"slots": 100, "requests": 2}, signers=[ledger.owner]
+    )
+    ledger.request(0)
+    ledger.request(1)
+    with refused("SenderLimit"):
+        ledger.request(2)
+    ledger.set_time(NOW, SLOT + 100)
+    _, asked = ledger.request(2)
+    assert asked.nonce == 2
+
+
+def ask_ordered(ledger: Ledger, salt: int, expiry: int = 0, **accounts: Pubkey) -> Any:
+    """An ordered request."""
+    args, places = ledger.request_parts(salt, options={"ordered": True, "expiry": expiry})
+    places["ordered"] = ordered_address(ledger.sender.pubkey())
+    return ledger.call("request", {**places, **accounts}, args, signers=[ledger.sender]).event("XVMCallRequested")
+
+
+def ordered_address(sender: Pubkey) -> Pubkey:
+    """Where the sender's last ordered request on the remote route stands."""
+    return address(b"ordered", bytes(sender), keccak256(GATEWAY + REMOTE_GATEWAY))
+
+
+def test_security_an_ordered_request_runs_after_the_last_and_expires_no_sooner(ledger: Ledger) -> None:
+    """SECURITY: if it expired first it could run although the last one still might."""
+    first = ask_ordered(ledger, 0, NOW + 1_000)
+    assert first["request"]["ordered_after"] == bytes(31) + b"\1"
+    with refused("ExpiryBeforePredecessor"):
+        ask_ordered(ledger, 1, NOW + 999)
+    second = ask_ordered(ledger, 1)
+    assert second["request"]["ordered_after"] == first["request_id"]
+    assert second["request"]["expiry"] == NOW + 1_000
+    third = ask_ordered(ledger, 2, NOW + 1_001)
+    assert third["request"]["ordered_after"] == second["request_id"]
+    assert ledger.state("Ordered", ordered_address(ledger.sender.pubkey()))["expiry"] == NOW + 1_001
+
+
+@pytest.mark.parametrize("forgery", ["owner", "address", "type", "another sender's"])
+def test_security_an_order_stands_at_its_one_address(ledger: Ledger, forgery: str) -> None:
+    """SECURITY: a request would run after nothing, or after another's."""
+    ask_ordered(ledger, 0)
+    key = ordered_address(ledger.sender.pubkey())
+    data = bytes(ledger.account(key).data)
+    if forgery == "another sender's":
+        with refused("WrongAddress"):
+            ask_ordered(ledger, 1, ordered=ordered_address(STRANGER.pubkey()))
+        return
+    owner = PROBE if forgery == "owner" else PROGRAM
+    forged = clone(ledger, key, "forged", owner, bytes(8) + data[8:] if forgery == "type" else None)
+    with refused({"owner": "AlreadyInitialized", "address": "WrongAddress", "type": "WrongDiscriminator"}[forgery]):
+        ask_ordered(ledger, 1, ordered=forged)
+
+
+def cancelled(ledger: Ledger) -> Any:
+    """A request that has been given up."""
+    _, asked = ledger.request()
+    ledger.set_time(asked.expiry + 301, SLOT + 2_001)
+    places = {
+        "sender": ledger.sender.pubkey(),
+        "pending": pending_address(ledger.sender.pubkey(), 0),
+        "refund": ledger.payer.pubkey(),
+    }
+    ledger.call("cancel", places, signers=[ledger.sender])
+    return asked
+
+
+def retry(ledger: Ledger, earlier: Any, salt: int = 1, earlier_salt: int = 0, **changes: Any) -> Any:
+    """Asks again."""
+    options = {"execution_gas_limit": earlier.execution_gas_limit, **changes.pop("options", {})}
+    sender = changes.pop("sender", ledger.sender)
+    args, places = ledger.request_parts(salt, sender=sender.pubkey(), options=options, **changes)
+    attempt = {"nonce": earlier.nonce, "expiry": earlier.expiry, "origin": earlier.origin.to_bytes(32, "big")}
+    places["earlier"] = pending_address(ledger.sender.pubkey(), earlier_salt)
+    sent = ledger.call("retry", places, {"attempt": attempt, **args}, signers=[sender])
+    return request_of(sent.event("XVMCallRequested")["request"])
+
+
+def test_a_retry_names_the_first_attempt(ledger: Ledger) -> None:
+    first = cancelled(ledger)
+    second = retry(ledger, first)
+    assert second.origin == int.from_bytes(request_id(first), "big")
+    assert replace(second, nonce=first.nonce, expiry=first.expiry, origin=0) == first
+    ledger.set_time(second.expiry + 301, SLOT + 5_000)
+    places = {"pending": pending_address(ledger.sender.pubkey(), 1), "refund": ledger.payer.pubkey()}
+    ledger.call("cancel", {**places, "sender": ledger.sender.pubkey()}, signers=[ledger.sender])
+    third = retry(ledger, second, salt=2, earlier_salt=1)
+    assert third.origin == second.origin
+
+
+def test_security_a_retry_is_the_same_request_again_and_its_requester_s(ledger: Ledger) -> None:
+    """SECURITY: another call, another gateway or another sender's would run as well as the earlier attempt."""
+    _, open_request = ledger.request(7)
+    with refused("NotCancelled"):
+        retry(ledger, open_request, earlier_salt=7)
+    first = cancelled(ledger)
+    for changes in (
+        {"payload": b"other"},
+        {"options": {"execution_gas_limit": 1}},
+        {"options": {"metadata": b"x"}},
+        {"options": {"own_account": True}},
+        {"options": {"mode": 1}},
+        {"options": {"ordered": True}},
+    ):
+        with refused("OtherRequest"):
+            retry(ledger, first, **changes)
+    with refused("OtherRequest"):
+        retry(ledger, replace(first, nonce=5))
+    with refused("NotRequester"):
+        retry(ledger, first, sender=STRANGER)
+    moved = Chain.evm(31337).to_bytes()
+    args = {"chain": moved, "destination_gateway": REMOTE_SENDER, "terms": ledger_terms(ledger)}
+    ledger.call(
+        "set_outbound",
+        {"owner": ledger.owner.pubkey(), "outbound": outbound_address(moved)},
+        args,
+        signers=[ledger.owner],
+    )
+    with refused("OtherRequest"):
+        retry(ledger, first)
+
+
+# What the runtime would refuse as well, and less plainly
+
+
+def test_security_who_pays_signs_and_what_changes_is_writable(ledger: Ledger) -> None:
+    """SECURITY: of each account that pays, is paid or changes."""
+    _, asked = ledger.request()
+    pending = pending_address(ledger.sender.pubkey(), 0)
+    outcome = ledger.outcome(asked)
+    ledger.certify(ledger.batch([outcome.leaf]))
+    ledger.svm.airdrop(STRANGER.pubkey(), 10**9)
+
+    def deliver(key: Pubkey, **flags: bool) -> Any:
+        batch = ledger.batch([outcome.leaf])
+        places = {
+            "payer": STRANGER.pubkey(),
+            "epoch": epoch_address(1),
+            "root": root_address(batch),
+            "pending": pending,
+            "credit": address(b"credit", outcome.payee),
+        }
+        step = idl.instruction(PROGRAM, "deliver", {**BASE, **places}, {"outcome": outcome_args(outcome), "path": []})
+        signers = [] if key == STRANGER.pubkey() and flags.get("signer") is False else [STRANGER]
+        return ledger.send(swap(step, key, key, **flags), signers=signers)
+
+    with refused("MissingSigner"):
+        deliver(STRANGER.pubkey(), signer=False)
+    for key in (STRANGER.pubkey(), epoch_address(1), pending, CONFIG):
+        with refused("NotWritable"):
+            deliver(key, writable=False)
+    deliver(STRANGER.pubkey())
+
+
+def test_security_an_account_pays_no_more_than_it_has(ledger: Ledger) -> None:
+    """SECURITY: its rent is no fee."""
+    _, asked = ledger.request()
+    pending = pending_address(ledger.sender.pubkey(), 0)
+    account = ledger.account(pending)
+    ledger.svm.set_account(pending, Account(account.lamports - 1, account.data, PROGRAM))
+    ledger.deliver(ledger.outcome(asked), pending)
+    with refused("InsufficientLamports"):
+        ledger.callback(pending)
+
+
+def test_security_no_more_accounts_than_there_is_room_for(ledger: Ledger) -> None:
+    """SECURITY: the list of them lies before everything else."""
+    with refused("TooManyAccounts"):
+        ledger.send(Instruction(PROGRAM, b"\1", [meta(CONFIG)] * 65))
+    with refused("MissingAccounts"):
+        ledger.send(Instruction(PROGRAM, b"\1", [meta(CONFIG)] * 4))
+
+
+def test_security_a_stage_is_closed_to_another_account_and_both_are_writable(ledger: Ledger) -> None:
+    """SECURITY: its lamports would vanish."""
+    key = ledger.make_stage(10).pubkey()
+    step = idl.instruction(PROGRAM, "close_stage", {"stage": key, "authority": ledger.payer.pubkey()}, {})
+    with refused("NotWritable"):
+        ledger.send(swap(step, key, key, writable=False))
+    own = keypair("its own authority")
+    account = ledger.account(key)
+    data = bytes(account.data[:8]) + bytes(own.pubkey()) + bytes(account.data[40:])
+    ledger.svm.set_account(own.pubkey(), Account(account.lamports, data, PROGRAM))
+    with refused("DuplicateAccount"):
+        places = {"stage": own.pubkey(), "authority": own.pubkey()}
+        ledger.call("close_stage", places, signers=[own])
+
+
 # Stages
 
 
@@ -1216,7 +1411,7 @@ def test_security_no_two_sets_of_seeds_run_together() -> None:
     """SECURITY: addresses are made of seeds run together; none of our first seeds begins another."""
     text = (idl.FOLDER / "src" / "layouts.h").read_text()
     seeds = [line.split('"')[1] for line in text.splitlines() if "_SEED " in line and "CLIENT_SEED" not in line]
-    assert len(seeds) == 12
+    assert len(seeds) == 13
     assert not [(one, other) for one in seeds for other in seeds if one != other and other.startswith(one)]
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from functools import cache
+from typing import Final
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -76,6 +78,9 @@ def opened() -> tuple[Ledger, list[Pubkey], list[bytes]]:
     return ledger, accounts, samples
 
 
+EXAMPLES: Final = int(os.environ.get("SVM_FUZZ_EXAMPLES", "300"))
+"""Of each kind; `make fuzz-svm` takes many more."""
+
 METAS = st.lists(st.tuples(st.integers(0, 17), st.booleans(), st.booleans()), max_size=16)
 
 
@@ -104,14 +109,14 @@ def attempt(data: bytes, metas: list[tuple[int, bool, bool]]) -> None:
     assert before - lamports(ledger, accounts) in {0, 5_000 * (1 + len(keys))}
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(tag=st.integers(0, 30), data=st.binary(max_size=200), metas=METAS)
 def test_security_any_data_is_refused_by_name(tag: int, data: bytes, metas: list[tuple[int, bool, bool]]) -> None:
     """SECURITY: nothing is read beyond what is there."""
     attempt(bytes([tag]) + data, metas)
 
 
-@settings(max_examples=800, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(which=st.integers(0, 4), at=st.integers(0, 600), flip=st.integers(1, 255), metas=METAS, right=st.booleans())
 def test_security_changed_instructions_are_refused_by_name(
     which: int, at: int, flip: int, metas: list[tuple[int, bool, bool]], *, right: bool
