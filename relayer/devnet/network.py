@@ -65,9 +65,15 @@ class DevnetFailed(RejectedError):  # noqa: N818 - named as relayer.errors names
 
 
 class Devnet:
-    """One devnet that this process supervises. A context manager: whatever happens, nothing runs afterwards."""
+    """One devnet that this process supervises. A context manager: whatever happens, nothing runs afterwards.
 
-    def __init__(self, folder: DevnetFolder, spec: DevnetSpec, report: Report) -> None:
+    `program` is the build of the program `xvm` that deploys and relays; this very one, if none is named.
+    """
+
+    def __init__(
+        self, folder: DevnetFolder, spec: DevnetSpec, report: Report, program: Sequence[str] | None = None
+    ) -> None:
+        self._program = list(program or xvm_command())
         self._folder = folder
         self._spec = spec
         self._report = report
@@ -142,7 +148,7 @@ class Devnet:
         if ended is not None:
             ended.wait()
         config = self._folder.relayer(name) / CONFIG_FILE
-        self._start(name, [*(program or xvm_command()), "run", "--config", str(config)])
+        self._start(name, [*(program or self._program), "run", "--config", str(config)])
 
     def find_dead(self) -> Mapping[str, int]:
         """Names and exit codes of those that ended since the last call."""
@@ -181,7 +187,7 @@ class Devnet:
         folder = self._folder
         write_key(folder.owner_key, owner.secret)
         folder.plan.write_text(plan_text(self._spec, folder, chains, members), "utf-8")
-        command = [*xvm_command(), "deploy", "--plan", str(folder.plan), "--record", str(folder.record)]
+        command = [*self._program, "deploy", "--plan", str(folder.plan), "--record", str(folder.record)]
         with folder.log("deploy").open("wb") as log:
             done = subprocess.run(  # noqa: S603 - our own command line
                 [*command, "--yes", "--json"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, check=False

@@ -1,14 +1,17 @@
-"""The bench itself: a load on a devnet that is up, watched to its end.
+"""The bench itself: a devnet, a load on it, watched to its end.
 
-Its job: the order of things. Whoever runs it brings the devnet up and prints what is returned.
+Its job: the order of things. It leaves nothing behind; whoever runs it prints what is returned.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import aiohttp
@@ -17,10 +20,13 @@ from attestation.request import Mode
 from relayer.devnet.bench.chain_watch import ChainWatch
 from relayer.devnet.bench.load import Asker, Load
 from relayer.devnet.bench.memory import MemoryWatch
+from relayer.devnet.bench.profile import BEGIN_SIGNAL, describe_profile, sampled_program
 from relayer.devnet.bench.report import Findings, describe
 from relayer.devnet.bench.usage import read_usage
 from relayer.devnet.demo.chain_session import ChainSession
-from relayer.devnet.network import DevnetFailed
+from relayer.devnet.network import Devnet, DevnetFailed
+from relayer.devnet.processes import ProcessBook
+from relayer.devnet.spec import DevnetFolder, DevnetSpec
 
 PATIENCE_SECONDS: Final = 60.0
 """How long no callback may come, after the last request, before what is left counts as lost: a takeover and more."""
@@ -34,20 +40,44 @@ _HTTP_SECONDS: Final = 60.0
 Report = Callable[[str], None]
 
 
-def run_bench(description: Mapping[str, Any], chain_pids: Iterable[int], load: Load, report: Report) -> dict[str, Any]:
-    """Run it; the bench's object. What is lost, doubled or wrong is counted on the chains.
+def bench_once(
+    spec: DevnetSpec, load: Load, report: Report, program: Sequence[str] | None = None, *, is_profiled: bool = False
+) -> dict[str, Any]:
+    """The bench's object, of a devnet in a temporary folder; `program` as a `Devnet` takes it.
 
-    Raises `DevnetFailed` if a chain stops answering.
+    What is lost, doubled or wrong is counted on the chains. With `is_profiled` the relayers sample themselves, and the
+    object has a `profile` more.
+
+    Raises `DevnetFailed` if the devnet does not come up, or a chain stops answering.
     """
+    with tempfile.TemporaryDirectory(prefix="xvm-bench-") as place:
+        folder = DevnetFolder(Path(place) / "devnet")
+        samples = [Path(place) / f"samples-{number}.json" for number in range(1, spec.relayers + 1)]
+        with Devnet(folder, spec, report, program) as devnet:
+            devnet.prepare()
+            programs = {f"relayer-{n}": sampled_program(path) for n, path in enumerate(samples, 1)}
+            description = devnet.launch(programs if is_profiled else {})
+            chains = [item.pid for item in ProcessBook(folder.processes).read() if item.name.startswith("chain-")]
+            sampled = [int(relayer["pid"]) for relayer in description["relayers"]] if is_profiled else []
+            found = _run_load(description, chains, load, report, sampled)
+        # The relayers have ended, and each has written what it sampled.
+        return found | ({"profile": describe_profile(samples, load.count)} if is_profiled else {})
+
+
+def _run_load(
+    description: Mapping[str, Any], chains: Sequence[int], load: Load, report: Report, sampled: Sequence[int]
+) -> dict[str, Any]:
     failed: list[aiohttp.ClientError] = []
     try:
-        return asyncio.run(_run(description, list(chain_pids), load, report))
+        return asyncio.run(_run(description, chains, load, report, sampled))
     except* aiohttp.ClientError as errors:
         failed += [error for error in errors.exceptions if isinstance(error, aiohttp.ClientError)]
     raise DevnetFailed(f"a chain does not answer any more: {'; '.join(map(str, failed))}")
 
 
-async def _run(description: Mapping[str, Any], chain_pids: list[int], load: Load, report: Report) -> dict[str, Any]:
+async def _run(
+    description: Mapping[str, Any], chains: Sequence[int], load: Load, report: Report, sampled: Sequence[int]
+) -> dict[str, Any]:
     here, there = description["chains"][:2]
     first, second = ChainSession(here), ChainSession(there)
     asker = Asker(load, first, second, here["accounts"])
@@ -61,13 +91,15 @@ async def _run(description: Mapping[str, Any], chain_pids: list[int], load: Load
             ready = asyncio.Event()
             watching.append(group.create_task(watch.run(http, ready)))
             await ready.wait()
-        before = read_usage(description["relayers"], chain_pids)
+        for pid in sampled:
+            os.kill(pid, BEGIN_SIGNAL)
+        before = read_usage(description["relayers"], chains)
         progress = _Progress(load, source, destination, memory, report)
         sent = await asker.send_all(http, progress.tell)
         asked_in = time.monotonic() - min(sent.values())
         await _await_callbacks(load, source, progress)
         await asyncio.sleep((depth + _SETTLE_BLOCKS) * float(here["block_time_seconds"]))
-        used = read_usage(description["relayers"], chain_pids).minus(before)
+        used = read_usage(description["relayers"], chains).minus(before)
         for task in watching:
             task.cancel()
         findings = Findings(
