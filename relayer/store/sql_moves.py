@@ -152,13 +152,14 @@ def _terms(request: TrackedRequest) -> tuple[object, ...]:
 
 
 def _count(connection: Connection, changes: Iterable[Folded]) -> None:
+    moved = Counter(
+        (source_chain_of(change.request), None if change.expected is None else text_of(change.expected), text_of(now))
+        for change in changes
+        if (now := change.request.status) is not change.expected
+    )
     differences: Counter[tuple[str, str]] = Counter()
-    for change in changes:
-        after = change.request.status
-        if after is change.expected:
-            continue
-        chain = source_chain_of(change.request)
-        differences[chain, text_of(after)] += 1
-        if change.expected is not None:
-            differences[chain, text_of(change.expected)] -= 1
+    for (chain, before, after), number in moved.items():
+        differences[chain, after] += number
+        if before is not None:
+            differences[chain, before] -= number
     _COUNT.run(connection, [(*place, difference) for place, difference in differences.items() if difference])

@@ -176,7 +176,8 @@ class RequestLoaders(SqlReader):
             .distinct()
             .where(IS_AWAITING[kind], verifying_gateway == gateway, root > after)
             .order_by(root)
-            .limit(limit)
+            .limit(limit),
+            is_long=True,
         )
         return [row["root"] for row in rows]
 
