@@ -45,6 +45,6 @@ class AccountVersions:
         """Drop what only the state below `slot` needs."""
         for old in [known for known in self._changed if known <= slot]:
             for key in self._changed.pop(old):
-                former = [version for version in self._former.pop(key) if version[0] > slot]
+                former = [version for version in self._former.pop(key, ()) if version[0] > slot]
                 if former:
                     self._former[key] = former

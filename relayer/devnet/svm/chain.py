@@ -31,7 +31,7 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 
 from relayer.devnet.svm.account_versions import AccountVersions
 from relayer.devnet.svm.blocks import MIN_KEPT_SLOTS, Block, Landed, Ledger
-from relayer.devnet.svm.faults import MAX_LAG_SLOTS, Faults
+from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SKIPPED_SLOTS, Faults
 from relayer.devnet.svm.messages import MessageKeys, TransactionRefusedError, is_signed, resolve_keys
 from relayer.devnet.svm.tokens import TokenBalance, balances_of
 from relayer.devnet.svm.transaction_errors import (
@@ -247,7 +247,9 @@ class Chain:
         slot = closed.slot + 1 + self.faults.slots_to_skip
         self.faults.slots_to_skip = 0
         self._open(slot, closed, blockhash)
-        self._versions.forget_through(slot - self._settings.finalized_after_slots - 2 * MAX_LAG_SLOTS)
+        # The oldest view lags, stands at what is finalized, and has a gap of skipped slots above it.
+        oldest_view = slot - self._settings.finalized_after_slots - MAX_LAG_SLOTS - MAX_SKIPPED_SLOTS - 1
+        self._versions.forget_through(oldest_view)
 
     # What might change it.
 

@@ -8,13 +8,16 @@ from typing import Final
 MAX_LAG_SLOTS: Final = 200
 """State of older slots is kept for a view that far behind; longer than a blockhash lives."""
 
+MAX_SKIPPED_SLOTS: Final = 150
+"""At a time: within what is kept for a view that lags."""
+
 
 @dataclass(slots=True)
 class Faults:
     """What is wrong now."""
 
     slots_to_skip: int = 0
-    """So many slots after the open one get no block."""
+    """So many slots after the open one get no block; at most `MAX_SKIPPED_SLOTS`."""
 
     lag_slots: int = 0
     """How far the view that clients get is behind; at most `MAX_LAG_SLOTS`."""

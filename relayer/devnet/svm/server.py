@@ -7,7 +7,6 @@ can have lamports, and with control methods more.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -62,18 +61,16 @@ async def serving(chain: Chain, settings: ServerSettings) -> AsyncIterator[Node]
     application.add_routes([web.post("/", call), web.get("/", upgrade), web.get("/health", health)])
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
     await runner.setup()
-    ticker: asyncio.Task[None] | None = None
     try:
         for port in {settings.port, settings.websocket_port}:
             await web.TCPSite(runner, _HOST, port).start()
-        if settings.slot_seconds:
-            ticker = asyncio.create_task(_pass_slots(node, settings.slot_seconds))
-        yield node
+        # A chain whose slots stand still must not look alive: what ends the ticker ends the block.
+        async with asyncio.TaskGroup() as tasks:
+            ticker = tasks.create_task(_pass_slots(node, settings.slot_seconds)) if settings.slot_seconds else None
+            yield node
+            if ticker is not None:
+                ticker.cancel()
     finally:
-        if ticker is not None:
-            ticker.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await ticker
         sockets.drop()
         await runner.cleanup()
 

@@ -6,17 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from relayer.devnet.svm.chain import Chain
-from relayer.devnet.svm.faults import MAX_LAG_SLOTS
+from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SKIPPED_SLOTS
 from relayer.devnet.svm.methods.answering import Method
 from relayer.devnet.svm.params import Params
-
-_MAX_SLOTS: Final = 1_000
-"""Of one call, that it does not hold up everybody else."""
 
 
 def skip_slots(chain: Chain, params: Params) -> Any:
     """The next so many slots after the open one get no block."""
-    chain.faults.slots_to_skip = params.integer(0, most=_MAX_SLOTS)
+    chain.faults.slots_to_skip = params.integer(0, most=MAX_SKIPPED_SLOTS)
 
 
 def set_lag(chain: Chain, params: Params) -> Any:

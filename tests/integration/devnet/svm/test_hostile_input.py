@@ -83,7 +83,7 @@ def ask(document: Any) -> Any:
     return None if answer is None else orjson.loads(answer)
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(method=st.sampled_from(sorted({*METHODS, *TOPICS})), params=st.lists(values, max_size=4) | values)
 def test_parameters_of_any_shape_get_a_result_or_a_known_error(method: str, params: Any) -> None:
     bounded = orjson.loads(orjson.dumps(params, default=str)) if _fits(params) else []

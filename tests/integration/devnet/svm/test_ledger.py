@@ -101,6 +101,18 @@ async def test_skipped_slots_have_no_block_and_no_height(cluster: Cluster) -> No
     assert (await cluster.fault_of("getBlock", before + 1, V0)).code == -32009
 
 
+async def test_a_long_gap_leaves_the_state_before_it_readable(cluster: Cluster) -> None:
+    to = Pubkey.new_unique()
+    await cluster.run(cluster.pay(to, 10**9))
+    await cluster.ask("devnet_skipSlots", 150)
+    await cluster.advance()
+    await cluster.run(cluster.pay(to, 10**9))
+    balances = [await cluster.balance(to, level) for level in ("processed", "confirmed", "finalized")]
+    assert balances == [2 * 10**9, 10**9, 10**9]
+    await cluster.ask("devnet_setLag", 200)
+    assert await cluster.balance(to) == 0
+
+
 async def test_a_block_that_is_not_there_yet_is_not_available(cluster: Cluster) -> None:
     slot = await cluster.ask("getSlot", {"commitment": "processed"})
     for settings in (V0, {**V0, **CONFIRMED}):

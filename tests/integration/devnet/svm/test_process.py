@@ -24,7 +24,10 @@ from solders.sysvar import CLOCK, RENT
 from solders.transaction import VersionedTransaction
 
 from relayer.devnet.ports import free_ports
+from relayer.devnet.svm.__main__ import main
+from relayer.devnet.svm.chain import Chain, ChainSettings
 from relayer.devnet.svm.programs import UPGRADEABLE_LOADER
+from relayer.devnet.svm.server import ServerSettings, serving
 from tests.integration.devnet.svm.cluster import MEMO, Cluster, readonly, signer, writable, writable_signer
 
 CHUNK = 900
@@ -51,18 +54,6 @@ async def process(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
         if started.returncode is None:
             started.terminate()
         await started.wait()
-
-
-async def refusal(*arguments: str) -> str:
-    command = ["-m", "relayer.devnet.svm", *arguments]
-    ran = await asyncio.create_subprocess_exec(sys.executable, *command, stderr=asyncio.subprocess.PIPE)
-    try:
-        _, errors = await asyncio.wait_for(ran.communicate(), 30)
-    finally:
-        if ran.returncode is None:
-            ran.kill()
-    assert ran.returncode == 2
-    return errors.decode()
 
 
 async def test_a_process_makes_slots_and_ends_when_told_to(tmp_path: Path) -> None:
@@ -103,8 +94,33 @@ async def test_a_process_makes_slots_and_ends_when_told_to(tmp_path: Path) -> No
         (["--port=20000", f"--program={Pubkey.new_unique()}={__file__}"], "no ELF file"),
     ],
 )
-async def test_wrong_arguments_are_named(arguments: Sequence[str], reason: str) -> None:
-    assert reason in await refusal(*arguments)
+def test_wrong_arguments_are_named(arguments: Sequence[str], reason: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert reason in capsys.readouterr().err
+
+
+async def test_what_ends_the_slots_ends_the_server() -> None:
+    class BrokenError(Exception):
+        pass
+
+    class Broken(Chain):
+        def close_slot(self) -> None:
+            raise BrokenError
+
+    port, websocket_port = free_ports(2)
+    settings = ServerSettings(port, websocket_port, slot_seconds=0.01, has_control=False)
+    with pytest.RaisesGroup(BrokenError):
+        async with serving(Broken(ChainSettings(), lambda: 0.0), settings):
+            await asyncio.Event().wait()
+
+
+async def test_a_port_that_is_taken_is_an_error(cluster: Cluster) -> None:
+    taken = int(cluster.url.rpartition(":")[2])
+    with pytest.raises(OSError, match="address already in use"):
+        async with serving(cluster.chain, ServerSettings(taken, taken, slot_seconds=0, has_control=False)):
+            pass
 
 
 async def test_a_program_is_deployed_through_the_real_loader(cluster: Cluster) -> None:
