@@ -392,6 +392,24 @@ def test_security_only_the_newest_epoch_hands_over_and_only_to_what_it_certified
         )
 
 
+def test_security_the_owner_installs_after_the_newest_epoch_alone(ledger: Ledger) -> None:
+    """SECURITY: an older one that has lapsed says nothing about whether signers answer."""
+    ledger.rotate(signer_set(signing_keys(5, first=70), 4))
+    ledger.set_time(NOW + 86_401, SLOT)
+    with refused("NotCurrentEpoch"):
+        ledger.install(ledger.set, epoch=3, former=1)
+    with refused("EpochStillValid"):
+        ledger.install(ledger.set, epoch=3, former=2)
+
+
+def test_security_signatures_count_for_their_own_batch(ledger: Ledger) -> None:
+    """SECURITY: brought to another batch's root they would complete that one."""
+    target, other = ledger.batch([b"\1" * 32]), ledger.batch([b"\2" * 32])
+    ledger.certify(target, [0])
+    with refused("WrongAddress"):
+        ledger.certify(other, [1, 2], root=root_address(target))
+
+
 def test_security_a_rotation_is_a_batch_of_its_own(ledger: Ledger) -> None:
     """SECURITY: a count that is signed for something else names another batch."""
     chosen = signer_set(signing_keys(5, first=70), 4)
