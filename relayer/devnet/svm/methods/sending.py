@@ -118,8 +118,11 @@ def _accounts_json(
     chain: Chain, simulated: Simulated, block: Block, form: AccountForm, addresses: Sequence[Pubkey]
 ) -> list[dict[str, Any] | None]:
     """Accounts as they would be; null for each that the transaction does not name, and for all if it fails."""
+    named = () if simulated.error is not None or simulated.keys is None else simulated.keys.all
     after, read = dict(simulated.accounts), reader_at(chain, block.slot)
-    return [form.write(after[key], read) if key in after else None for key in addresses]
+    # What the transaction only reads stays what it was.
+    found = [(after.get(key) or read(key)) if key in named else None for key in addresses]
+    return [None if account is None else form.write(account, read) for account in found]
 
 
 def _simulated_json(simulated: Simulated) -> dict[str, Any]:

@@ -165,6 +165,20 @@ async def test_subscriptions_of_a_connection_are_limited(cluster: Cluster) -> No
         assert [answer["error"]["code"] for answer in answers if "error" in answer] == [-32600, -32600]
 
 
+async def test_who_leaves_too_much_unread_is_let_go_and_the_others_are_served(cluster: Cluster) -> None:
+    async with listening(cluster) as reader, listening(cluster) as idler:
+        await reader.ask("slotSubscribe")
+        for _ in range(2):
+            await idler.stream.send_json([{"jsonrpc": "2.0", "id": 0, "method": "slotSubscribe"}] * 500)
+            await idler.next()
+        last = await cluster.advance(21)
+        told = [(await reader.hear("slotNotification"))["slot"] for _ in range(21)]
+        assert told[-1] == last
+        kinds = {message.type async for message in idler.stream}
+        assert kinds <= {aiohttp.WSMsgType.TEXT}
+        assert idler.stream.closed
+
+
 async def test_nobody_ends_the_subscription_of_another(cluster: Cluster) -> None:
     async with listening(cluster) as one, listening(cluster) as other:
         number = await one.ask("slotSubscribe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import struct
 from typing import Any
 
@@ -20,6 +21,7 @@ from solders.message import Message
 from solders.pubkey import Pubkey
 from solders.system_program import ID as SYSTEM_PROGRAM
 from solders.system_program import CreateAccountParams, create_account
+from solders.sysvar import CLOCK
 from solders.token import ID as TOKEN_PROGRAM
 from solders.token.associated import get_associated_token_address
 from solders.transaction import Transaction, VersionedTransaction
@@ -353,6 +355,22 @@ async def test_a_simulation_runs_upon_the_state_of_its_commitment(cluster: Clust
     assert verdicts == {"processed": None, "finalized": "AccountNotFound"}
     assert await cluster.balance(poor.pubkey()) == LAMPORTS
     assert await cluster.balance(rich.pubkey()) > LAMPORTS
+
+
+async def test_a_simulation_of_an_older_state_has_its_clock_and_leaves_the_newest(cluster: Cluster) -> None:
+    keys = [readonly(CLOCK), writable(Pubkey.new_unique())]
+    # A transfer's further accounts are loaded and not looked at.
+    pay = cluster.pay(Pubkey.new_unique(), LAMPORTS)
+    loads_clock = Instruction(pay.program_id, bytes(pay.data), [*pay.accounts, *keys])
+    transaction = await cluster.build(loads_clock, commitment="finalized")
+    before = await cluster.ask("getAccountInfo", str(CLOCK), {"encoding": "base64", "commitment": "processed"})
+    settings = {"encoding": "base64", "accounts": {"addresses": [str(CLOCK)]}}
+    simulated = (await cluster.ask("simulateTransaction", encoded(transaction), settings))["value"]
+    assert simulated["err"] is None
+    shown = int.from_bytes(base64.b64decode(simulated["accounts"][0]["data"][0])[:8], "little")
+    assert shown == await cluster.ask("getSlot")
+    after = await cluster.ask("getAccountInfo", str(CLOCK), {"encoding": "base64", "commitment": "processed"})
+    assert after == before
 
 
 async def test_base58_is_the_encoding_of_transactions_by_default(cluster: Cluster) -> None:
