@@ -45,7 +45,7 @@ test-python: setup $(FRESH_READY)
 	@$(VENV_PYTHON) -m pytest
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
-	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),12000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
+	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),8000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	$(BIN)/ruff check .

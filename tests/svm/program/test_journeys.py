@@ -151,6 +151,27 @@ def test_the_sender_s_own_account_signs_a_memo_and_moves_its_lamports(ledger: Le
     assert ledger.balance(receiver) == 10**8
 
 
+def test_the_sender_s_own_account_moves_tokens(ledger: Ledger) -> None:
+    token = Pubkey.from_string("TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA")
+    own, mint = own_account(REMOTE_SENDER), keypair("mint").pubkey()
+    purse, theirs = keypair("purse").pubkey(), keypair("theirs").pubkey()
+    supply = struct.pack("<I32sQBBI32s", 0, bytes(32), 1_000, 0, 1, 0, bytes(32))
+    ledger.svm.set_account(mint, Account(10**9, supply, token))
+    for key, holder, amount in ((purse, own, 1_000), (theirs, keypair("receiver").pubkey(), 0)):
+        held = (
+            bytes(mint) + bytes(holder) + struct.pack("<QI32sBIQQI32s", amount, 0, bytes(32), 1, 0, 0, 0, 0, bytes(32))
+        )
+        ledger.svm.set_account(key, Account(10**9, held, token))
+    accounts = [
+        AccountMeta(purse, is_signer=False, is_writable=True),
+        AccountMeta(theirs, is_signer=False, is_writable=True),
+        AccountMeta(own, is_signer=True, is_writable=False),
+    ]
+    asked = inbound_request(token, payload(b"\3" + struct.pack("<Q", 250), accounts), own_account=True)
+    ledger.execute(asked, more=[*accounts[:2], AccountMeta(own, is_signer=False, is_writable=False)])
+    assert struct.unpack_from("<Q", bytes(ledger.account(theirs).data), 64)[0] == 250
+
+
 def test_a_failing_target_leaves_nothing_and_its_request_expires(ledger: Ledger) -> None:
     asked = inbound_request(PROBE, payload(FAIL))
     with pytest.raises(Refused):
