@@ -25,7 +25,7 @@ FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
-.PHONY: help setup demo test test-contracts test-python fuzz-svm check coverage-contracts slither storm bench soak mutants lock clean
+.PHONY: help setup demo test test-contracts test-python fuzz-svm check coverage-contracts slither storm bench bench-micro bench-start soak mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -73,6 +73,9 @@ storm: setup ## a devnet under kill -9, reorgs, lying endpoints and a byzantine 
 
 bench: setup ## what a load costs and how long it takes; BENCH="--mode query --rate 500 --seconds 60"
 	@$(BIN)/xvm bench $(or $(BENCH),--rate 50 --seconds 20)
+
+bench-micro: setup ## parts of a relayer by themselves, in CPU time, as one JSON object
+	@$(VENV_PYTHON) -m tests.bench
 
 soak: setup ## a held load for long, and whether memory grows; SECONDS= RATE= (an hour, 20 a second)
 	@$(BIN)/xvm bench --rate $(or $(RATE),20) --seconds $(or $(SECONDS),3600)
