@@ -77,6 +77,9 @@ bench: setup ## what a load costs and how long it takes; BENCH="--mode query --r
 bench-micro: setup ## parts of a relayer by themselves, in CPU time, as one JSON object
 	@$(VENV_PYTHON) -m tests.bench
 
+bench-start: setup ## how long a node with a million finished requests takes to be ready; REQUESTS=
+	@$(VENV_PYTHON) -m tests.bench.start $(or $(REQUESTS),1000000)
+
 soak: setup ## a held load for long, and whether memory grows; SECONDS= RATE= (an hour, 20 a second)
 	@$(BIN)/xvm bench --rate $(or $(RATE),20) --seconds $(or $(SECONDS),3600)
 
