@@ -108,6 +108,7 @@ async def _run(
             destination=destination.record,
             sent=sent,
             asked_in=asked_in,
+            late=asker.late_seconds,
             depth=depth,
             relayers=len(description["relayers"]),
             used=used,

@@ -97,13 +97,17 @@ class SignedTransaction:
 
 
 class Asker:
-    """The load's transactions, of the source chain's funded accounts. `accounts` are the devnet's, with their keys."""
+    """The load's transactions, of the source chain's funded accounts. `accounts` are the devnet's, with their keys.
+
+    `late_seconds` is how late at a held rate the latest request was sent.
+    """
 
     def __init__(
         self, load: Load, source: ChainSession, destination: ChainSession, accounts: Sequence[Mapping[str, Any]]
     ) -> None:
         self._load = load
         self._source = source
+        self.late_seconds = 0.0
         pings = source.create("XvmPing", math.ceil(load.count / _REQUESTS_PER_SENDER))
         (counter,) = destination.create("XvmCounter")
         self.counter = counter
@@ -144,6 +148,8 @@ class Asker:
                 await asyncio.sleep(1 / _SENDS_PER_SECOND)
                 continue
             at = time.monotonic()
+            if self._load.rate:
+                self.late_seconds = max(self.late_seconds, at - began - len(sent) / self._load.rate)
             await self._send(session, batch)
             sent.update((transaction.hash, at) for transaction in batch)
             report(len(sent))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from statistics import median
 from typing import Any, Final
 
-_COUNTS: Final = ("requests", "lost", "duplicated", "wrong", "asked_per_second")
+_COUNTS: Final = ("requests", "lost", "duplicated", "wrong", "asked_per_second", "asked_late_seconds")
 """What was asked, and what must be zero: nothing to divide."""
 
 

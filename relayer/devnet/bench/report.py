@@ -30,7 +30,7 @@ _WORD: Final = 32
 class Findings:
     """All that a bench has seen. Times are monotonic seconds; `counted` is what the target counted.
 
-    `asked_in` is how many seconds it took to send the load.
+    `asked_in` is how many seconds it took to send the load, `late` how late the latest request was sent.
     """
 
     load: Load
@@ -38,6 +38,7 @@ class Findings:
     destination: ChainRecord
     sent: Mapping[bytes, float]
     asked_in: float
+    late: float
     depth: int
     relayers: int
     used: Usage
@@ -64,6 +65,7 @@ def describe(found: Findings) -> dict[str, Any]:
         "duplicated": _duplicated(found, len(concluded)),
         "wrong": sum(not _is_right(found, entry, concluded) for entry in delivered.values()),
         "asked_per_second": round(count / found.asked_in, 1) if found.load.rate else None,
+        "asked_late_seconds": round(found.late, 3) if found.load.rate else None,
         "requests_per_second": round(_throughput(found, list(done.values())), 1),
         "drain_seconds": round(max(done.values(), default=0.0) - max(found.sent.values()), 3) if done else None,
         "latency_seconds": _percentiles(done[i] - sent_at[i] for i in done),

@@ -61,6 +61,7 @@ def found(mode: Mode = Mode.CALL, depth: int = 0) -> Findings:
         destination=destination,
         sent=sent,
         asked_in=float(COUNT),
+        late=0.25,
         depth=depth,
         relayers=4,
         used=Usage(0.4, 0.01, 0.005, 80, 400_000, {"watch": 0.04, "attest": 0.08}),
@@ -107,7 +108,7 @@ def test_a_transaction_that_no_pool_told_of_counts_from_its_block() -> None:
 def test_a_held_rate_is_counted_between_the_first_and_the_last_callbacks() -> None:
     said = describe(found())
     assert (said["requests_per_second"], said["asked_per_second"]) == (1.0, 1.0)
-    assert said["drain_seconds"] == 2.5
+    assert (said["drain_seconds"], said["asked_late_seconds"]) == (2.5, 0.25)
 
 
 def test_a_burst_is_counted_from_its_first_request() -> None:
