@@ -151,7 +151,7 @@ static int is_payload(Bytes bytes, const u8 *own, Payload *payload) {
 }
 
 /* Whether the target can be called at all; what cannot now and will not later is `UNREACHED`. */
-static u64 is_reachable(const Gateway *gateway, const Certified *certified, const u8 *own, Payload *payload, int *reachable) {
+static u64 reach_target(const Gateway *gateway, const Certified *certified, const u8 *own, Payload *payload, int *reachable) {
   const Account *target = &gateway->accounts[EXECUTE_TARGET];
   const Request *request = &certified->request;
   *reachable = 0;
@@ -214,7 +214,7 @@ static u64 run(Gateway *gateway, const Certified *certified, Account *slot_accou
   }
   Payload payload;
   int reachable = 0;
-  TRY(is_reachable(gateway, certified, own, &payload, &reachable));
+  TRY(reach_target(gateway, certified, own, &payload, &reachable));
   conclusion->kind = reachable ? EXECUTED : UNREACHED;
   /* SECURITY: consumed before the call */
   TRY(write_slot(gateway, slot_account, slot_id, slot, conclusion->kind, certified->id));

@@ -303,6 +303,9 @@ def test_security_a_certificate_is_what_the_signers_signed(ledger: Ledger) -> No
     good = ledger.certificate(batch, [0, 1, 2])
     with refused("MalformedCertificate"):
         ledger.certify(batch, certificate=good[:-64])
+    step = ledger.certify_step(batch, good)
+    with refused("MalformedCertificate"):
+        ledger.send(Instruction(PROGRAM, bytes(step.data[:60]), step.accounts))
     with refused("WrongScheme"):
         ledger.certify(batch, certificate=b"\2" + good[1:])
     with refused("OtherChain"):
@@ -450,6 +453,19 @@ def test_security_a_root_s_rent_is_its_payer_s(ledger: Ledger) -> None:
     ledger.call("close_root", {**places, "payer": ledger.sender.pubkey()})
     assert ledger.balance(ledger.sender.pubkey()) == before + rent
     assert ledger.svm.get_account(root) is None
+
+
+def test_security_a_root_is_closed_by_its_own_epoch_s_end(ledger: Ledger) -> None:
+    """SECURITY: another epoch's end says nothing about whether it serves."""
+    chosen = signer_set(signing_keys(5, first=70), 4)
+    ledger.rotate(chosen)
+    ledger.keys = signing_keys(5, first=70)
+    batch = ledger.batch([b"\1" * 32], epoch=2)
+    ledger.certify(batch, [0, 1, 2, 3], payer=ledger.payer.pubkey())
+    ledger.set_time(NOW + 86_401, SLOT)
+    places = {"payer": ledger.payer.pubkey(), "root": root_address(batch), "epoch": epoch_address(1)}
+    with refused("UnknownEpoch"):
+        ledger.call("close_root", places)
 
 
 # Accounts that are not what they are shown as
