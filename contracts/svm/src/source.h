@@ -101,6 +101,7 @@ static u64 open_outbound(const Gateway *gateway, const Account *account, Bytes t
   u64 head = 0, length = 0;
   u8 chain[64], hash[32];
   TRY(split_address(target, &head, &length));
+  /* SECURITY: or a long reference would run over what lies behind the chain */
   REQUIRE(head < sizeof chain, MALFORMED_ADDRESS);
   memcpy(chain, target.data, head);
   chain[head] = 0;
