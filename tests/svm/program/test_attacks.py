@@ -1103,6 +1103,24 @@ def test_security_a_closed_route_takes_nothing(ledger: Ledger) -> None:
     ledger.set_outbound(max_payload_bytes=3)
     with refused("OutOfBounds"):
         ledger.request()
+    ledger.set_outbound()
+    chain = Chain.evm(31337).to_bytes()
+    args = {"chain": chain, "destination_gateway": b"", "terms": ledger_terms(ledger)}
+    places = {"owner": ledger.owner.pubkey(), "outbound": outbound_address(chain)}
+    ledger.call("set_outbound", places, args, signers=[ledger.owner])
+    with refused("UnsupportedMode"):
+        ledger.request()
+
+
+def test_security_a_nonce_never_comes_again(ledger: Ledger) -> None:
+    """SECURITY: an id would come again with it."""
+    ledger.request()
+    key = address(b"sender", bytes(ledger.sender.pubkey()))
+    account = ledger.account(key)
+    data = bytes(account.data[:40]) + b"\xff" * 8 + bytes(account.data[48:])
+    ledger.svm.set_account(key, Account(account.lamports, data, PROGRAM))
+    with refused("NonceExhausted"):
+        ledger.request(1)
 
 
 @pytest.mark.parametrize(
