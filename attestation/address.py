@@ -205,6 +205,7 @@ def parse_interoperable_address(data: bytes) -> InteroperableAddress:
     return InteroperableAddress(Chain(namespace, data[_HEADER_LENGTH:reference_end]), address)
 
 
+@lru_cache(maxsize=_KNOWN_ADDRESSES)
 def parse_account(data: bytes) -> InteroperableAddress:
     """As `parse_interoperable_address`, but a chain alone is refused as well."""
     address = parse_interoperable_address(data)

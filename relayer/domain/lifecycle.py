@@ -144,7 +144,7 @@ def _effect(request: TrackedRequest, kind: EffectKind) -> tuple[Effect, ...]:
 def _to(request: TrackedRequest, status: Status, *kinds: EffectKind, reason: str = "", **facts: Any) -> Decision:
     """In this status, with other values in the fields of `facts`."""
     moved = request.with_facts(status=status, hold_reason=reason, **facts)
-    return Decision(moved, tuple(Effect(kind, request.request_id) for kind in kinds))
+    return Decision(moved, tuple([Effect(kind, request.request_id) for kind in kinds]) if kinds else ())
 
 
 def _request_final(request: TrackedRequest, event: RequestFinal) -> Decision:
