@@ -99,8 +99,8 @@ static u64 open_route(Gateway *gateway, const char *seed, Bytes address, u64 len
   return 0;
 }
 
-/* Bounds within which no sum or product of a quote leaves 64 bits. */
-enum { MAX_GAS = 1 << 24, MAX_PAYLOAD_LENGTH = 8192, MIN_DEADLINE_SLOTS = 100, BPS = 10000 };
+/* Bounds within which no sum or product of a quote leaves 64 bits, and requests and answers fit a call's data. */
+enum { MAX_GAS = 1 << 24, MAX_PAYLOAD_LENGTH = 8192, MAX_ANSWER_LENGTH = 8192, MIN_DEADLINE_SLOTS = 100, BPS = 10000 };
 #define MAX_PRICE (1ULL << 38)
 #define MAX_SHARE (1ULL << 56)
 
@@ -108,7 +108,7 @@ static int are_terms_valid(const Terms *terms) {
   return terms->max_execution_gas <= MAX_GAS && terms->max_callback_gas <= MAX_GAS && terms->execution_overhead_gas <= MAX_GAS &&
          terms->execution_gas_per_byte <= 1024 && terms->execution_price <= MAX_PRICE && terms->callback_price <= MAX_PRICE &&
          terms->delivery_lamports <= MAX_SHARE && terms->signers_lamports <= MAX_SHARE && terms->expire_bps <= BPS &&
-         terms->max_payload_bytes <= MAX_PAYLOAD_LENGTH && terms->max_return_bytes <= 65536 &&
+         terms->max_payload_bytes <= MAX_PAYLOAD_LENGTH && terms->max_return_bytes <= MAX_ANSWER_LENGTH &&
          terms->min_expiry_seconds <= terms->default_expiry_seconds &&
          terms->default_expiry_seconds <= terms->max_expiry_seconds && terms->max_expiry_seconds <= (1ULL << 32) &&
          terms->deadline_slots >= MIN_DEADLINE_SLOTS && terms->deadline_slots <= terms->max_deadline_slots &&

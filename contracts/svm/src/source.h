@@ -468,6 +468,7 @@ static u64 read_path(Reader *reader, Bytes *path) {
   REQUIRE(count <= MAX_PATH, NOT_IN_BATCH);
   path->length = 32 * count;
   path->data = reader->at;
+  /* SECURITY: what lies behind the data is no part of a path */
   REQUIRE(reader->left >= path->length, MALFORMED_INSTRUCTION);
   reader->at += path->length;
   reader->left -= path->length;

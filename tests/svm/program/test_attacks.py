@@ -869,6 +869,20 @@ def test_security_an_outcome_is_certified_and_its_request_s_and_comes_once(ledge
         ledger.deliver(outcome, one, certified=True)
 
 
+def test_security_an_outcome_is_of_a_kind_that_there_is(ledger: Ledger) -> None:
+    """SECURITY: what nobody knows is not recorded, whoever signed it; nor is a credit what stands in its place."""
+    _, asked = ledger.request()
+    pending = pending_address(ledger.sender.pubkey(), 0)
+    outcome = ledger.outcome(asked)
+    credit = address(b"credit", outcome.payee)
+    ledger.svm.set_account(credit, Account(10**9, bytes(48), PROGRAM))
+    with refused("WrongDiscriminator"):
+        ledger.deliver(outcome, pending)
+    object.__setattr__(outcome, "kind", 5)
+    with refused("MalformedInstruction"):
+        ledger.deliver(outcome, pending)
+
+
 def test_security_a_payee_is_paid_at_its_own_credit(ledger: Ledger) -> None:
     """SECURITY: whoever delivers would name itself; and the credit is its beneficiary's to withdraw."""
     _, asked = ledger.request()
@@ -1133,6 +1147,7 @@ def test_security_a_nonce_never_comes_again(ledger: Ledger) -> None:
         {"signers_lamports": 2**64 - 1},
         {"expire_bps": 10_001},
         {"max_payload_bytes": 8_193},
+        {"max_return_bytes": 8_193},
         {"deadline_slots": 99},
         {"deadline_slots": 100_001},
         {"min_expiry_seconds": 601},
@@ -1454,6 +1469,9 @@ def test_security_bytes_behind_an_instruction_are_refused(ledger: Ledger) -> Non
         ledger.call("deliver", places, {"outcome": outcome_args(outcome), "path": []}, tail=b"\0")
     with refused("NotInBatch"):
         ledger.call("deliver", places, {"outcome": outcome_args(outcome), "path": [bytes(32)] * 9})
+    step = idl.instruction(PROGRAM, "deliver", {**BASE, **places}, {"outcome": outcome_args(outcome), "path": []})
+    with refused("MalformedInstruction"):
+        ledger.send(Instruction(PROGRAM, bytes(step.data[:-4]) + b"\2\0\0\0" + bytes(33), step.accounts))
 
 
 def batch_less(ledger: Ledger) -> Pubkey:
