@@ -105,8 +105,11 @@ class WatchStage:
         if is_off_fork:
             await self._rewind(cursor)
             return True
-        if blocks or head.tip == cursor.tip:
-            self._desk.tips[self.chain].is_verified = True
+        # SECURITY: what was seen becomes final only with a tip that is known to follow it. While the next block is
+        # withheld nobody says so, and the chain may have left what was seen long ago.
+        if not blocks and head.tip != cursor.tip:
+            return False
+        self._desk.tips[self.chain].is_verified = True
         is_behind = bool(blocks) and blocks[-1].ref.number < head.tip.number
         if blocks or cursor.newly_final(head.final_number):
             await self._take_in(cursor, blocks, head.final_number)

@@ -9,6 +9,7 @@ import pytest
 from attestation.request import RequestId
 from relayer.domain.status import Status
 from relayer.errors import RpcUnavailable
+from relayer.ports.chain import News
 from relayer.ports.store import Commit
 from relayer.stages.epochs import EpochBook
 from relayer.stages.watch import WatchStage
@@ -94,3 +95,27 @@ async def test_security_at_a_start_what_a_former_verifier_applied_gives_way_to_w
     await WatchStage(desk, node.running.views[chain.caip2], start_block=1).run_once()
     assert list(await node.store.load_epochs(chain.gateway)) == [applied]
     assert desk.epochs.newest(chain.gateway) == applied
+
+
+async def test_security_what_was_seen_is_not_final_while_the_block_after_it_is_withheld() -> None:
+    """SECURITY: the chain may have left it: heads alone say how high a chain is, not what it is made of."""
+    world = new_world()
+    node = world.nodes[0]
+    await step(world, node, WatchStage, world.b)
+    await step(world, node, WatchStage, world.a)
+    world.ask(world.a, world.b)
+    mine(world, world.a)
+    await step(world, node, WatchStage, world.a)
+    assert world.a.reorganise(1, 5, int(world.clock.now()) + 30, kept=[False])
+    view = node.running.views[world.a.caip2]
+    fetch_news = view.fetch_news
+
+    async def withhold(after: int, most: int) -> News:
+        return replace(await fetch_news(after, most), blocks=())
+
+    view.fetch_news = withhold  # type: ignore[method-assign]
+    await step(world, node, WatchStage, world.a)
+    assert not node.store._batches
+    view.fetch_news = fetch_news  # type: ignore[method-assign]
+    await step(world, node, WatchStage, world.a)
+    assert [request.status for request in node.store._requests.values()] == [Status.ORPHANED]
