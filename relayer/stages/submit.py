@@ -91,6 +91,8 @@ class SubmitStage:
         self._chain = chain
         self._policy = policy
         self._room = 1
+        self._queued: Counter[tuple[TransactionPurpose, bytes]] = Counter()
+        """Requests put off since a route's window last had room."""
 
     @property
     def chain(self) -> str:
@@ -171,18 +173,34 @@ class SubmitStage:
 
     async def _hold_beyond(self, claim: Claim, job: _Job, fitting: _Job, rows: Sequence[OutboxRow]) -> None:
         """Hold what the window has no room for."""
+        place = (job.purpose, job.route.key)
+        if fitting.count:
+            self._queued[place] = 0
         if fitting.count == job.count:
             return
         taken = {request.request_id for batch in fitting.batches for request in batch.requests}
-        beyond = {r.request_id for batch in job.batches for r in batch.requests if r.request_id not in taken}
+        beyond = {r.request_id: r for batch in job.batches for r in batch.requests if r.request_id not in taken}
+        told = [identifier for identifier, request in beyond.items() if request.hold_reason != WINDOW_FULL]
         desk, now = self._desk, self._desk.clock.now()
-        recheck = now + desk.settings.window_recheck_seconds
+        put_off = []
+        for row in rows:
+            if row.subject in beyond:
+                put_off.append(replace(row, due_at=now + self._queue_seconds(place)))
+                self._queued[place] += 1
         async with desk.writing:
-            draft = Draft(desk.routes, now, await desk.store.load_requests([*beyond]))
-            for identifier in beyond:
+            draft = Draft(desk.routes, now, await desk.store.load_requests(told))
+            for identifier in told:
                 draft.apply(identifier, _held(job, WINDOW_FULL))
-            put_off = claim.put_off(replace(row, due_at=recheck) for row in rows if row.subject in beyond)
-            await desk.commit(draft.commit(put_off))
+            await desk.commit(draft.commit(claim.put_off(put_off)))
+
+    def _queue_seconds(self, place: tuple[TransactionPurpose, bytes]) -> float:
+        """When whoever queues now may have a turn: a window's worth of requests at a time, in their order.
+
+        Were all of them looked at every time, a chain that stands still would keep the node busy with its queue.
+        """
+        settings = self._desk.settings
+        turns = 1 + self._queued[place] // settings.window_requests
+        return min(turns * settings.window_recheck_seconds, settings.hold_recheck_seconds)
 
     async def _postpone(self, claim: Claim, job: _Job, rows: Sequence[OutboxRow], reason: str) -> None:
         """Try this job's requests again later, and later each time."""

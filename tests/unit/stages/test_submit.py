@@ -192,3 +192,17 @@ async def test_a_request_that_a_reorg_reopens_while_its_batch_is_looked_at_keeps
     await stage_of(node, SubmitStage, world.b).run_once()
     assert node.store._requests[identifier].status is Status.CERTIFIED
     assert {place for place in node.store._outbox if place[0] in KINDS} == {(EffectKind.SUBMIT_EXECUTE, identifier)}
+
+
+async def test_what_queues_behind_a_full_window_comes_in_turns_and_in_order() -> None:
+    window = 2
+    settings = replace(StageSettings(), window_requests=window)
+    world = new_world(settings)
+    for _ in range(3 * window - 1):
+        world.ask(world.a, world.b)
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
+    await step(world, node, SubmitStage, world.b)
+    now, recheck = world.clock.now(), settings.window_recheck_seconds
+    waits = [row.due_at - now for place, row in node.store._outbox.items() if place[0] is EffectKind.SUBMIT_EXECUTE]
+    assert sorted(waits) == [recheck, recheck, 2 * recheck, 2 * recheck]
