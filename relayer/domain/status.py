@@ -31,3 +31,6 @@ class Status(StrEnum):
 
 ENDS = frozenset({Status.DELIVERED, Status.CANCELLED, Status.REJECTED})
 """Nothing follows these. HANDLER_FAILED can still be replayed by anyone; ORPHANED can be observed again."""
+
+UNSERVED = frozenset({Status.OBSERVED, Status.ORPHANED, Status.REJECTED})
+"""In no final block of its source yet, or not to be served: no batch speaks of it."""

@@ -395,8 +395,13 @@ class Store(Protocol):
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
         """Answers read on `chain` whose pin's child is at or below this height, lowest first.
 
-        Whatever their request's status. A height of -1 means that nothing is final yet.
+        Only those whose request is not `UNSERVED`: SECURITY: a source whose finality stands still must not keep others'
+        answers waiting. A height of -1 means that nothing is final yet.
         """
+        ...
+
+    async def has_answers(self, chain: str) -> bool:
+        """Whether any answer was read on `chain`, whatever its height and its request's status."""
         ...
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:

@@ -20,7 +20,7 @@ from relayer.domain.batch import Batch, request_ids
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import AnswerFinal
 from relayer.domain.splitting import complete_batches
-from relayer.domain.status import Status
+from relayer.domain.status import UNSERVED, Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.errors import RpcUnavailable
 from relayer.ports.destination_vm import Answer, DestinationVm, Pin
@@ -32,8 +32,12 @@ from relayer.stages.draft import Draft, birth_effects
 _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for a lost ring."""
 
-_ANY_HEIGHT = 2**63 - 1
-"""No chain is as high."""
+_PINLESS_FIRST_SECONDS = 1.0
+_PINLESS_CAP_SECONDS = 10.0
+"""How long a query without a pin that filled a claim makes room for others: no longer, for its pin may come at once."""
+
+_PINLESS_SHARE = 4
+"""In between, one part in so many of the seconds that the two clocks are apart: late by a quarter of the wait."""
 
 _KINDS = frozenset({EffectKind.READ_ANSWER})
 
@@ -83,7 +87,7 @@ class AnswerStage:
         store = self._desk.store
         if await store.load_next_due(_KINDS, self.chain) is not None:
             return False
-        return not await store.load_answers(self.chain, _ANY_HEIGHT, 1)
+        return not await store.has_answers(self.chain)
 
     async def _read(self, final_number: int) -> tuple[bool, _Reading]:
         """Whether more is due, and what was read at final pins. What was read at others is kept for later."""
@@ -95,6 +99,9 @@ class AnswerStage:
         wanted = [request for request in requests.values() if _is_unanswered(request)]
         answers, missing = await self._fetch_all(wanted)
         unread = {request.request_id for request in wanted} - answers.keys()
+        is_full = len(rows) == desk.settings.claim_limit
+        # SECURITY: queries of a source whose clock is ahead have no pin for long, and must not keep others out.
+        pinless = unread - missing if is_full else set()
         final = {i: answer for i, answer in answers.items() if 0 <= answer.pin.child.number <= final_number}
         async with desk.writing:
             current = await desk.store.load_requests([*requests])
@@ -109,26 +116,32 @@ class AnswerStage:
             commit = Commit(
                 answers=tuple(answer for answer in answers.values() if answer.request_id in settled),
                 done=tuple((row.kind, row.subject) for row in rows if row.subject in settled),
-                deferred=tuple(self._again(row, now) for row in rows if row.subject in missing),
+                deferred=(
+                    *(self._again(row, now) for row in rows if row.subject in missing),
+                    *(self._when_pinned(row, requests, now) for row in rows if row.subject in pinless),
+                ),
             )
             if commit != Commit():
                 await desk.commit(commit)
         is_moving = bool(final) or commit != Commit()
-        return is_moving and len(rows) == desk.settings.claim_limit, _Reading(final, requests)
+        return is_moving and is_full, _Reading(final, requests)
 
     async def _fetch_all(self, asking: Iterable[TrackedRequest]) -> tuple[dict[RequestId, PinnedAnswer], set[bytes]]:
         """What was read, and the ids of those that have a pin and no answer."""
         answers: dict[RequestId, PinnedAnswer] = {}
         missing: set[bytes] = set()
-        for timestamp, requests in _by_timestamp(asking).items():
+        clock = self._desk.tips[self.chain].timestamp
+        for timestamp, requests in sorted(_by_timestamp(asking).items()):
             try:
                 given = await self._fetch(timestamp, requests)
             except RpcUnavailable as error:
                 # SECURITY: what one block's queries cost an endpoint must not keep the others waiting.
                 _log.warning("queries_postponed", chain=self.chain, count=len(requests), reason=str(error))
                 given = [None] * len(requests)
+            if given is None and 0 < clock <= timestamp:
+                break  # there is no pin yet, nor one for any later block: the next block rings the bell
             if given is None:
-                continue  # there is no pin yet, and the row stays due: the next block rings the bell
+                continue  # the chain began later, or its endpoints disagree: that says nothing about the others
             for request, answer in zip(requests, given, strict=True):
                 if answer is None:
                     missing.add(request.request_id)
@@ -150,6 +163,12 @@ class AnswerStage:
     def _again(self, row: OutboxRow, now: float) -> Deferral:
         delay = backoff_seconds(row.attempts, self._desk.settings)
         return Deferral(row.kind, row.subject, now + delay, row.attempts + 1)
+
+    def _when_pinned(self, row: OutboxRow, requests: Mapping[RequestId, TrackedRequest], now: float) -> Deferral:
+        """Later, by how far the chain's clock is from the asking block's. It is no failed attempt."""
+        apart = abs(requests[RequestId(row.subject)].source_timestamp - self._desk.tips[self.chain].timestamp)
+        delay = min(max(apart / _PINLESS_SHARE, _PINLESS_FIRST_SECONDS), _PINLESS_CAP_SECONDS)
+        return Deferral(row.kind, row.subject, now + delay, row.attempts)
 
     async def _conclude(self, final_number: int, reading: _Reading) -> None:
         """Conclude what was just read at final pins, and what was read before and has become final."""
@@ -260,7 +279,7 @@ def _is_unmoved(before: TrackedRequest | None, after: TrackedRequest | None) -> 
 
 
 def _is_final(request: TrackedRequest) -> bool:
-    return request.status not in {Status.OBSERVED, Status.ORPHANED, Status.REJECTED}
+    return request.status not in UNSERVED
 
 
 def _by_timestamp(requests: Iterable[TrackedRequest]) -> dict[int, list[TrackedRequest]]:

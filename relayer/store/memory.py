@@ -18,7 +18,7 @@ from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
 from relayer.domain.halt import Halt
 from relayer.domain.reorg import ChainCursor
-from relayer.domain.status import Status
+from relayer.domain.status import UNSERVED, Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.signer import Attestation, GuardConflict
 from relayer.ports.store import (
@@ -221,8 +221,15 @@ class MemoryStore:
         return sorted(there, key=lambda receipt: _outcome_order(receipt.conclusion.outcome))
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
-        """Answers read on `chain` whose pin's child is at or below this height, lowest first."""
-        return self._answers_on(chain, lambda number: number <= child_up_to)[:limit]
+        """Answers to served requests read on `chain` whose pin's child is at or below this height, lowest first."""
+        read = self._answers_on(chain, lambda number: number <= child_up_to)
+        requests = self._requests
+        served = [a for a in read if a.request_id in requests and requests[a.request_id].status not in UNSERVED]
+        return served[:limit]
+
+    async def has_answers(self, chain: str) -> bool:
+        """Whether any answer was read on `chain`."""
+        return any(answer.chain == chain for answer in self._answers.values())
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:
         """Those that exist, by request id."""

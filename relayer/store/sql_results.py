@@ -5,15 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, bindparam, literal_column, select
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, literal_column, select
 
 from attestation.request import RequestId
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
+from relayer.domain.status import UNSERVED
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Certificate, PinnedAnswer, Receipt
 from relayer.store.columns import HIGHEST_ROW, uint64_bytes
-from relayer.store.mapping import to_answer, to_attestation, to_batch, to_certificate, to_outcome, to_receipt
+from relayer.store.mapping import (
+    text_of,
+    to_answer,
+    to_attestation,
+    to_batch,
+    to_certificate,
+    to_outcome,
+    to_receipt,
+)
 from relayer.store.recent import AttestationKey
 from relayer.store.sql_reading import SqlReader, in_order
 from relayer.store.sql_rows import Lookup, selecting
@@ -35,6 +44,19 @@ _RECEIPTS_AT: Final = Lookup(
     names=["chain"],
 )
 _ANSWERS: Final = Lookup(select(ANSWERS), ANSWERS.c.request_id)
+_ANY_ANSWER: Final = selecting(
+    select(ANSWERS.c.row)
+    .where(ANSWERS.c.chain == bindparam("chain"))
+    .limit(literal_column("1"))
+    .offset(literal_column("0")),
+    ["chain"],
+)
+_IS_SERVED: Final = (
+    # Asked of each answer in turn: a join might begin at the requests, of which there are many more.
+    select(literal_column("1"))
+    .where(REQUESTS.c.request_id == ANSWERS.c.request_id, REQUESTS.c.status.not_in(sorted(map(text_of, UNSERVED))))
+    .exists()
+)
 _BATCHES: Final = Lookup(select(BATCHES), BATCHES.c.root)
 _ATTESTATIONS: Final = Lookup(select(ATTESTATIONS).order_by(ATTESTATIONS.c.row), ATTESTATIONS.c.root)
 _ATTESTATIONS_OF: Final = selecting(
@@ -84,10 +106,15 @@ class ResultLoaders(SqlReader):
         return sorted(found, key=lambda place: (place[1], place[0]), reverse=True)
 
     async def load_answers(self, chain: str, child_up_to: int, limit: int) -> Sequence[PinnedAnswer]:
-        """Answers read on `chain` whose pin's child is at or below this height, lowest first."""
+        """Answers to served requests read on `chain` whose pin's child is at or below this height, lowest first."""
         if child_up_to < 0:
             return []  # below every column's range: nothing is final yet
-        return await self._answers(chain, ANSWERS.c.child_number <= uint64_bytes(child_up_to), limit)
+        is_ripe = and_(ANSWERS.c.child_number <= uint64_bytes(child_up_to), _IS_SERVED)
+        return await self._answers(chain, is_ripe, limit)
+
+    async def has_answers(self, chain: str) -> bool:
+        """Whether any answer was read on `chain`."""
+        return bool(await self._select(_ANY_ANSWER, chain))
 
     async def load_answers_of(self, request_ids: Sequence[RequestId]) -> dict[RequestId, PinnedAnswer]:
         """Those that exist, by request id."""

@@ -69,6 +69,7 @@ QUESTIONS: Final[dict[str, Callable[[Store], Awaitable[Any]]]] = {
     **{f"receipts at {c}": lambda s, c=c: s.load_receipts_at(c, BLOCKS[::-2]) for c in CHAINS},
     "answers": lambda s: s.load_answers_of(IDS),
     "answers up to": lambda s: s.load_answers(DESTINATION_CHAIN, 51, 2),
+    **{f"answers on {c}": lambda s, c=c: s.has_answers(c) for c in CHAINS},
     "answers above": lambda s: s.load_answers_above(DESTINATION_CHAIN, 51),
     "batches": lambda s: s.load_batches([batch.root for batch in BATCHES]),
     "attestations": lambda s: s.load_attestations([batch.root for batch in BATCHES]),

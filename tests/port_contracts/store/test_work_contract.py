@@ -10,6 +10,7 @@ from attestation.request import RequestId
 from attestation.statement import Execute, OutcomeKind, Rotate
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
+from relayer.domain.status import Status
 from relayer.ports.destination_vm import Pin
 from relayer.ports.store import (
     Certificate,
@@ -41,6 +42,7 @@ from tests.factories import (
     make_execute,
     make_location,
     make_outcome,
+    make_query,
     make_request,
     make_transaction,
     outcome_batch,
@@ -68,6 +70,12 @@ def answer(number: int, child: int, chain: str = DESTINATION_CHAIN) -> PinnedAns
     pin = Pin(block_ref(child - 1, chain), block_ref(child, chain))
     conclusion = replace(make_conclusion(identifier(number)), tx_hash=b"")
     return PinnedAnswer(identifier(number), chain, pin, conclusion)
+
+
+def asked(number: int, status: Status) -> Change:
+    """A query that is observed in this status."""
+    request = replace(track(make_query(number)), request_id=identifier(number), status=status)
+    return Change(status, request, "CallRequested", NOW)
 
 
 def wish(
@@ -126,12 +134,37 @@ async def test_a_receipt_dropped_and_seen_elsewhere_in_one_commit_is_the_new_one
 async def test_answers_come_lowest_child_first_up_to_a_height_or_above_it(store: Store) -> None:
     answers = {n: answer(n, child) for n, child in enumerate((12, 10, 11, BIGGEST_UINT64))}
     elsewhere = answer(9, 10, SOURCE_CHAIN)
-    await store.commit(Commit(answers=(*answers.values(), elsewhere)))
+    asking = tuple(asked(n, Status.FINAL) for n in answers)
+    await store.commit(Commit(observed=asking, answers=(*answers.values(), elsewhere)))
     assert list(await store.load_answers(DESTINATION_CHAIN, 11, 10)) == [answers[1], answers[2]]
     assert list(await store.load_answers(DESTINATION_CHAIN, 11, 1)) == [answers[1]]
     assert list(await store.load_answers(DESTINATION_CHAIN, -1, 10)) == []
     assert list(await store.load_answers_above(DESTINATION_CHAIN, 11)) == [answers[0], answers[3]]
     assert list(await store.load_answers_above(DESTINATION_CHAIN, BIGGEST_UINT64)) == []
+
+
+async def test_security_answers_to_requests_that_are_not_final_take_no_place_among_the_first(store: Store) -> None:
+    """SECURITY: as many as a source that stands still has would keep all others' from concluding."""
+    waiting = (Status.OBSERVED, Status.ORPHANED, Status.REJECTED)
+    served = (Status.FINAL, Status.CANCELLED, Status.DELIVERED)
+    asking = tuple(asked(n, status) for n, status in enumerate((*waiting, *served)))
+    answers = [answer(n, 10 + n) for n in range(7)]  # nobody asked for the last
+    await store.commit(Commit(observed=asking, answers=tuple(answers)))
+    assert list(await store.load_answers(DESTINATION_CHAIN, 20, 2)) == answers[3:5]
+    assert list(await store.load_answers(DESTINATION_CHAIN, 20, 9)) == answers[3:6]
+
+    final = replace(asking[0].request, status=Status.FINAL)
+    await store.commit(Commit(changes=(Change(Status.OBSERVED, final, "RequestFinal", NOW),)))
+    assert list(await store.load_answers(DESTINATION_CHAIN, 20, 2)) == [answers[0], answers[3]]
+
+
+async def test_whether_there_are_answers_at_all_is_said_by_chain(store: Store) -> None:
+    assert not await store.has_answers(DESTINATION_CHAIN)
+    await store.commit(Commit(answers=(answer(1, BIGGEST_UINT64),)))
+    assert await store.has_answers(DESTINATION_CHAIN)
+    assert not await store.has_answers(SOURCE_CHAIN)
+    await store.commit(Commit(dropped_answers=(identifier(1),)))
+    assert not await store.has_answers(DESTINATION_CHAIN)
 
 
 async def test_answers_come_by_request_are_replaced_and_dropped(store: Store) -> None:

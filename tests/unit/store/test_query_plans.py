@@ -100,8 +100,9 @@ LOADS: Final[dict[str, tuple[Load, tuple[str, ...]]]] = {
     ),
     "load_answers": (
         lambda s: s.load_answers(DESTINATION_CHAIN, 9, 9),
-        ("ix_answers_chain_child_number (chain=? AND child_number<?)",),
+        ("ix_answers_chain_child_number (chain=? AND child_number<?)", "requests (request_id=?)"),
     ),
+    "has_answers": (lambda s: s.has_answers(DESTINATION_CHAIN), ("ix_answers_chain_child_number (chain=?)",)),
     "load_answers_of": (lambda s: s.load_answers_of(IDS), ("answers (request_id=?)",)),
     "load_answers_above": (
         lambda s: s.load_answers_above(DESTINATION_CHAIN, 9),
