@@ -58,7 +58,7 @@ class BlockReader:
     def __init__(self, watched: LogFilter) -> None:
         self._watched = watched
         self._bloom = BloomFilter(watched.pairs)
-        self._is_mostly_ours = False
+        self._mostly_ours: set[RpcEndpoint] = set()
         self._refusals: Counter[RpcEndpoint] = Counter()
 
     async def read(self, endpoint: RpcEndpoint, first: int, last: int) -> list[BlockContents | None]:
@@ -93,8 +93,24 @@ class BlockReader:
     async def _read(
         self, endpoint: RpcEndpoint, beside: Sequence[RpcCall], first: int, last: int
     ) -> tuple[list[Any], list[BlockContents]]:
+        if endpoint not in self._mostly_ours or self._refusals[endpoint] >= _MAX_REFUSALS:
+            return await self._read_once(endpoint, beside, first, last, is_whole=False)
+        try:
+            return await self._read_once(endpoint, beside, first, last, is_whole=True)
+        except RpcUnavailable as error:
+            if isinstance(error, ResponseTooLarge) and first < last:
+                raise  # parts of it may well be told whole
+        # SECURITY: anyone can fill a block with logs that no node tells in one answer. Asked for all of them again and
+        # again, endpoints would never get us past that block; our own logs are few.
+        self._mostly_ours.discard(endpoint)
+        told = await self._read_once(endpoint, beside, first, last, is_whole=False)
+        self._refusals[endpoint] += 1  # only now: one that is down refuses nothing
+        return told
+
+    async def _read_once(
+        self, endpoint: RpcEndpoint, beside: Sequence[RpcCall], first: int, last: int, *, is_whole: bool
+    ) -> tuple[list[Any], list[BlockContents]]:
         numbers = range(first, last + 1)
-        is_whole = self._is_mostly_ours and self._refusals[endpoint] < _MAX_REFUSALS
         contents_calls = (
             [_all_logs_call(number) for number in numbers] if is_whole else [self._watched.range_call(first, last)]
         )
@@ -134,7 +150,7 @@ class BlockReader:
                 is_all = header.is_empty or (len(answer) <= _MAX_BLOOMED_LOGS and _is_bloomed(header, answer))
             except RpcUnavailable:
                 continue
-            self._note_share(len(own), len(answer))
+            self._note_share(endpoint, len(own), len(answer))
             if is_all:
                 placed[header.ref] = own
             elif answer:
@@ -154,16 +170,23 @@ class BlockReader:
         for header in headers:
             if isinstance(header.transactions, list):
                 own_count = len({mined.tx_hash for mined in logs[header.ref]})
-                self._note_share(own_count, len(header.transactions))
+                self._note_share(endpoint, own_count, len(header.transactions))
         return {
             ref: tuple(place_log(mined, spans[mined.tx_hash]) for mined in mined_in_block)
             for ref, mined_in_block in logs.items()
         }
 
-    def _note_share(self, own_count: int, count: int) -> None:
-        """How the next block is read best, going by this one. An empty block tells nothing."""
-        if count:
-            self._is_mostly_ours = count <= own_count * _OWN_PART
+    def _note_share(self, endpoint: RpcEndpoint, own_count: int, count: int) -> None:
+        """How the next block is read best from this endpoint, going by this one. An empty block tells nothing.
+
+        SECURITY: what one endpoint says must not decide how others are asked: they may not be able to answer that.
+        """
+        if not count:
+            return
+        if count <= own_count * _OWN_PART:
+            self._mostly_ours.add(endpoint)
+        else:
+            self._mostly_ours.discard(endpoint)
 
     async def _read_logs(
         self, endpoint: RpcEndpoint, headers: Sequence[Header], log_answer: Any

@@ -29,6 +29,17 @@ MAX_REQUEST_BYTES: Final = 1_000_000
 MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of one response body: several times the logs of the fullest block, and what a node can hold many times over."""
 
+MAX_UNCOUNTED_BYTES: Final = 1024 * 1024
+"""Bytes of a response body up to which it may hold as many values as fit: tens of milliseconds and megabytes."""
+
+_MIN_BYTES_PER_CONTAINER: Final = 64
+"""Of a larger body, on average, for each object and list. The shortest there are many of: a log without topics or data
+has 165, a withdrawal in a header 109."""
+
+_MIN_BYTES_PER_COMMA: Final = 20
+"""Likewise for each comma, of which there is one between any two values. A log has 33, a withdrawal 27, a transaction's
+hash in a header 69."""
+
 MAX_PARALLEL_EXCHANGES: Final = 4
 """Exchanges under way at once at one endpoint: enough to hide latency, not so many as to be throttled."""
 
@@ -146,6 +157,9 @@ class RpcEndpoint:
         )
         async with self._parallel:
             text = await self._post(b"[%b]" % b",".join(calls))
+        # SECURITY: a body of nothing but tiny values takes gigabytes and seconds of the event loop to parse.
+        if _is_dense(text):
+            raise RpcUnavailable(f"{self.label} answered with more values than its {len(text)} bytes can mean")
         try:
             answers = orjson.loads(text)
         except orjson.JSONDecodeError:
@@ -230,6 +244,15 @@ def require_result(answer: Any, endpoint: RpcEndpoint) -> Any:
 
 
 _MISSING: Final = object()
+
+
+def _is_dense(text: bytes) -> bool:
+    """Whether this JSON is large and holds more values than any answer of that length. Counts within strings, too."""
+    if len(text) <= MAX_UNCOUNTED_BYTES:
+        return False
+    return text.count(b",") * _MIN_BYTES_PER_COMMA > len(text) or (
+        text.count(b"{") + text.count(b"[")
+    ) * _MIN_BYTES_PER_CONTAINER > len(text)
 
 
 def _parse_fault(error: Any) -> RpcFault | None:

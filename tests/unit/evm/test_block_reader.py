@@ -3,7 +3,9 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import orjson
 import pytest
+from aiohttp import web
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -14,6 +16,7 @@ from relayer.vms.evm.block_reader import MAX_SINGLE_RECEIPTS, BlockContents, Blo
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.headers import parse_header
 from relayer.vms.evm.quantities import format_data
+from relayer.vms.evm.rpc import RpcCall
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, fee_added_log, foreign_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
 from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
@@ -222,8 +225,9 @@ async def test_an_empty_block_changes_nothing_about_how_the_next_is_read() -> No
     node = ScriptedNode(chain.answer)
     reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
     async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
         for number in (1, 2, 3):
-            (block,) = await reader.read(make_endpoint(session, node), number, number)
+            (block,) = await reader.read(endpoint, number, number)
             assert len(places(block)) == len(chain.blocks[number].transactions)
     assert node.methods.count("eth_getTransactionReceipt") == 1
 
@@ -263,6 +267,124 @@ async def test_a_node_that_never_tells_all_logs_is_soon_asked_no_more() -> None:
             assert [places(block) for block in await reader.read(endpoint, 3, 3)] == [[(0, 0), (0, 2)]]
     asked = [call["params"][0] for exchange in node.exchanges for call in exchange if call["method"] == "eth_getLogs"]
     assert sum("address" not in criteria for criteria in asked) == 3
+
+
+def asks_for_all_logs(calls: list[dict[str, Any]]) -> bool:
+    return any(call["method"] == "eth_getLogs" and "address" not in call["params"][0] for call in calls)
+
+
+def without_all_logs(chain: JsonChain, status: int) -> ScriptedNode:
+    """A node that gives this HTTP status where all logs of a block are asked for."""
+    node = ScriptedNode(chain.answer)
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        if not asks_for_all_logs(orjson.loads(await request.read())):
+            return await node.answer_honestly(request)
+        return web.Response(status=status)
+
+    node.respond = respond
+    return node
+
+
+def chain_with_junk() -> JsonChain:
+    """Blocks 1 to 4; ours are in 1, 3 and 4, and 2 is full of a stranger's logs."""
+    chain = JsonChain()
+    chain.mine(transaction(LOG))
+    chain.mine(transaction(*[foreign_log()] * 400), transaction(LOG))
+    chain.mine(transaction(LOG))
+    chain.mine(transaction(LOG))
+    return chain
+
+
+@pytest.mark.parametrize("manner", ["beyond our bound", "status 400", "status 413", "status 503", "no answer"])
+async def test_security_a_block_whose_logs_cannot_be_told_whole_is_read_all_the_same(
+    manner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SECURITY: anyone could otherwise stop a chain for good with one block of junk logs."""
+    chain = chain_with_junk()
+    if manner.startswith("status"):
+        node = without_all_logs(chain, int(manner.split()[1]))
+    else:
+        node = ScriptedNode(chain.answer)
+    if manner == "no answer":
+        node.is_too_much = asks_for_all_logs
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node, timeout_seconds=0.5)
+        assert [places(block) for block in await reader.read(endpoint, 1, 1)] == [[(0, 0)]]
+        if manner == "beyond our bound":
+            monkeypatch.setattr(rpc, "MAX_RESPONSE_BYTES", 100_000)
+        assert [places(block) for block in await reader.read(endpoint, 2, 2)] == [[(1, 0)]]
+        assert [places(block) for block in await reader.read(endpoint, 3, 4)] == [[(0, 0)], [(0, 0)]]
+
+
+async def test_what_is_asked_beside_comes_with_a_block_whose_logs_cannot_be_told_whole() -> None:
+    chain = chain_with_junk()
+    node = without_all_logs(chain, 413)
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
+        await reader.read(endpoint, 1, 1)
+        (chain_id,), blocks = await reader.read_beside(endpoint, [RpcCall("eth_chainId", [])], 2, 3)
+    assert chain_id == hex(CHAIN_ID)
+    assert [places(block) for block in blocks] == [[(1, 0)], [(0, 0)]]
+
+
+async def test_a_node_that_fails_when_asked_for_all_logs_is_soon_asked_no_more() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    asked: list[bool] = []
+
+    async def respond(request: web.Request) -> web.StreamResponse:
+        asked.append(asks_for_all_logs(orjson.loads(await request.read())))
+        return web.Response(status=413) if asked[-1] else await node.answer_honestly(request)
+
+    node.respond = respond
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
+        for _ in range(8):
+            assert [places(block) for block in await reader.read(endpoint, 3, 3)] == [[(0, 0), (0, 2)]]
+    assert sum(asked) == 3
+
+
+async def test_a_node_that_was_down_is_asked_for_all_logs_again() -> None:
+    chain = sample_chain()
+    node = ScriptedNode(chain.answer)
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(status=503)
+
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
+        for _ in range(4):
+            await reader.read(endpoint, 3, 3)
+            node.respond = respond
+            with pytest.raises(RpcUnavailable):
+                await reader.read(endpoint, 3, 3)
+            node.respond = None
+        await reader.read(endpoint, 3, 3)
+        node.exchanges.clear()
+        await reader.read(endpoint, 3, 3)
+    assert [asks_for_all_logs(calls) for calls in node.exchanges] == [True]
+
+
+async def test_security_what_one_node_says_does_not_change_how_another_is_asked() -> None:
+    """SECURITY: else a liar has honest nodes asked in the one way that they may not be able to answer."""
+    chain = JsonChain()
+    for _ in range(2):
+        chain.mine(transaction(LOG), *(transaction(foreign_log()) for _ in range(8)))
+    forged = JsonChain()
+    forged.mine(transaction(LOG))
+    liar, honest = ScriptedNode(forged.answer), ScriptedNode(chain.answer)
+    reader = BlockReader(LogCodec(CHAIN_ID, GATEWAY, VERIFIER).watched)
+    async with serve(liar, honest) as session:
+        liars, honests = make_endpoint(session, liar, 0), make_endpoint(session, honest, 1)
+        await reader.read(honests, 1, 1)
+        await reader.read(liars, 1, 1)
+        await reader.read(honests, 2, 2)
+    assert not any(map(asks_for_all_logs, honest.exchanges))
 
 
 def cut(place: int) -> Any:

@@ -187,6 +187,60 @@ async def test_security_an_endless_body_is_cut_off(monkeypatch: pytest.MonkeyPat
             await make_endpoint(session, node, timeout_seconds=30).call(ONE)
 
 
+def filled(piece: bytes) -> bytes:
+    return b"[" + b",".join([piece] * (2 * rpc.MAX_UNCOUNTED_BYTES // len(piece))) + b"]"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        filled(b"{}"),
+        filled(b"[]"),
+        filled(b"1e9"),
+        filled(b'{"a":1}'),
+        filled(b'{"a":' + b" " * 40 + b"1}"),
+        filled(b"[" * 100 + b"]" * 100),
+        b"{" + filled(b'"a":1')[1:-1] + b"}",
+    ],
+)
+async def test_security_a_body_of_nothing_but_tiny_values_is_not_parsed(body: bytes) -> None:
+    """SECURITY: it takes many times its length in memory, and seconds in which the relayer does nothing else."""
+
+    async def respond(_: web.Request) -> web.Response:
+        return web.Response(body=body)
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        with pytest.raises(RpcUnavailable, match="more values than"):
+            await make_endpoint(session, node).call(ONE)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        {  # the shortest log
+            "address": "0x" + "ab" * 20,
+            "topics": [],
+            "data": "0x",
+            "blockNumber": "0x1",
+            "transactionHash": "0x" + "ab" * 32,
+            "transactionIndex": "0x0",
+            "blockHash": "0x" + "ab" * 32,
+            "logIndex": "0x0",
+            "removed": False,
+        },
+        {"index": "0x1", "validatorIndex": "0x1", "address": "0x" + "ab" * 20, "amount": "0x1"},  # a withdrawal
+        "0x" + "ab" * 32,  # a transaction's hash
+    ],
+)
+async def test_large_bodies_of_the_shortest_things_that_nodes_list_are_answers(item: Any) -> None:
+    items = [item] * (2 * rpc.MAX_UNCOUNTED_BYTES // len(orjson.dumps(item)))
+    node = ScriptedNode(lambda *_: items)
+    async with serve(node) as session:
+        assert await make_endpoint(session, node).call(ONE) == [items]
+
+
 async def test_security_a_compressed_bomb_is_not_unpacked() -> None:
     """SECURITY: a small compressed body could become a huge one."""
     reply = gzip.compress(b" " * 50_000_000 + b"[]")
