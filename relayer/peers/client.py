@@ -258,17 +258,20 @@ class HttpPeers:
 
     async def _keep_in_touch(self, peer: _Peer) -> None:
         while True:
-            if peer.queue.is_patient:
-                peer.queue.hurry()  # and its answer is a heartbeat
-            elif self._is_ping_due(peer):
+            is_patient = peer.queue.is_patient
+            if is_patient:
+                peer.queue.hurry()  # and its answer is a heartbeat, but brings no heads
+            if self._are_heads_old(peer) or (not is_patient and self._is_silent(peer)):
                 await self._ping(peer)
             longest = self._heartbeat_seconds
             wait = longest if peer.failures else longest - self._silence(peer)
             await self._clock.sleep(max(wait, longest / 2))
 
-    def _is_ping_due(self, peer: _Peer) -> bool:
-        is_silent = self._silence(peer) >= self._heartbeat_seconds
-        return is_silent or self._clock.now() - peer.heads_at >= HEADS_SECONDS
+    def _are_heads_old(self, peer: _Peer) -> bool:
+        return self._clock.now() - peer.heads_at >= HEADS_SECONDS
+
+    def _is_silent(self, peer: _Peer) -> bool:
+        return self._silence(peer) >= self._heartbeat_seconds
 
     def _silence(self, peer: _Peer) -> float:
         """Seconds since the peer's last word."""

@@ -11,7 +11,7 @@ import pytest
 from relayer.errors import PeerMessageInvalid, PeerUnavailable
 from relayer.observability.metrics import Metrics, peer_label
 from relayer.peers.bodies import MAX_ATTESTATIONS
-from relayer.peers.client import HEARTBEAT_SECONDS, PeerAddress
+from relayer.peers.client import HEADS_SECONDS, HEARTBEAT_SECONDS, PeerAddress
 from relayer.peers.outgoing import MAX_QUEUED
 from relayer.peers.wire import network_id
 from relayer.ports.node_status import PeerHead
@@ -138,6 +138,18 @@ async def test_a_peer_that_says_something_or_answers_is_up_and_not_pinged(bob: N
         assert (pings(), to_bob.is_up(BOB.key)) == (1, True)
         clock.move(HEARTBEAT_SECONDS)
         await until(lambda: pings() == 2)
+
+
+async def test_a_peer_that_is_told_with_every_heartbeat_still_tells_its_heads(bob: Node, clock: MovedClock) -> None:
+    async with reaching(ALICE, clock, bob.address) as to_bob:
+        await until(lambda: clock.sleepers == 1)
+        bob.heads.append(PeerHead("eip155:1", 9, 7))
+        for told in range(1, int(HEADS_SECONDS / HEARTBEAT_SECONDS) + 2):
+            await to_bob.push([attest(BATCHES[0], ALICE)], first=())
+            clock.move(HEARTBEAT_SECONDS)
+            await until(lambda told=told: len(bob.inbox.received) == told)
+            await until(lambda: clock.sleepers == 1 and to_bob.statuses()[0].queued == 0)
+        assert to_bob.statuses()[0].heads == (PeerHead("eip155:1", 9, 7),)
 
 
 async def test_a_door_tells_whose_messages_came_in(bob: Node, clock: MovedClock) -> None:
