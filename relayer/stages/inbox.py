@@ -36,6 +36,9 @@ _VERIFIED_IN_A_ROW: Final = 32
 GATHER_SECONDS: Final = 1.0
 """How long what peers pushed short of a quorum, or beyond it, waits for others to be written with."""
 
+_NOTHING_SETTLED: Final = -1
+"""Below any count of births: what is early is to be looked at whatever was born since."""
+
 
 @dataclass(slots=True)
 class _Early:
@@ -60,7 +63,7 @@ class Inbox:
         self._early: dict[bytes, _Early] = {}
         self._gathered: dict[bytes, dict[Attestation, None]] = {}
         self._signers: dict[bytes, set[bytes]] = {}
-        self._births_settled = 0
+        self._births_settled = _NOTHING_SETTLED
         self._gathered_at: float | None = None
         self._is_quorum = False
         self.taken = 0
@@ -69,7 +72,8 @@ class Inbox:
     async def receive_attestations(self, sender: bytes, attestations: Sequence[Attestation]) -> None:
         """Verify each and gather what verifies, for the next `settle`. A bad one costs the others nothing.
 
-        SECURITY: of one sender no more is gathered than is kept early; the rest comes again by cursor.
+        SECURITY: of one sender no more is gathered than is kept early. The rest is drawn for as all that comes early:
+        were it left out, a flood before a lie would hide it. What is not drawn comes again by cursor.
         """
         desk = self._desk
         gathered = self._gathered.setdefault(sender, {})
@@ -77,17 +81,23 @@ class Inbox:
         for count, attestation in enumerate(attestations, start=1):
             if count % _VERIFIED_IN_A_ROW == 0:
                 await asyncio.sleep(0)
-            if len(gathered) >= limit:
-                break
             if attestation in gathered or self._is_early(sender, attestation):
+                continue
+            is_fitting = len(gathered) < limit
+            # SECURITY: drawn for before it is verified, or a flood would take our time without end.
+            if not is_fitting and not self._is_drawn(sender):
                 continue
             refusal = self._refusal(sender, attestation)
             if refusal:
                 desk.metrics.attestations_rejected.labels(refusal).inc()
                 continue
-            gathered[attestation] = None
             counted += 1
-            self._is_quorum = self._completes_quorum(attestation) or self._is_quorum
+            if is_fitting:
+                gathered[attestation] = None
+                self._is_quorum = self._completes_quorum(attestation) or self._is_quorum
+            elif not self._is_rotation(attestation):
+                self._keep_drawn(sender, attestation)
+                self._births_settled = _NOTHING_SETTLED  # its batch may be born here already
         desk.metrics.attestations_received.labels(peer_label(sender)).inc(counted)
         if counted and self._gathered_at is None:
             self._gathered_at = desk.clock.now()
@@ -290,15 +300,24 @@ class Inbox:
         return ours is not None and (attestation.root, attestation.count) == (ours.root, ours.count)
 
     def _keep_early(self, sender: bytes, attestation: Attestation) -> None:
+        if _place(attestation) not in self._early.get(sender, _Early()).kept and self._is_drawn(sender):
+            self._keep_drawn(sender, attestation)
+
+    def _is_drawn(self, sender: bytes) -> bool:
+        """Whether one more early attestation of the sender's is to be kept.
+
+        SECURITY: a peer can sign roots without end; only so many are kept, and only in memory. All that it signed are
+        as likely to be among them: were it the newest or the oldest, a flood after or before a lie would hide it.
+        """
+        early, limit = self._early.setdefault(sender, _Early()), self._desk.settings.unknown_roots_per_signer
+        early.seen += 1
+        return len(early.kept) < limit or self._draws.randrange(early.seen) < limit
+
+    def _keep_drawn(self, sender: bytes, attestation: Attestation) -> None:
         early, limit = self._early.setdefault(sender, _Early()), self._desk.settings.unknown_roots_per_signer
         if _place(attestation) in early.kept:
             return
-        early.seen += 1
-        # SECURITY: a peer can sign roots without end; only so many are kept, and only in memory. All that it signed
-        # are as likely to be among them: were it the newest or the oldest, a flood after or before a lie would hide it.
         if len(early.kept) >= limit:
-            if self._draws.randrange(early.seen) >= limit:
-                return
             del early.kept[self._draws.choice([*early.kept])]
         early.kept[_place(attestation)] = (self._desk.clock.now(), attestation)
 

@@ -229,6 +229,44 @@ async def test_security_a_flood_before_or_after_a_lie_does_not_choose_what_is_fo
     assert 2 <= held <= 20, "not one in four"
 
 
+@pytest.mark.parametrize("place", [0, 6, 12])
+async def test_security_a_flood_within_one_push_does_not_choose_what_is_forgotten(place: int) -> None:
+    """SECURITY: were only the first gathered, a lie that comes after a flood would be left out for certain."""
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=6))
+    node, _ = await born(world)
+    flood = [invented(world, number) for number in range(13)]
+    held = 0
+    for seed in range(40):
+        inbox = Inbox(node.running.desk, random.Random(seed))
+        await inbox.receive_attestations(PEER.key, flood)
+        await inbox.settle()
+        world.clock.seconds += 1_000
+        assert len(inbox.overdue()) == 6
+        held += flood[place] in inbox.overdue()
+    assert 8 <= held <= 30, "not six in thirteen"
+
+
+async def test_security_a_flood_within_one_push_is_not_verified_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    """SECURITY: a peer can push without end, and a signature takes longer to check than to send."""
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=3))
+    node, _ = await born(world)
+    checked: list[object] = []
+    monkeypatch.setattr("relayer.stages.inbox.verify_attestation", lambda attestation, _: checked.append(attestation))
+    await node.running.inbox.receive_attestations(PEER.key, [invented(world, number) for number in range(500)])
+    assert len(checked) < 100
+
+
+async def test_what_does_not_fit_is_stored_all_the_same_if_its_batch_is_born_here() -> None:
+    world = new_world(replace(StageSettings(), unknown_roots_per_signer=2))
+    node, batch = await born(world)
+    inbox, pushed = node.running.inbox, attest(batch, PEER)
+    await inbox.settle()
+    await inbox.receive_attestations(PEER.key, [invented(world, 0), invented(world, 1), pushed])
+    await inbox.settle()
+    assert await node.store.load_attestations([batch.root]) == {batch.root: [pushed]}
+    assert pushed not in inbox.overdue()
+
+
 async def test_an_unknown_root_is_overdue_after_a_while_and_forgotten_when_looked_into() -> None:
     world = new_world()
     node, _ = await born(world)
