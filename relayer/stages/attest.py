@@ -14,7 +14,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
 from relayer.errors import ConflictingAttestation
 from relayer.ports.signer import Attestation
-from relayer.ports.store import Commit, Deferral
+from relayer.ports.store import Commit, Deferral, OutboxRow
 from relayer.stages.desk import SIGNED_REMEMBERED, Desk
 from relayer.stages.inbox import Inbox
 from relayer.stages.quorum import commit_quorums
@@ -25,6 +25,9 @@ _IDLE_SECONDS = 2.0
 _FIRST_TOLD = 3
 """Peers that are told of a batch at once: who submits, and the two after it. The others need no word before those fail,
 and telling all at once takes as many exchanges as there are pairs of nodes."""
+
+_LOADED_IN_A_ROW = 64
+"""Batches loaded before others have their turn: full ones take some 60 ms to be made from their rows."""
 
 _KINDS = frozenset({EffectKind.SIGN_BATCH})
 
@@ -40,6 +43,11 @@ class AttestStage:
     def __init__(self, desk: Desk, inbox: Inbox) -> None:
         self._desk = desk
         self._inbox = inbox
+        self._unsound = frozenset(desk.tips)
+        self._deferred_to = desk.clock.now() + desk.settings.hold_recheck_seconds
+        """No row is deferred to later than this, those of an earlier process included."""
+        self._look_ahead_to = 0.0
+        """Rows that are not due until then are looked at as well: what they wait for may have come."""
 
     async def wait(self) -> None:
         """Until a batch is born, or peers have pushed what may complete a quorum."""
@@ -49,28 +57,28 @@ class AttestStage:
         """Sign what is due, commit, push."""
         desk = self._desk
         now = desk.clock.now()
-        rows = await desk.store.load_due_effects(_KINDS, None, now, desk.settings.claim_limit)
+        self._note_soundness()
+        until = max(now, self._look_ahead_to)
+        rows = await desk.store.load_due_effects(_KINDS, None, until, desk.settings.claim_limit)
+        is_full = len(rows) == desk.settings.claim_limit
+        if not is_full:
+            self._look_ahead_to = 0.0
         if not rows:
             await self._inbox.settle()
             return False
-        batches = await desk.store.load_batches([row.subject for row in rows])
-        signable = [batch for batch in batches.values() if self._is_signable(batch)]
+        signable = await self._load_signable(rows)
         epochs = {batch.root: self._newest_epoch(batch) for batch in signable}
         signed = await self._sign(signable)
-        # What waits must not stand before others: a claim takes the oldest due first.
-        later = now + desk.settings.unsignable_recheck_seconds
         async with desk.writing:
             # An epoch that was applied meanwhile has asked for these batches anew, in the very rows that were claimed.
             overtaken = {batch.root for batch in signable if self._newest_epoch(batch) != epochs[batch.root]}
-            gathered = self._inbox.gathered_for(batches)
+            gathered = self._inbox.gathered_for({batch.root: batch for batch in signable})
             rest = Commit(
                 attestations=(*signed, *gathered),
                 done=tuple(
                     (row.kind, row.subject) for row in rows if row.subject in epochs and row.subject not in overtaken
                 ),
-                deferred=tuple(
-                    Deferral(row.kind, row.subject, later, row.attempts) for row in rows if row.subject not in epochs
-                ),
+                deferred=tuple(self._defer(row, now, until) for row in rows if row.subject not in epochs),
             )
             await commit_quorums(desk, {attestation.root for attestation in rest.attestations}, rest)
         self._inbox.note_stored(gathered)
@@ -79,7 +87,47 @@ class AttestStage:
             await desk.peers.push(signed, self._first_to_know(b for b in signable if b.root in signed_roots))
         if self._inbox.is_urgent:
             await self._inbox.settle()
-        return bool(overtaken) or len(rows) == desk.settings.claim_limit
+        return bool(overtaken) or is_full
+
+    def _note_soundness(self) -> None:
+        """See which chains nothing can be signed for now; if it is one less, what waits is looked at again at once."""
+        desk = self._desk
+        unsound = frozenset(
+            chain
+            for chain, tip in desk.tips.items()
+            if chain in desk.halted
+            or not tip.is_verified
+            or desk.epochs.newest(desk.chains[chain].source.gateway) is None
+        )
+        if self._unsound - unsound:
+            self._look_ahead_to = self._deferred_to
+        self._unsound = unsound
+
+    async def _load_signable(self, rows: Sequence[OutboxRow]) -> list[Batch]:
+        """The batches of these rows that can be signed now.
+
+        SECURITY: what waits for a chain may be thousands of full batches, and grows for as long as it waits. Those of
+        which the row says enough are not loaded, and the others not in one go.
+        """
+        roots = [row.subject for row in rows if row.chain not in self._unsound]
+        signable: list[Batch] = []
+        for start in range(0, len(roots), _LOADED_IN_A_ROW):
+            batches = await self._desk.store.load_batches(roots[start : start + _LOADED_IN_A_ROW])
+            signable += [batch for batch in batches.values() if self._is_signable(batch)]
+        # SECURITY: a chain may have been halted while others were loaded.
+        return [batch for batch in signable if self._is_signable(batch)]
+
+    def _defer(self, row: OutboxRow, now: float, until: float) -> Deferral:
+        """Look again at what waits, the later the longer it has waited; and after all that this look reaches.
+
+        What waits must not stand before others: a claim takes the oldest due first.
+        """
+        settings = self._desk.settings
+        first = settings.unsignable_recheck_seconds
+        delay = min(first * 2.0 ** min(row.attempts, 16), max(first, settings.hold_recheck_seconds))
+        due_at = max(now + delay, until + first)
+        self._deferred_to = max(self._deferred_to, due_at)
+        return Deferral(row.kind, row.subject, due_at, row.attempts + 1)
 
     def _first_to_know(self, batches: Iterable[Batch]) -> set[bytes]:
         """The peers whose turn it is to submit these batches, and those after them should they fail."""
@@ -124,9 +172,19 @@ class AttestStage:
                 _log.critical("signing_refused", root=batch.root.hex(), kind=batch.kind, reason=str(attestation))
                 desk.metrics.guard_conflicts.inc()
                 continue
-            if len(desk.signed_at) < SIGNED_REMEMBERED:
-                desk.signed_at[batch.root] = desk.clock.now()
+            self._remember(batch.root)
             desk.metrics.attestations_signed.labels(batch.verifying_chain, batch.kind).inc()
             desk.metrics.batch_leaves.labels(batch.kind).observe(batch.count)
             signed.append(attestation)
         return signed
+
+    def _remember(self, root: bytes) -> None:
+        """This was signed now, and lacks its quorum.
+
+        SECURITY: were the newest left out once there are many, batches that never find a quorum would slow all others.
+        """
+        signed_at = self._desk.signed_at
+        signed_at.pop(root, None)
+        if len(signed_at) >= SIGNED_REMEMBERED:
+            del signed_at[next(iter(signed_at))]
+        signed_at[root] = self._desk.clock.now()

@@ -61,9 +61,15 @@ class CatchUpStage:
         return bool(came_up)
 
     def _is_quorum_late(self) -> bool:
-        now = self._desk.clock.now()
-        oldest = next(iter(self._desk.signed_at.values()), now)
-        return now - oldest >= self._desk.settings.catch_up_seconds
+        """Whether something lacks its quorum for longer than a push takes, and not since before the longest wait.
+
+        What lacks it for longer has had its round, in vain; some of it never finds any: its requests went on in parts.
+        """
+        now, shortest = self._desk.clock.now(), self._desk.settings.catch_up_seconds
+        return any(
+            shortest <= now - signed_at <= shortest * _WAITS_AFTER_NOTHING
+            for signed_at in self._desk.signed_at.values()
+        )
 
     async def run_once(self) -> bool:
         """One round over all peers, side by side."""

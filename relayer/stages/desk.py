@@ -28,7 +28,7 @@ from relayer.stages.epochs import EpochBook
 from relayer.stages.settings import StageSettings
 
 SIGNED_REMEMBERED = 4096
-"""Batches whose time to quorum is measured at a time; more are in flight only while quorums fail."""
+"""Batches whose quorum is waited for at a time, the newest; more are in flight only while quorums fail."""
 
 REST_SECONDS = 30.0
 """How long a stage that has nothing to wait for sleeps, if no bell wakes it: each chain has several of them."""

@@ -60,8 +60,10 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     await desk.commit(commit)
     for batch in certified:
         desk.metrics.certificates.labels(batch.verifying_chain, batch.kind).inc()
-        signed_at = desk.signed_at.pop(batch.root, now)
-        desk.metrics.quorum_duration.labels(batch.verifying_chain, batch.kind).observe(max(now - signed_at, 0.0))
+        signed_at = desk.signed_at.pop(batch.root, None)
+        if signed_at is not None:
+            quorum_duration = desk.metrics.quorum_duration.labels(batch.verifying_chain, batch.kind)
+            quorum_duration.observe(max(now - signed_at, 0.0))
     desk.bells.ring_effects({effect.chain for effect in commit.effects})
 
 

@@ -71,6 +71,9 @@ class SplitStage:
             # No effect to split again: the subsets go down to single leaves already.
             signing = birth_effects(subsets, now, None)
             await desk.commit(Commit(batches=tuple(subsets), effects=signing, done=done))
+        for root in roots:
+            # Its parts are signed now, or its requests went on without it: nobody waits for its quorum.
+            desk.signed_at.pop(root, None)
         for batch in stuck:
             _log.warning("batch_split", root=batch.root.hex(), kind=batch.kind, count=batch.count)
         desk.bells.sign.ring()

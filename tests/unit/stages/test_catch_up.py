@@ -136,6 +136,9 @@ async def test_peers_are_asked_seldom_unless_something_may_be_missing() -> None:
     assert 1 < (late := await waits()) < seldom, "a quorum is late"
     await step(world, node, CatchUpStage)
     assert late < await waits() < seldom, "and the last round did not bring it"
+    world.clock.seconds += 1_000
+    node.running.desk.signed_at[bytes(32)] = world.clock.now()
+    assert await waits() == seldom, "nor did those since"
 
 
 async def test_pages_beyond_a_round_are_asked_for_soon(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -104,3 +104,27 @@ async def test_a_batch_that_finds_no_quorum_under_a_new_epoch_either_is_cut_agai
     signed = {(attestation.root, attestation.epoch) for attestation in node.store._attestations.values()}
     assert {epoch for _, epoch in signed} == {1, 2, 3}
     assert len([epoch for _, epoch in signed if epoch == 2]) == 7
+
+
+async def test_nobody_waits_for_the_quorum_of_what_was_cut() -> None:
+    world = new_world()
+    node = await born(world, 2)
+    desk = node.running.desk
+    world.clock.seconds += WAIT
+    for stage in (SplitStage, AttestStage):
+        await step(world, node, stage)
+    [whole, *parts] = sorted(node.store._batches.values(), key=lambda batch: -batch.count)
+    assert desk.signed_at.keys() == {part.root for part in parts}
+    for part in parts:
+        for key in SIGNING_KEYS[1:3]:
+            await node.running.inbox.take_in(key.key, [attest(part, key)])
+    assert not desk.signed_at
+    for key in SIGNING_KEYS[1:3]:
+        await node.running.inbox.take_in(key.key, [attest(whole, key)])
+    durations = {
+        sample.value
+        for family in desk.metrics.quorum_duration.collect()
+        for sample in family.samples
+        if sample.name.endswith("_count")
+    }
+    assert durations == {2.0}, "of the whole, nobody knows"
