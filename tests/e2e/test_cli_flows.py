@@ -75,7 +75,7 @@ def asked(devnet: RunningDevnet, counter: str, tmp_path_factory: pytest.TempPath
 
 
 def expired(devnet: RunningDevnet, counter: str, here: tuple[str, ...]) -> Answer:
-    """A request that nobody can execute in time: three seconds are less than finality and a block.
+    """A request that nobody can execute in time: two seconds are less than finality and a block.
 
     On a busy machine they may be over before the asking transaction is in a block, and the gateway refuses it.
     """
@@ -86,7 +86,7 @@ def expired(devnet: RunningDevnet, counter: str, here: tuple[str, ...]) -> Answe
         "increment(uint256)",
         *here,
         "--expires-in",
-        "3",
+        "2",
         "--account",
         "7",
         "--args",
