@@ -80,11 +80,15 @@ def bench(
         raise WrongUsage(["--rounds says how often two revisions are measured: name one by --against"])
     if against is not None and profile:
         raise WrongUsage(["--profile slows what it measures: leave it out of a comparison"])
-    spec = DevnetSpec(
-        *(relayers, threshold, block_time, finality_depth),
-        block_gas_limit=_BLOCK_GAS_LIMIT,
-        kept_states=_KEPT_STATES + finality_depth,
-    )
+    try:
+        spec = DevnetSpec(
+            *(relayers, threshold, block_time, finality_depth),
+            block_gas_limit=_BLOCK_GAS_LIMIT,
+            kept_states=_KEPT_STATES + finality_depth,
+        )
+    except ConfigError as error:
+        # Exit code 1 would say that requests were lost.
+        raise WrongUsage(error.faults) from None
     with ended_by_signals("the bench was ended before its end", _INTERRUPTED):
         if against is None:
             found = bench_once(spec, load, print_note, is_profiled=profile)
@@ -144,6 +148,8 @@ def _load(mode: str, rate: float | None, burst: int | None, seconds: float | Non
         raise WrongUsage([f"--mode {mode}: call or query"])
     if burst is not None and (rate is not None or seconds is not None):
         raise WrongUsage(["--burst asks all at once: leave out --rate and --seconds"])
+    if rate == 0 or burst == 0:
+        raise WrongUsage(["--rate and --burst are above 0"])
     try:
         return Load(Mode[mode.upper()], rate or 0.0, burst or 0, _DEFAULT_SECONDS if seconds is None else seconds)
     except ConfigError as error:

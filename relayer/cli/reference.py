@@ -90,7 +90,7 @@ def _spelled(param: Any) -> str:
 def _default(param: Any) -> str:
     if param.required:
         return "required"
-    if param.default in (None, "", False, ()) or param.is_flag:
+    if param.is_flag or param.default is None or param.default in ("", ()):
         return ""
     return f"`{param.default}`"
 
