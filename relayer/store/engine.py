@@ -350,7 +350,10 @@ def _prepare_connection(connection: Any, _record: object) -> None:
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:
-    """Two that both change a new file to this mode do not wait for one another: one of them is told at once."""
+    """Two that both change a new file to this mode do not wait for one another: one of them is told at once.
+
+    Connections are opened in a thread, so that nobody else waits while this one sleeps.
+    """
     until = time.monotonic() + BUSY_SECONDS
     while True:
         try:
