@@ -26,20 +26,21 @@ from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.vms.evm.block_reader import BlockReader
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL, chain_probe
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.headers import parse_header
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.logs import Log, MinedLog, parse_logs, parse_whole
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, open_session
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, open_session
 from tests.factories import (
     blank_certificate,
     execute_batch,
@@ -51,7 +52,7 @@ from tests.factories import (
 )
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, concluded_log, delivered_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
-from tests.unit.evm.scripted_node import Answer
+from tests.unit.jsonrpc.scripted_node import Answer
 
 ROUNDS: Final = 7
 LOGS: Final = 2_000
@@ -217,10 +218,10 @@ def measure_submission(samples: Samples) -> dict[str, float]:
                 return format_data(pending)
         return hex(CHAIN_ID)
 
-    pool = EndpointPool([RecordedEndpoint(answer)], 1, CHAIN_ID, 1, time.monotonic, lambda: 0.5)
+    pool = EndpointPool([RecordedEndpoint(answer)], 1, chain_probe(CHAIN_ID), 1, time.monotonic, lambda: 0.5)
     wallet = EvmWallet(pool, CHAIN_ID, bytes(31) + b"\1", 10**12)
     identity = ChainIdentity("bench", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
-    hints = HeadHints(None, "bench", (), 1.0, asyncio.sleep, lambda: 0.5)  # type: ignore[arg-type]
+    hints = HeadHints(None, "bench", (), CHAIN_ID_CALL, 1.0, asyncio.sleep, lambda: 0.5)  # type: ignore[arg-type]
     parts = ChainParts(identity, pool, samples.codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
     preparer = Preparer(Simulator(pool, GATEWAY, wallet.address), GATEWAY, 30_000_000)
     rotator = Rotator(Simulator(pool, VERIFIER, wallet.address), VERIFIER, 30_000_000)
@@ -246,8 +247,8 @@ def measure_exchange() -> dict[str, float]:
     async def ask(times: int) -> tuple[float, float]:
         async with open_session() as session:
             endpoint = RpcEndpoint(session, url, 0, 10)
-            pool = EndpointPool([endpoint], 1, CHAIN_ID, 10, time.monotonic, lambda: 0.5)
-            calls = [RpcCall("eth_chainId", [])]
+            pool = EndpointPool([endpoint], 1, chain_probe(CHAIN_ID), 10, time.monotonic, lambda: 0.5)
+            calls = [CHAIN_ID_CALL]
 
             async def alone() -> None:
                 await endpoint.call(calls)

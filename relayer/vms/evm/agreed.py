@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.endpoints import EndpointPool, Verdict
 from relayer.vms.evm.headers import Stamp, header_call, parse_header
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.endpoints import EndpointPool, Verdict
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 
 
 class HeadReport(NamedTuple):

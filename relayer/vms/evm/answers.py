@@ -19,12 +19,13 @@ from attestation.request import Request
 from attestation.statement import OutcomeKind
 from relayer.domain.blocks import BlockRef
 from relayer.ports.destination_vm import Answer
-from relayer.vms.evm.endpoints import EndpointPool
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.quantities import ADDRESS_LENGTH, format_data, parse_data
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.evm.views import at_block
 from relayer.vms.evm.vm_faults import parse_revert
-from relayer.vms.evm.weighing import WeighedCall, call_by_weight
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault
+from relayer.vms.jsonrpc.weighing import WeighedCall, call_by_weight
 
 _ZERO_ADDRESS: Final = format_data(bytes(ADDRESS_LENGTH))
 _ANY_CODE_HASH: Final = bytes(32)
@@ -57,7 +58,7 @@ class AnswerReader:
         reads = [
             WeighedCall(_read_call(target, request, pin), request.execution_gas_limit) for target, request in reached
         ]
-        answers = await call_by_weight(endpoint, [*code_calls, *reads])
+        answers = await call_by_weight(endpoint, [*code_calls, *reads], CHAIN_ID_CALL)
         code_hashes = dict(zip(distinct, map(_code_hash, answers[: len(distinct)]), strict=True))
         results = iter(answers[len(distinct) :])
         return [

@@ -26,7 +26,7 @@ from relayer.vms.evm.logs import (
     place_log,
 )
 from relayer.vms.evm.quantities import format_data
-from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
 
 MAX_SINGLE_RECEIPTS: Final = 64
 """Receipts of one block that are asked for one by one; beyond it the block's receipts come in one piece."""

@@ -20,11 +20,8 @@ from relayer.ports.chain import News
 from relayer.vms.evm.agreed import HeadReport, common_ref, fetch_reports, parse_report, report_calls, vote_stamps
 from relayer.vms.evm.block_reader import BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.headers import header_call, parse_header
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
-from relayer.vms.evm.rpc import RpcEndpoint, require_result
 from relayer.vms.evm.views import (
     current_epoch_call,
     parse_current_epoch,
@@ -33,6 +30,9 @@ from relayer.vms.evm.views import (
     signer_set_call,
     verifier_call,
 )
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.rpc import RpcEndpoint, require_result
 
 _TIP_WINDOW: Final = 8
 """Heights below the tip in which an agreed block is looked for while endpoints follow rival forks."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from typing import Final
 
 import aiohttp
 
@@ -18,17 +19,21 @@ from attestation.schemes.secp256k1 import ORDER, SECRET_LENGTH
 from relayer.errors import ConfigError
 from relayer.ports.vm import ChainSettings
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
+from relayer.vms.evm.chain_id import chain_probe
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.endpoints import EndpointPool
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rotating import Rotator
-from relayer.vms.evm.rpc import RpcEndpoint, open_session
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, open_session
+
+_NEW_HEADS: Final = RpcCall("eth_subscribe", ["newHeads"])
+"""Source: geth's JSON-RPC subscriptions."""
 
 
 class EvmOpenChain:
@@ -77,7 +82,7 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
     pool = EndpointPool(
         endpoints,
         settings.rpc_quorum,
-        identity.chain_id,
+        chain_probe(identity.chain_id),
         settings.request_timeout_seconds,
         clock=time.monotonic,
         jitter=random.random,
@@ -87,7 +92,13 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
         await session.close()
         raise ConfigError([f"{label} does not serve {settings.caip2}" for label in foreign])
     hints = HeadHints(
-        session, settings.name, settings.ws_urls, settings.block_time_seconds, asyncio.sleep, random.random
+        session,
+        settings.name,
+        settings.ws_urls,
+        _NEW_HEADS,
+        settings.block_time_seconds,
+        asyncio.sleep,
+        random.random,
     )
     parts = ChainParts(
         identity=identity,

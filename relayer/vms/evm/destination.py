@@ -25,9 +25,9 @@ from relayer.vms.evm.chain import ChainParts, EvmChain
 from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, item_load
 from relayer.vms.evm.pins import PinFinder
 from relayer.vms.evm.preparing import Preparer
-from relayer.vms.evm.rpc import RpcEndpoint
 from relayer.vms.evm.simulation import SETTLED
 from relayer.vms.evm.views import consumed_call, parse_consumed
+from relayer.vms.jsonrpc.rpc import RpcEndpoint
 
 _EMPTY_SLOT: Final = bytes(32)
 

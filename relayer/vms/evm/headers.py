@@ -16,7 +16,7 @@ from attestation.keccak import keccak256
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm.quantities import parse_count, parse_data, parse_hash
-from relayer.vms.evm.rpc import RpcCall
+from relayer.vms.jsonrpc.rpc import RpcCall
 
 _BLOOM_LENGTH: Final = 256
 _BLOOM_BITS: Final = 8 * _BLOOM_LENGTH

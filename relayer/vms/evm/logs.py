@@ -22,7 +22,7 @@ from relayer.vms.evm.quantities import (
     parse_hash,
     parse_quantity,
 )
-from relayer.vms.evm.rpc import RpcCall
+from relayer.vms.jsonrpc.rpc import RpcCall
 
 _MAX_TOPICS: Final = 4
 _MAX_INDEX: Final = 2**32 - 1  # statements carry indices as uint32

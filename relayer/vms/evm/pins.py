@@ -13,8 +13,8 @@ from typing import Final
 
 from relayer.ports.destination_vm import Pin
 from relayer.vms.evm.agreed import fetch_reports, fetch_stamps, vote_stamps
-from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.headers import Stamp
+from relayer.vms.jsonrpc.endpoints import EndpointPool
 
 MAX_RECENT_TIMES: Final = 4096
 """Timestamps kept: queries ask about what just happened; an hour of the fastest blocks is enough, and small."""

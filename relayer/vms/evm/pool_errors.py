@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from relayer.ports.wallet import SendResult
-from relayer.vms.evm.rpc import RpcFault
+from relayer.vms.jsonrpc.rpc import RpcFault
 
 # Squashed to lower-case letters without spaces. The first that is contained counts, so narrower texts come first.
 _TEXTS: Final = (

@@ -16,12 +16,13 @@ from typing import Any, Final, NamedTuple
 from attestation.request import RequestId
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm import interface
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.contract_errors import error_name
-from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.quantities import format_data, parse_address, parse_count, parse_data, parse_hash, parse_quantity
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
-from relayer.vms.evm.weighing import WeighedCall, call_by_weight
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault
+from relayer.vms.jsonrpc.weighing import WeighedCall, call_by_weight
 
 _CALL_SKIPPED: Final = interface.topic(interface.CALL_SKIPPED)
 _OUTCOME_SKIPPED: Final = interface.topic(interface.OUTCOME_SKIPPED)
@@ -98,7 +99,7 @@ class Simulator:
         """None for what the endpoint, though it is up, gives no answer to."""
         if endpoint not in self._without_simulate:
             calls = [WeighedCall(self._simulate_call(trial), trial.gas_limit) for trial in trials]
-            answers = await call_by_weight(endpoint, calls)
+            answers = await call_by_weight(endpoint, calls, CHAIN_ID_CALL)
             if not any(isinstance(answer, RpcFault) and is_unknown_method(answer) for answer in answers):
                 return [None if isinstance(answer, RpcFault) else self._parse_simulated(answer) for answer in answers]
             self._without_simulate.add(endpoint)
@@ -145,7 +146,7 @@ class Simulator:
             for method in ("eth_call", "eth_estimateGas")
             for each, trial in zip(fields, trials, strict=True)
         ]
-        answers = await call_by_weight(endpoint, calls)
+        answers = await call_by_weight(endpoint, calls, CHAIN_ID_CALL)
         return [
             _judge(trial, called, estimated)
             for trial, called, estimated in zip(trials, answers[: len(trials)], answers[len(trials) :], strict=True)

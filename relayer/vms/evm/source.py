@@ -24,8 +24,8 @@ from relayer.vms.evm.chain import ChainParts, EvmChain
 from relayer.vms.evm.gas import DELIVER_GAS, item_load
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rotating import Rotator
-from relayer.vms.evm.rpc import RpcEndpoint
 from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pending, pending_call
+from relayer.vms.jsonrpc.rpc import RpcEndpoint
 
 _PLAIN: Final = PendingState(PENDING, is_eoa=False)
 """The state of almost every request whose outcome is certified. Another one takes less gas, or nothing."""

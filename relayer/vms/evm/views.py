@@ -18,9 +18,9 @@ from relayer.errors import RpcUnavailable
 from relayer.vms.evm import interface
 from relayer.vms.evm.codec import decode_signer_set
 from relayer.vms.evm.quantities import format_data, parse_data
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 from relayer.vms.evm.vm_faults import parse_revert
 from relayer.vms.evm.words import WORD, MalformedAbi, Words
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 
 PENDING: Final = 1
 CANCELLED: Final = 3

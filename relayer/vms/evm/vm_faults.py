@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm.quantities import parse_data
-from relayer.vms.evm.rpc import RpcFault
+from relayer.vms.jsonrpc.rpc import RpcFault
 
 _REVERT_CODE: Final = 3
 _METHOD_NOT_FOUND: Final = -32601

@@ -27,7 +27,6 @@ from relayer.ports.wallet import (
     SpendTerms,
     TransactionReceipt,
 )
-from relayer.vms.evm.endpoints import EndpointPool
 from relayer.vms.evm.pool_errors import classify_send_fault
 from relayer.vms.evm.quantities import (
     ADDRESS_LENGTH,
@@ -37,9 +36,10 @@ from relayer.vms.evm.quantities import (
     parse_hash,
     parse_quantity,
 )
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 from relayer.vms.evm.transaction import Transaction
 from relayer.vms.evm.words import WORD
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 
 _FEE_BLOCKS: Final = 10
 """Blocks whose tips are looked at: two minutes of the slowest chains, enough to smooth one odd block."""

@@ -29,9 +29,9 @@ from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.stages.desk import Bell
 from relayer.stages.inbox import Inbox
-from relayer.vms.evm.endpoints import EndpointPool
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint
 from relayer.vms.evm.wallet import EvmWallet
+from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint
 from tests.chaos.byzantine.lies import Lies
 
 PESTER_SECONDS = 0.5

@@ -20,7 +20,7 @@ from relayer.ports.wallet import FeeBid, PreparedCall, SendResult
 from relayer.vms.evm import registration
 from relayer.vms.evm.connect import EvmOpenChain
 from relayer.vms.evm.headers import BloomFilter, header_call, parse_header
-from relayer.vms.evm.rpc import RpcEndpoint
+from relayer.vms.jsonrpc.rpc import RpcEndpoint
 from tests.factories import make_query
 from tests.integration.evm.acting import mine_and_fetch, send_all
 from tests.integration.evm.network import Network, calldata

@@ -12,7 +12,7 @@ from attestation.keccak import keccak256
 from relayer.domain.blocks import BlockRef
 from relayer.vms.evm.logs import Log
 from relayer.vms.evm.quantities import format_data
-from tests.unit.evm.scripted_node import NodeFault
+from tests.unit.jsonrpc.scripted_node import NodeFault
 
 GENESIS_SECONDS = 1_000
 

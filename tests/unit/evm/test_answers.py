@@ -12,11 +12,11 @@ from attestation.statement import OutcomeKind
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.ports.destination_vm import Answer
-from relayer.vms.evm import rpc
 from relayer.vms.evm.answers import AnswerReader
 from relayer.vms.evm.quantities import format_data
+from relayer.vms.jsonrpc import rpc
 from tests.factories import make_query
-from tests.unit.evm.scripted_node import CHAIN_ID, NodeFault, ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import CHAIN_ID, NodeFault, ScriptedNode, serve_pool
 
 PIN = BlockRef(7, b"\x0b" * 32)
 TARGET = b"\x7a" * 20

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 
 from attestation.request import RequestId
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm import rpc
 from relayer.vms.evm.block_reader import MAX_SINGLE_RECEIPTS, BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.headers import parse_header
 from relayer.vms.evm.quantities import format_data
-from relayer.vms.evm.rpc import RpcCall
+from relayer.vms.jsonrpc import rpc
+from relayer.vms.jsonrpc.rpc import RpcCall
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER, fee_added_log, foreign_log, requested_log
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
+from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
 
 LOG = requested_log()
 

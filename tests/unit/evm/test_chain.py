@@ -18,10 +18,11 @@ from relayer.errors import RpcDisagreement, RpcUnavailable
 from relayer.ports.chain import News
 from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts, EvmChain
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.quantities import format_data
+from relayer.vms.jsonrpc.heads import HeadHints
 from tests.factories import make_request, make_signer_set
 from tests.unit.evm.gateway_logs import (
     CHAIN_ID,
@@ -33,7 +34,7 @@ from tests.unit.evm.gateway_logs import (
     signer_set_tuple,
 )
 from tests.unit.evm.json_chain import JsonChain, JsonTransaction
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, serve_pool
 
 DEPTH_2 = FinalityRule(depth_blocks=2)
 FINALIZED = FinalityRule(tag=FinalityTag.FINALIZED)
@@ -43,7 +44,7 @@ FINALIZED = FinalityRule(tag=FinalityTag.FINALIZED)
 async def watch(*nodes: ScriptedNode, quorum: int, finality: FinalityRule = DEPTH_2) -> AsyncIterator[EvmChain]:
     async with serve_pool(*nodes, quorum=quorum) as pool:
         identity = ChainIdentity("test", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
-        hints = HeadHints(None, "test", (), 1.0, None, random.random)  # type: ignore[arg-type]
+        hints = HeadHints(None, "test", (), CHAIN_ID_CALL, 1.0, None, random.random)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         yield EvmChain(ChainParts(identity, pool, codec, hints, RecentTimes(), finality, max_blocks_per_fetch=10))
 

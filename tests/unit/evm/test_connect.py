@@ -11,7 +11,7 @@ from relayer.ports.vm import ChainSettings
 from relayer.vms.evm import registration
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY
 from tests.unit.evm.json_chain import JsonChain
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, serve
+from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, serve
 
 SECRET = b"\x07" * 32
 

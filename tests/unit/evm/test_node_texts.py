@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from relayer.ports.wallet import SendResult
 from relayer.vms.evm.pool_errors import classify_send_fault
-from relayer.vms.evm.rpc import RpcFault
 from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
+from relayer.vms.jsonrpc.rpc import RpcFault
+from relayer.vms.jsonrpc.weighing import UNANSWERED
 
 PANIC = "0x4e487b71" + "00" * 31 + "11"
 
@@ -126,3 +127,9 @@ def test_revert_data_that_is_none_is_empty(data: Any) -> None:
 )
 def test_a_method_that_a_node_lacks_is_noticed(fault: RpcFault, *, is_unknown: bool) -> None:
     assert is_unknown_method(fault) is is_unknown
+
+
+def test_security_no_answer_is_no_halt() -> None:
+    """SECURITY: a call that no node finished must never be signed as REVERTED."""
+    assert parse_revert(UNANSWERED) is None
+    assert not is_unknown_method(UNANSWERED)

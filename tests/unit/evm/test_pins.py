@@ -13,7 +13,7 @@ from relayer.ports.destination_vm import Pin
 from relayer.vms.evm.headers import Stamp
 from relayer.vms.evm.pins import MAX_RECENT_TIMES, PinFinder, RecentTimes
 from tests.unit.evm.json_chain import GENESIS_SECONDS, JsonChain
-from tests.unit.evm.scripted_node import ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve_pool
 
 
 def chain_with(steps: Sequence[int]) -> JsonChain:

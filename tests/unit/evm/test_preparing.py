@@ -15,18 +15,19 @@ from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import OVERSIZE, Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.simulation import NO_ANSWER, Simulator, Trial
-from relayer.vms.evm.weighing import MAX_GAS_PER_EXCHANGE
+from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE
 from tests.factories import blank_certificate, execute_batch, make_request, track
 from tests.unit.evm.contract_abi import types_of
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, serve_pool
 
 SENDER = b"\xee" * 20
 PAYEE = bytes(32)
@@ -131,7 +132,7 @@ async def prepare(
     each = [gateway.node() for _ in range(nodes)]
     async with serve_pool(*each, quorum=nodes, timeout_seconds=timeout_seconds) as pool:
         identity = ChainIdentity("test", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
-        hints = HeadHints(None, "test", (), 1.0, None, None)  # type: ignore[arg-type]
+        hints = HeadHints(None, "test", (), CHAIN_ID_CALL, 1.0, None, None)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
         chain = EvmDestination(parts, Preparer(Simulator(pool, GATEWAY, SENDER), GATEWAY, gas_cap))

@@ -14,17 +14,18 @@ from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
+from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.heads import HeadHints
 from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
+from relayer.vms.jsonrpc.heads import HeadHints
 from tests.factories import blank_certificate, make_conclusion, make_request, outcome_batch, track
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
-from tests.unit.evm.scripted_node import ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve_pool
 
 NONE, PENDING, HANDLER_FAILED, CANCELLED = range(4)
 CERTIFICATE = blank_certificate()
@@ -73,7 +74,7 @@ def node(states: Sequence[str], batch: CertifiedBatch, skipped: Sequence[int] = 
 async def source(*nodes: ScriptedNode, quorum: int = 1) -> AsyncIterator[EvmSource]:
     async with serve_pool(*nodes, quorum=quorum) as pool:
         identity = ChainIdentity("test", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
-        hints = HeadHints(None, "test", (), 1.0, None, None)  # type: ignore[arg-type]
+        hints = HeadHints(None, "test", (), CHAIN_ID_CALL, 1.0, None, None)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
         preparer = Preparer(Simulator(pool, GATEWAY, b"\xee" * 20), GATEWAY, 16_777_216)

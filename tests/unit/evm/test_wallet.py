@@ -13,7 +13,7 @@ from relayer.errors import RpcUnavailable
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, TransactionReceipt
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.wallet import EvmWallet
-from tests.unit.evm.scripted_node import CHAIN_ID, NodeFault, ScriptedNode, serve_pool
+from tests.unit.jsonrpc.scripted_node import CHAIN_ID, NodeFault, ScriptedNode, serve_pool
 
 SECRET = b"\x07" * 32
 GWEI = 10**9

@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm import rpc
-from relayer.vms.evm.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
+from relayer.vms.jsonrpc import rpc
+from relayer.vms.jsonrpc.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault
+from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
 
 ONE = [RpcCall("a", [1])]
 

@@ -11,10 +11,11 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from relayer.vms.evm.endpoints import EndpointPool
-from relayer.vms.evm.rpc import RpcEndpoint, open_session
+from relayer.vms.jsonrpc.endpoints import ChainProbe, EndpointPool
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, open_session
 
 CHAIN_ID = 31337
+PROBE = ChainProbe("eip155:31337", RpcCall("eth_chainId", []), lambda answer: answer == hex(CHAIN_ID))
 
 Answer = Callable[[str, list[Any]], Any]
 
@@ -107,4 +108,4 @@ async def serve_pool(*nodes: ScriptedNode, quorum: int, timeout_seconds: float =
     """A pool over the nodes, in their order. Its clock stands still, so that backoff never ends."""
     async with serve(*nodes) as session:
         endpoints = [make_endpoint(session, node, number, timeout_seconds) for number, node in enumerate(nodes)]
-        yield EndpointPool(endpoints, quorum, CHAIN_ID, timeout_seconds, clock=lambda: 1.0, jitter=lambda: 0.5)
+        yield EndpointPool(endpoints, quorum, PROBE, timeout_seconds, clock=lambda: 1.0, jitter=lambda: 0.5)

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.endpoints import EndpointPool, Verdict
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint
-from tests.unit.evm.scripted_node import CHAIN_ID, NodeFault, ScriptedNode, make_endpoint, serve, serve_pool
+from relayer.vms.jsonrpc.endpoints import EndpointPool, Verdict
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint
+from tests.unit.jsonrpc.scripted_node import CHAIN_ID, PROBE, NodeFault, ScriptedNode, make_endpoint, serve, serve_pool
 
 
 def node_saying(*values: Any) -> ScriptedNode:
@@ -119,7 +119,7 @@ async def test_who_failed_is_asked_last_until_its_backoff_ends() -> None:
     now = [0.0]
     async with serve(*nodes) as session:
         endpoints = [make_endpoint(session, node, number) for number, node in enumerate(nodes)]
-        pool = EndpointPool(endpoints, 1, CHAIN_ID, 5, clock=lambda: now[0], jitter=lambda: 1.0)
+        pool = EndpointPool(endpoints, 1, PROBE, 5, clock=lambda: now[0], jitter=lambda: 1.0)
         await pool.vote(asking(1))
         asked = len(nodes[0].exchanges)
         await pool.vote(asking(1))
@@ -132,7 +132,7 @@ async def test_backoff_grows_and_stays_below_half_a_minute() -> None:
     now = [0.0]
     node = down()
     async with serve(node) as session:
-        pool = EndpointPool([make_endpoint(session, node)], 1, CHAIN_ID, 5, clock=lambda: now[0], jitter=lambda: 1.0)
+        pool = EndpointPool([make_endpoint(session, node)], 1, PROBE, 5, clock=lambda: now[0], jitter=lambda: 1.0)
         waits = []
         for _ in range(10):
             with pytest.raises(RpcUnavailable):
@@ -182,7 +182,7 @@ async def test_who_keeps_the_others_waiting_is_asked_last() -> None:
     nodes = [hanging, node_saying(7), node_saying(7)]
     async with serve(*nodes) as session:
         endpoints = [make_endpoint(session, node, number, 0.5) for number, node in enumerate(nodes)]
-        pool = EndpointPool(endpoints, 2, CHAIN_ID, 0.5, clock=time.monotonic, jitter=lambda: 1.0)
+        pool = EndpointPool(endpoints, 2, PROBE, 0.5, clock=time.monotonic, jitter=lambda: 1.0)
         await pool.vote(asking(1))
         assert [member.failures for member in pool.members] == [1, 0, 0]
         pool.members[0].resume_at = 0.0
@@ -258,7 +258,7 @@ def test_security_fewer_liars_than_the_quorum_never_raise_a_number(honest: list[
     pool = EndpointPool(
         [RpcEndpoint(None, f"http://{n}", n, 1) for n in range(len(values))],  # type: ignore[arg-type]
         quorum,
-        CHAIN_ID,
+        PROBE,
         1,
         clock=lambda: 0.0,
         jitter=lambda: 0.0,
@@ -269,4 +269,4 @@ def test_security_fewer_liars_than_the_quorum_never_raise_a_number(honest: list[
 def test_a_quorum_is_within_the_endpoints() -> None:
     for quorum in (0, 2):
         with pytest.raises(ValueError, match="quorum"):
-            EndpointPool([RpcEndpoint(None, "http://a", 0, 1)], quorum, 1, 1, lambda: 0.0, lambda: 0.0)  # type: ignore[arg-type]
+            EndpointPool([RpcEndpoint(None, "http://a", 0, 1)], quorum, PROBE, 1, lambda: 0.0, lambda: 0.0)  # type: ignore[arg-type]

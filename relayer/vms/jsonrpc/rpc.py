@@ -1,4 +1,4 @@
-"""One JSON-RPC endpoint of an EVM chain, over kept-open HTTP connections.
+"""One JSON-RPC endpoint of a chain, over kept-open HTTP connections.
 
 Its job: many calls in one exchange, and from whatever the endpoint says either answers or `RpcUnavailable`. SECURITY:
 an endpoint is hostile input: bodies are bounded, every exchange has a deadline, answers are matched by id, nothing is
@@ -107,8 +107,6 @@ class RpcEndpoint:
         self._meter = meter
         self._session = session
         self._url = url
-        self._number = number
-        self._meter = meter
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
         self._next_id = 1
         self._parallel = asyncio.Semaphore(MAX_PARALLEL_EXCHANGES)

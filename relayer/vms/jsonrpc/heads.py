@@ -1,9 +1,8 @@
 """Hints that a chain may have a new head.
 
-Its job: wake whoever watches, soon after a block appears: by `newHeads` over WebSockets where there are any, by the
-clock where there are none or they are down. What a socket says is never read: a lying one can cost calls, nothing more.
-
-Source: geth's JSON-RPC subscriptions, `eth_subscribe` with `newHeads`.
+Its job: wake whoever watches, soon after a block appears: by a subscription over WebSockets where there are any, by
+the clock where there are none or they are down. What a socket says is never read: a lying one can cost calls, nothing
+more.
 """
 
 from __future__ import annotations
@@ -13,7 +12,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Final
 
 import aiohttp
+import orjson
 import structlog
+
+from relayer.vms.jsonrpc.rpc import RpcCall
 
 POLLS_PER_BLOCK: Final = 4
 """Looks per block time while no socket is up: a block is then noticed a quarter of its time late at most."""
@@ -29,19 +31,18 @@ _FAREWELL_SECONDS: Final = 2.0  # a peer that does not answer a close is gone al
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 30.0
 
-_SUBSCRIBE: Final = '{"jsonrpc":"2.0","id":1,"method":"eth_subscribe","params":["newHeads"]}'
-
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
 class HeadHints:
-    """Hints for one chain. `sleep` waits seconds, `jitter` gives 0 to 1."""
+    """Hints for one chain, for which `subscription` asks. `sleep` waits seconds, `jitter` gives 0 to 1."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         chain: str,
         ws_urls: Sequence[str],
+        subscription: RpcCall,
         block_time_seconds: float,
         sleep: Callable[[float], Awaitable[None]],
         jitter: Callable[[], float],
@@ -49,6 +50,7 @@ class HeadHints:
         self._session = session
         self._chain = chain
         self._ws_urls = tuple(ws_urls)
+        self._subscribe_text = _request_text(subscription)
         self._block_time_seconds = block_time_seconds
         self._sleep = sleep
         self._jitter = jitter
@@ -100,7 +102,7 @@ class HeadHints:
                 timeout=aiohttp.ClientWSTimeout(ws_close=_FAREWELL_SECONDS),
             )
         async with socket:
-            await socket.send_str(_SUBSCRIBE)
+            await socket.send_str(self._subscribe_text)
             listening.sockets += 1
             try:
                 async for message in socket:
@@ -121,3 +123,7 @@ class _Listening:
         self.hint = asyncio.Event()
         self.hints = 0
         self.sockets = 0
+
+
+def _request_text(call: RpcCall) -> str:
+    return orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": call.method, "params": call.params}).decode()

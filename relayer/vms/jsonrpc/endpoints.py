@@ -12,13 +12,12 @@ import traceback
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import Final, Generic, Self, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeVar
 
 import structlog
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.quantities import parse_quantity
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, require_result
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, require_result
 
 _FIRST_BACKOFF_SECONDS: Final = 0.5
 _MAX_BACKOFF_SECONDS: Final = 30.0
@@ -41,6 +40,17 @@ assertion, exhausted memory, a broken store, a fault of ours elsewhere) still en
 T = TypeVar("T")
 
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
+
+
+class ChainProbe(NamedTuple):
+    """How an endpoint tells which chain it serves: a cheap call, and whether its result is this chain's.
+
+    `caip2` names the chain in logs. `is_served` raises `RpcUnavailable` for what is no answer to the call.
+    """
+
+    caip2: str
+    call: RpcCall
+    is_served: Callable[[Any], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +91,13 @@ class _Tally(Generic[T]):
 
 
 class EndpointPool:
-    """The endpoints of the chain with this id. `clock` is monotonic seconds, `jitter` gives 0 to 1."""
+    """The endpoints of the chain that `probe` names. `clock` is monotonic seconds, `jitter` gives 0 to 1."""
 
     def __init__(
         self,
         endpoints: Iterable[RpcEndpoint],
         quorum: int,
-        chain_id: int,
+        probe: ChainProbe,
         timeout_seconds: float,
         clock: Callable[[], float],
         jitter: Callable[[], float],
@@ -96,7 +106,7 @@ class EndpointPool:
         self.quorum: Final = quorum
         if not 0 < quorum <= len(self.members):
             raise ValueError("a quorum of endpoints is 1 to as many as there are")
-        self._chain_id = chain_id
+        self._probe = probe
         self._hedge_seconds = timeout_seconds * _HEDGE_PART
         self._clock = clock
         self._jitter = jitter
@@ -236,14 +246,14 @@ class EndpointPool:
             raise _too_few(0, 1, [str(error)]) from None
 
     async def _serves_chain(self, endpoint: RpcEndpoint) -> bool:
-        (answer,) = await endpoint.call([RpcCall("eth_chainId", [])])
-        return parse_quantity(require_result(answer, endpoint)) == self._chain_id
+        (answer,) = await endpoint.call([self._probe.call])
+        return self._probe.is_served(require_result(answer, endpoint))
 
     def _note_failure(self, member: Member, reason: str) -> None:
         backoff = min(_FIRST_BACKOFF_SECONDS * 2**member.failures, _MAX_BACKOFF_SECONDS)
         member.failures = min(member.failures + 1, 16)
         member.resume_at = self._clock() + backoff * (0.5 + self._jitter() / 2)
-        _log.warning("rpc_endpoint_failed", chain_id=self._chain_id, endpoint=member.endpoint.label, reason=reason)
+        _log.warning("rpc_endpoint_failed", chain=self._probe.caip2, endpoint=member.endpoint.label, reason=reason)
 
     def _is_decided(self, tallies: Sequence[_Tally[T]]) -> bool:
         return bool(tallies) and all(tally.agreed(self.quorum) is not None for tally in tallies)

@@ -6,16 +6,15 @@ from typing import Any
 import pytest
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.rpc import RpcCall
-from relayer.vms.evm.vm_faults import is_unknown_method, parse_revert
-from relayer.vms.evm.weighing import (
+from relayer.vms.jsonrpc.rpc import RpcCall
+from relayer.vms.jsonrpc.weighing import (
     MAX_GAS_PER_EXCHANGE,
     MAX_HEAVY_EXCHANGES,
     UNANSWERED,
     WeighedCall,
     call_by_weight,
 )
-from tests.unit.evm.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
+from tests.unit.jsonrpc.scripted_node import PROBE, NodeFault, ScriptedNode, make_endpoint, serve
 
 MILLION = 1_000_000
 SOON = 0.2
@@ -29,7 +28,7 @@ async def ask(node: ScriptedNode, *gas: int, timeout_seconds: float = 5) -> list
     """Calls of so much gas, numbered, each answered by its number."""
     calls = [WeighedCall(RpcCall("run", [place]), each) for place, each in enumerate(gas)]
     async with serve(node) as session:
-        return await call_by_weight(make_endpoint(session, node, 0, timeout_seconds), calls)
+        return await call_by_weight(make_endpoint(session, node, 0, timeout_seconds), calls, PROBE.call)
 
 
 def exchanges(node: ScriptedNode) -> list[list[int]]:
@@ -95,9 +94,3 @@ async def test_a_nodes_error_is_the_answer_to_its_call_alone() -> None:
 
     first, fault, last = await ask(ScriptedNode(answer), 1, 1, 1)
     assert (first, fault.code, last) == (0, -32000, 2)
-
-
-def test_security_no_answer_is_no_halt() -> None:
-    """SECURITY: a call that no node finished must never be signed as REVERTED."""
-    assert parse_revert(UNANSWERED) is None
-    assert not is_unknown_method(UNANSWERED)

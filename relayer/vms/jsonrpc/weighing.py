@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final, NamedTuple
 
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 
 MAX_GAS_PER_EXCHANGE: Final = 30_000_000
 """Gas of one exchange: a block's worth, of which nodes run the slowest code in a few seconds, within the timeout of an
@@ -24,8 +24,6 @@ MAX_HEAVY_EXCHANGES: Final = 2
 UNANSWERED: Final = RpcFault(0, "no answer to this call alone")
 """Stands for the answer to a call that an endpoint, though it is up, does not give. It is no halt of a VM."""
 
-_PROBE: Final = RpcCall("eth_chainId", [])
-
 
 class WeighedCall(NamedTuple):
     """A call, and the most gas that it may burn."""
@@ -34,12 +32,12 @@ class WeighedCall(NamedTuple):
     gas: int
 
 
-async def call_by_weight(endpoint: RpcEndpoint, calls: Sequence[WeighedCall]) -> list[Any]:
+async def call_by_weight(endpoint: RpcEndpoint, calls: Sequence[WeighedCall], probe: RpcCall) -> list[Any]:
     """The calls' results in order, each a JSON value, an `RpcFault`, or `UNANSWERED`.
 
-    Raises `RpcUnavailable` if the endpoint does not even answer what needs no work.
+    Raises `RpcUnavailable` if the endpoint does not even answer `probe`, which needs no work.
     """
-    exchanges = _Exchanges(endpoint)
+    exchanges = _Exchanges(endpoint, probe)
     tasks: list[asyncio.Task[list[Any]]] = []
     try:
         async with asyncio.TaskGroup() as group:
@@ -52,8 +50,9 @@ async def call_by_weight(endpoint: RpcEndpoint, calls: Sequence[WeighedCall]) ->
 class _Exchanges:
     """A few at a time with one endpoint."""
 
-    def __init__(self, endpoint: RpcEndpoint) -> None:
+    def __init__(self, endpoint: RpcEndpoint, probe: RpcCall) -> None:
         self._endpoint = endpoint
+        self._probe = probe
         self._slots = asyncio.Semaphore(MAX_HEAVY_EXCHANGES)
 
     async def run(self, part: Sequence[RpcCall]) -> list[Any]:
@@ -62,7 +61,7 @@ class _Exchanges:
                 return await self._endpoint.call(part)
             except RpcUnavailable:
                 # An endpoint that is down would be waited for once a call: it is given up instead.
-                (answer,) = await self._endpoint.call([_PROBE])
+                (answer,) = await self._endpoint.call([self._probe])
                 require_result(answer, self._endpoint)
         if len(part) == 1:
             return [UNANSWERED]

@@ -5,14 +5,17 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import aiohttp
+import orjson
 import pytest
 from aiohttp import web
 
-from relayer.vms.evm.heads import HeadHints
+from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.rpc import RpcCall
 
 Script = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 
 LONG_BLOCKS = 1_000.0
+SUBSCRIPTION = RpcCall("eth_subscribe", ["newHeads"])
 
 
 class Subscriptions:
@@ -51,7 +54,7 @@ async def hints_from(
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     async with aiohttp.ClientSession() as session:
         url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
-        yield HeadHints(session, "test", [url], block_time_seconds, sleep, lambda: 1.0), pauses, node
+        yield HeadHints(session, "test", [url], SUBSCRIPTION, block_time_seconds, sleep, lambda: 1.0), pauses, node
     await runner.cleanup()
 
 
@@ -70,12 +73,12 @@ async def take(hints: HeadHints, count: int) -> int:
 
 async def test_the_first_look_needs_no_hint() -> None:
     async with aiohttp.ClientSession() as session:
-        assert await take(HeadHints(session, "test", [], LONG_BLOCKS, asyncio.sleep, lambda: 1.0), 1) == 1
+        assert await take(HeadHints(session, "test", [], SUBSCRIPTION, LONG_BLOCKS, asyncio.sleep, lambda: 1.0), 1) == 1
 
 
 async def test_without_sockets_the_clock_wakes() -> None:
     async with aiohttp.ClientSession() as session:
-        assert await take(HeadHints(session, "test", [], 0.01, asyncio.sleep, lambda: 1.0), 4) == 4
+        assert await take(HeadHints(session, "test", [], SUBSCRIPTION, 0.01, asyncio.sleep, lambda: 1.0), 4) == 4
 
 
 async def test_each_new_head_wakes() -> None:
@@ -95,7 +98,8 @@ async def test_each_new_head_wakes() -> None:
             await anext(stream)
             woken.set()
         await stream.aclose()  # type: ignore[attr-defined]
-    assert "newHeads" in node.requests[0]
+    request = {"jsonrpc": "2.0", "id": 1, "method": "eth_subscribe", "params": ["newHeads"]}
+    assert orjson.loads(node.requests[0]) == request
 
 
 async def until_connected(hints: HeadHints, node: Subscriptions, times: int) -> None:
@@ -146,7 +150,7 @@ async def test_pauses_before_reconnecting_grow_and_are_bounded() -> None:
             await asyncio.Event().wait()
 
     async with aiohttp.ClientSession() as session, asyncio.timeout(10):
-        hints = HeadHints(session, "test", ["ws://127.0.0.1:1/key"], LONG_BLOCKS, sleep, lambda: 0.0)
+        hints = HeadHints(session, "test", ["ws://127.0.0.1:1/key"], SUBSCRIPTION, LONG_BLOCKS, sleep, lambda: 0.0)
         stream = hints.wake_ups()
         await anext(stream)
         waiting = asyncio.ensure_future(anext(stream))
