@@ -11,6 +11,11 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 
+def gas_cost(gas: int, fee: int, divisor: int) -> int:
+    """In a chain's smallest unit, rounded up. `divisor` units of `fee`, which is per gas, make one of it."""
+    return -(-gas * fee // divisor)
+
+
 @dataclass(frozen=True, slots=True)
 class SpendPolicy:
     """An operator's terms. `prices` say what one smallest unit of a chain's coin is worth, all in one common unit.

@@ -36,9 +36,9 @@ class ChainCursor:
         return self.seen[-1].ref if self.seen else self.final
 
     def is_extended_by(self, blocks: Sequence[ObservedBlock]) -> bool:
-        """Whether the first of these linked blocks stands on our tip."""
+        """Whether the first of these linked blocks stands on our tip. Some chains skip numbers: the hash tells."""
         first = blocks[0]
-        return first.ref.number == self.tip.number + 1 and first.parent_hash == self.tip.hash
+        return first.ref.number > self.tip.number and first.parent_hash == self.tip.hash
 
     def extend(self, blocks: Sequence[ObservedBlock]) -> ChainCursor:
         """With these blocks on top; the caller has checked that they stand there."""

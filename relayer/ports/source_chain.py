@@ -29,19 +29,21 @@ class Preparation:
 
     `calls` cover disjoint requests, each within the chain's transaction gas cap. `settled` are those that the chain at
     its tip no longer waits for (someone else was first): nothing is to be sent, the final block will tell. `refused`
-    names requests that cannot be sent now, each with the contract's named error.
+    names requests that cannot be sent now, each with the contract's named error. `groundwork` is what has to be mined
+    before the others can be sent, on chains where one transaction is too small; its calls name no requests.
     """
 
     calls: tuple[PreparedCall, ...]
     settled: tuple[RequestId, ...] = ()
     refused: tuple[tuple[RequestId, str], ...] = ()
+    groundwork: tuple[PreparedCall, ...] = ()
 
 
 class SourceChain(Chain, Protocol):
     """The delivering side."""
 
     async def prepare_rotate(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
-        """Simulate bringing in the gateway's next signer set.
+        """Simulate bringing in the gateway's next signer set; where that takes several transactions, the next of them.
 
         Raises:
             CallReverted: with the verifier's named error: another set, another epoch, or somebody was first.

@@ -18,7 +18,8 @@ from relayer.domain.blocks import BlockRef
 class PreparedCall:
     """One transaction to be: simulated, not signed. Gas in the chain's gas unit, `value` in its smallest unit.
 
-    `gas_limit` is what the transaction offers, `expected_gas` what the simulation used.
+    `gas_limit` is what the transaction offers, `expected_gas` what the simulation used. `value` is all that it spends
+    besides gas. Prepared again from the same state of the chain, `data` is the same.
     """
 
     to: bytes
@@ -31,19 +32,21 @@ class PreparedCall:
 
 @dataclass(frozen=True, slots=True)
 class FeeBid:
-    """What a transaction offers per gas, in the chain's smallest unit (EIP-1559 where the chain has it).
+    """What a transaction offers per gas (EIP-1559 where there is), in parts of the smallest unit: `Wallet.fee_divisor`.
 
-    `expected_fee` is what would be paid per gas in the next block; `max_fee` bounds it.
+    `expected_fee` is what would be paid per gas in the next block; `max_fee` bounds it. `anchor` is the recent block
+    hash (32 bytes) without which a transaction is not valid, on chains that ask for one.
     """
 
     max_fee: int
     priority_fee: int
     expected_fee: int
+    anchor: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
 class SpendTerms:
-    """What a new transaction of the account goes by: each as the wallet's own method for it alone would tell it."""
+    """What a new transaction of the account goes by. `next_nonce` is the first nonce that it may have."""
 
     bid: FeeBid
     next_nonce: int
@@ -98,8 +101,21 @@ class Wallet(Protocol):
         """The most it may offer per gas, by configuration; no replacement goes above."""
         ...
 
+    @property
+    def fee_divisor(self) -> int:
+        """How many of the units of fees per gas make one of the chain's smallest unit: 1, or 1,000,000 on Solana."""
+        ...
+
+    @property
+    def is_sequenced(self) -> bool:
+        """Whether a transaction is mined after those of all lower nonces, and takes the place of others of its own.
+
+        SECURITY: where it is not so, a dearer second transaction for a nonce is a second transaction: both are mined.
+        """
+        ...
+
     async def fetch_next_nonce(self) -> int:
-        """The first nonce that no mined transaction of this account has used."""
+        """The nonce below which nothing new is mined: a transaction under a lower one was mined, or never will be."""
         ...
 
     async def fetch_fee_bid(self) -> FeeBid:
@@ -111,7 +127,7 @@ class Wallet(Protocol):
         ...
 
     async def fetch_terms(self) -> SpendTerms:
-        """`fetch_fee_bid`, `fetch_next_nonce` and `fetch_balance`, in as few exchanges as the chain allows."""
+        """All that a new transaction goes by, in as few exchanges as the chain allows."""
         ...
 
     def sign(self, call: PreparedCall, nonce: int, bid: FeeBid) -> SignedTransaction:

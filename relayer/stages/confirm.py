@@ -144,8 +144,9 @@ class ConfirmStage:
             if now - handed_over_at <= settings.resend_seconds:
                 continue
             is_overdue = now - max(sent_at, self._started_at) > settings.replace_seconds
-            # What the account cannot pay for is not made dearer: it waits for funds.
-            if is_overdue and transaction.nonce not in self._unpayable:
+            # What the account cannot pay for is not made dearer: it waits for funds. SECURITY: nor is anything where a
+            # dearer transaction would not take its place, but be mined as well.
+            if is_overdue and self._chain.wallet.is_sequenced and transaction.nonce not in self._unpayable:
                 transaction = await self._outbid(transaction, now)  # noqa: PLW2901 - the same one, outbid
             raws[transaction.nonce] = transaction.attempts[-1].raw
             self._handed_over_at[transaction.nonce] = now

@@ -135,11 +135,10 @@ class RotateStage:
             # Somebody was first, most often: the final block will tell. Else the operators are told why it waits.
             _log.info("rotation_not_sent", chain=self.chain, epoch=batch.first_height, reason=refusal.error_name)
             return
-        bid = await self._chain.wallet.fetch_fee_bid()
-        first_free = await self._chain.wallet.fetch_next_nonce()
+        terms = await self._chain.wallet.fetch_terms()
         async with desk.writing:
             transaction = await sign_next(
-                desk, self._chain, TransactionPurpose.ROTATE, call, bid, first_free, 0, desk.clock.now()
+                desk, self._chain, TransactionPurpose.ROTATE, call, terms, 0, desk.clock.now()
             )
             await desk.commit(Commit(transactions=(transaction,)))
         await send_recorded(desk, self._chain, [transaction])

@@ -13,7 +13,7 @@ import structlog
 
 from relayer.ports.store import Attempt, OwnTransaction, TransactionPurpose, TransactionStatus
 from relayer.ports.vm import OpenChain
-from relayer.ports.wallet import FeeBid, PreparedCall, SendResult
+from relayer.ports.wallet import PreparedCall, SendResult, SpendTerms
 from relayer.stages.desk import Desk
 
 _log = structlog.get_logger(__name__)
@@ -24,17 +24,15 @@ async def sign_next(
     chain: OpenChain,
     purpose: TransactionPurpose,
     call: PreparedCall,
-    bid: FeeBid,
-    first_free: int,
+    terms: SpendTerms,
     offset: int,
     now: float,
 ) -> OwnTransaction:
     """Reserve the next nonce and sign; nothing may be sent before the commit that records it.
 
-    `first_free` is the first nonce that no mined transaction used, `offset` how many were signed since the last commit.
-    The caller holds `desk.writing`.
+    `offset` is how many were signed on the same terms since the last commit. The caller holds `desk.writing`.
     """
-    wallet, caip2 = chain.wallet, chain.source.caip2
+    wallet, caip2, bid, first_free = chain.wallet, chain.source.caip2, terms.bid, terms.next_nonce
     held = await desk.store.load_held_nonces(caip2, wallet.address, first_free)
     # SECURITY: the lowest that nothing of ours holds. Counting on from our highest would let an endpoint that once
     # told a high nonce leave a gap, behind which nothing is ever mined.

@@ -47,6 +47,12 @@ class StageSettings:
     open_transactions_limit: int = 16
     """Own transactions in flight per chain; nodes' pools refuse long queues of one account."""
 
+    unsequenced_transactions_limit: int = 1_000
+    """The same where transactions do not queue: each carries one request or so, and a route's window bounds those."""
+
+    groundwork_recheck_seconds: float = 0.5
+    """When to look whether what goes before has been mined: about a block of the chains that need it."""
+
     resend_seconds: float = 15.0
     """A transaction that is not mined is handed to the endpoints again after this long; pools forget."""
 

@@ -19,7 +19,7 @@ from attestation.request import RequestId
 from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
 from relayer.domain.events import CallbackHeld, CallbackSubmitted, ExecutionDispatched, ExecutionHeld
-from relayer.domain.policy import SpendPolicy
+from relayer.domain.policy import SpendPolicy, gas_cost
 from relayer.domain.route import Route
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -34,7 +34,7 @@ from relayer.ports.store import (
     TransactionStatus,
 )
 from relayer.ports.vm import OpenChain
-from relayer.ports.wallet import FeeBid, PreparedCall, SpendTerms
+from relayer.ports.wallet import PreparedCall, SpendTerms
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.claim import KINDS, Claim, claim_submissions
 from relayer.stages.desk import REST_SECONDS, Desk
@@ -91,6 +91,9 @@ class SubmitStage:
         self._chain = chain
         self._policy = policy
         self._room = 1
+        self._ground: set[tuple[bytes, bytes]] = set()
+        """What is being laid for others: (to, data) of open transactions that carry no request."""
+
         self._queued: Counter[tuple[TransactionPurpose, bytes]] = Counter()
         """Requests put off since a route's window last had room."""
 
@@ -119,9 +122,10 @@ class SubmitStage:
         desk = self._desk
         claim = await claim_submissions(desk, self.chain, desk.clock.now())
         under_way = await desk.store.load_open_transactions(self.chain) if claim.batches or claim.rows else ()
-        self._room = desk.settings.open_transactions_limit - len(under_way)
+        self._room = self._open_limit - len(under_way)
         if self._room < 1 or not (claim.batches or claim.rows):
             return False
+        self._ground = {(each.to, each.data) for each in under_way if not each.request_ids}
         requests = await desk.store.load_requests([RequestId(row.subject) for row in claim.rows])
         wanted, stale = _parted(claim.rows, lambda row: _is_wanted(row, requests.get(RequestId(row.subject))))
         await self._clear(claim, stale)
@@ -132,6 +136,12 @@ class SubmitStage:
         await self._work(claim, wanted, requests, await self._count_in_flight(under_way))
         await claim.close(desk, _is_wanted)
         return not (claim.is_all or self.is_full)
+
+    @property
+    def _open_limit(self) -> int:
+        settings = self._desk.settings
+        is_sequenced = self._chain.wallet.is_sequenced
+        return settings.open_transactions_limit if is_sequenced else settings.unsequenced_transactions_limit
 
     async def _work(
         self,
@@ -282,8 +292,8 @@ class SubmitStage:
         if not job.batches:
             return
         preparation, terms = await self._look(job)
-        bid, first_free = terms.bid, terms.next_nonce
-        funds = await self._load_funds(terms.balance) if preparation.calls else 0
+        ground = [call for call in preparation.groundwork if (call.to, call.data) not in self._ground]
+        funds = await self._load_funds(terms.balance) if preparation.calls or ground else 0
         ids = [request.request_id for batch in job.batches for request in batch.requests]
         # A request that is held and late has two wishes, to execute and to let expire; they have one fate.
         mine: dict[bytes, list[OutboxRow]] = defaultdict(list)
@@ -297,50 +307,57 @@ class SubmitStage:
             for identifier, reason in preparation.refused:
                 draft.apply(identifier, _held(job, reason))
                 put_off += [self._after_refusal(row, now) for row in mine[identifier]]
+            waiting = _unnamed(ids, preparation)
             transactions: list[OwnTransaction] = []
-            for call in preparation.calls:
+            for call in (*ground, *preparation.calls):
                 if len(transactions) == self._room:
                     break  # the rest stays due
-                most = call.gas_limit * bid.max_fee + call.value
-                reason = self._hold_reason(job, call, bid, draft) or ("" if most <= funds else UNFUNDED)
+                for_whom = call.request_ids or waiting
+                most = gas_cost(call.gas_limit, terms.bid.max_fee, self._chain.wallet.fee_divisor) + call.value
+                reason = self._hold_reason(job, call, for_whom, terms, draft) or ("" if most <= funds else UNFUNDED)
                 if reason:
                     recheck = now + desk.settings.hold_recheck_seconds
-                    for identifier in call.request_ids:
+                    for identifier in for_whom:
                         draft.apply(identifier, _held(job, reason))
                         put_off += [replace(row, due_at=recheck) for row in mine[identifier]]
+                    waiting = [] if for_whom is waiting else waiting
                     continue
-                transaction = await sign_next(
-                    desk, self._chain, job.purpose, call, bid, first_free, len(transactions), now
-                )
+                transaction = await sign_next(desk, self._chain, job.purpose, call, terms, len(transactions), now)
                 transactions.append(transaction)
                 funds -= most
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
-            if not preparation.calls:
-                named = {*preparation.settled, *(identifier for identifier, _ in preparation.refused)}
-                put_off += [replace(row, due_at=pause) for i in ids if i not in named for row in mine[i]]
+            if preparation.groundwork or not preparation.calls:
+                again = now + desk.settings.groundwork_recheck_seconds if preparation.groundwork else pause
+                put_off += [replace(row, due_at=again) for identifier in waiting for row in mine[identifier]]
             sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
             done = claim.finish(row for row in rows if row.subject in sent)
             rest = replace(claim.put_off(put_off), done=done, transactions=tuple(transactions))
             await desk.commit(draft.commit(rest))
         self._room -= len(transactions)
+        self._ground |= {(each.to, each.data) for each in transactions if not each.request_ids}
         await send_recorded(desk, self._chain, transactions)
 
     async def _load_funds(self, balance: int) -> int:
         """What of it lies beyond what the account's open transactions may still cost, in the chain's smallest unit."""
         waiting = await self._desk.store.load_open_transactions(self.chain)
+        divisor = self._chain.wallet.fee_divisor
         return balance - sum(
-            transaction.gas_limit * transaction.attempts[-1].max_fee + transaction.value
+            gas_cost(transaction.gas_limit, transaction.attempts[-1].max_fee, divisor) + transaction.value
             for transaction in waiting
             if transaction.status is TransactionStatus.SIGNED
         )
 
-    def _hold_reason(self, job: _Job, call: PreparedCall, bid: FeeBid, draft: Draft) -> str:
-        requests = [request for i in call.request_ids if (request := draft.get(i)) is not None]
+    def _hold_reason(
+        self, job: _Job, call: PreparedCall, for_whom: Sequence[RequestId], terms: SpendTerms, draft: Draft
+    ) -> str:
+        """Why these requests do not pay for the call."""
+        requests = [request for i in for_whom if (request := draft.get(i)) is not None]
         if job.purpose is TransactionPurpose.EXPIRE:
             return ""  # it ends requests, costs little and is paid a fixed fee
         fees = sum(request.fee_left for request in requests)
-        return self._policy.hold_reason(call.expected_gas * bid.expected_fee, self.chain, fees, job.route.source_chain)
+        cost = gas_cost(call.expected_gas, terms.bid.expected_fee, self._chain.wallet.fee_divisor) + call.value
+        return self._policy.hold_reason(cost, self.chain, fees, job.route.source_chain)
 
     def _after_refusal(self, row: OutboxRow, now: float) -> OutboxRow:
         delay = backoff_seconds(row.attempts, self._desk.settings)
@@ -374,6 +391,16 @@ def _certified(
     for root, requests in by_root.items():
         if root in batches and root in certificates:
             yield CertifiedBatch(batches[root], certificates[root].encoded, tuple(requests.values()))
+
+
+def _unnamed(ids: Iterable[RequestId], preparation: Preparation) -> list[RequestId]:
+    """The requests of which a preparation says nothing: they wait, for groundwork where there is some."""
+    named = {
+        *preparation.settled,
+        *(identifier for identifier, _ in preparation.refused),
+        *(identifier for call in preparation.calls for identifier in call.request_ids),
+    }
+    return [identifier for identifier in ids if identifier not in named]
 
 
 def _held(job: _Job, reason: str) -> ExecutionHeld | CallbackHeld:

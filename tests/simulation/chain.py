@@ -66,6 +66,9 @@ class SimChain:
         self.depth_blocks = depth_blocks
         self.highest_final = 0
         self.pool: list[Transaction] = []
+        self.is_sequenced = True
+        self.proves_first = False
+        """Whether certificates take a transaction of their own, as where transactions are small."""
         self.failing = 0
         """How many of the relayers' next transactions run out of gas."""
         self._forks = 0

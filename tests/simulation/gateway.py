@@ -137,7 +137,15 @@ class BringIn:
     certificate: bytes
 
 
-Call = Ask | AddFee | Cancel | Reclaim | Replay | Consume | Deliver | Apply | BringIn
+@dataclass(frozen=True)
+class Prove:
+    """A certificate is verified before anything of its batch is acted on, where a transaction is too small for both."""
+
+    root: bytes
+    certificate: bytes
+
+
+Call = Prove | Ask | AddFee | Cancel | Reclaim | Replay | Consume | Deliver | Apply | BringIn
 
 
 @dataclass(frozen=True)
@@ -170,6 +178,8 @@ class GatewayState:
     account_nonces: dict[bytes, int] = field(default_factory=dict)
     credits: dict[tuple[RequestId, bytes], int] = field(default_factory=dict)
     """What execution shares came to, by request and account: a payee, or the sender."""
+    proven: set[bytes] = field(default_factory=set)
+    """Roots that were proven in a transaction of their own."""
 
     def copy(self) -> GatewayState:
         """A state that changes alone."""
@@ -180,6 +190,7 @@ class GatewayState:
             dict(self.slots),
             dict(self.account_nonces),
             dict(self.credits),
+            set(self.proven),
         )
 
     def is_waiting(self, request: Request, now: int) -> bool:
@@ -205,11 +216,18 @@ class GatewayState:
                 self._consume(call, now, logs)
             case Deliver():
                 self._deliver(call, now, logs)
+            case Prove() | Apply() | BringIn():
+                self._believe(call, now, logs)
+        return logs.observations
+
+    def _believe(self, call: Prove | Apply | BringIn, now: int, logs: _Logs) -> None:
+        match call:
+            case Prove():
+                self.proven.add(call.root)
             case Apply():
                 self._apply(call.signer_set, now, logs)
             case BringIn():
                 self._bring_in(call, now, logs)
-        return logs.observations
 
     def _ask(self, call: Ask, logs: _Logs) -> None:
         request = call.request

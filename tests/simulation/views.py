@@ -30,12 +30,13 @@ from relayer.ports.wallet import (
     TransactionReceipt,
 )
 from tests.simulation.chain import SimBlock, SimChain, Transaction
-from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Item, Reverted
+from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Item, Prove, Reverted
 
 REQUESTS_PER_CALL = 3
 """Small, so that work is cut into several transactions."""
 
 GAS_PER_REQUEST = 100
+GAS_PER_PROOF = 50
 OFFERED_FEE = 1
 
 
@@ -224,7 +225,13 @@ class ChainView:
     def _bundle(self, settled: Sequence[RequestId], parts: Sequence[_Part], build: _Build) -> Preparation:
         calls: list[PreparedCall] = []
         refused: list[tuple[RequestId, str]] = []
+        unproven: dict[bytes, PreparedCall] = {}
         for part in parts:
+            root, certificate = part[0].batch.root, part[0].certificate
+            if self._chain.proves_first and root not in self._seen()[-1].state.proven:
+                self._calls[root] = Prove(root, certificate)
+                unproven[root] = PreparedCall(self._chain.gateway, root, 2 * GAS_PER_PROOF, GAS_PER_PROOF, 0, ())
+                continue
             call, ids = build(part), tuple(request.request_id for request in part[1])
             data = keccak256(repr(call).encode())
             self._calls[data] = call
@@ -235,7 +242,7 @@ class ChainView:
                 continue
             gas = GAS_PER_REQUEST * len(ids)
             calls.append(PreparedCall(self._chain.gateway, data, 2 * gas, gas, 0, ids))
-        return Preparation(tuple(calls), tuple(settled), tuple(refused))
+        return Preparation(tuple(calls), tuple(settled), tuple(refused), tuple(unproven.values()))
 
     # paying
 
@@ -253,6 +260,16 @@ class ChainView:
     def max_fee_cap(self) -> int:
         """Far off."""
         return 1_000_000
+
+    @property
+    def fee_divisor(self) -> int:
+        """Plain units."""
+        return 1
+
+    @property
+    def is_sequenced(self) -> bool:
+        """As the chain is."""
+        return self._chain.is_sequenced
 
     async def fetch_next_nonce(self) -> int:
         """By mined transactions."""

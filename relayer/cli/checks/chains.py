@@ -234,7 +234,7 @@ async def _examine_wallet(settings: ChainSettings, chain: OpenChain, coin_decima
     findings = []
     if balance == 0:
         findings.append(fault(subject, "wallet", detail, "send it coins: it pays for executions and callbacks"))
-    elif balance < LOW_BALANCE_GAS * bid.expected_fee:
+    elif balance < LOW_BALANCE_GAS * bid.expected_fee // wallet.fee_divisor:
         findings.append(warning(subject, "wallet", detail, "send it coins: they are used up after a few transactions"))
     else:
         findings.append(good(subject, "wallet", detail))

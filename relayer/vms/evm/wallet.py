@@ -88,6 +88,16 @@ class EvmWallet:
         """The most it may offer per gas, in wei."""
         return self._max_fee_cap
 
+    @property
+    def fee_divisor(self) -> int:
+        """Fees are in wei."""
+        return 1
+
+    @property
+    def is_sequenced(self) -> bool:
+        """An account's transactions are mined by rising nonces, one each."""
+        return True
+
     async def fetch_next_nonce(self) -> int:
         """The first nonce that no mined transaction of this account has used, as M endpoints know."""
         return self._pool.reached(await self._ask_each([self._nonce_call], parse_count))

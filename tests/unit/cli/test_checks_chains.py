@@ -136,6 +136,10 @@ class WorldChain:
     async def fetch_verifier_fault(self) -> str:
         return self._world.verifier_fault
 
+    @property
+    def fee_divisor(self) -> int:
+        return 1
+
     async def fetch_balance(self) -> int:
         return self._world.balance
 

@@ -30,8 +30,13 @@ def test_only_the_next_block_on_our_tip_extends_the_cursor() -> None:
     assert not FOLLOWED.is_extended_by([block(7)])
     of_another_fork = ObservedBlock(next_one.ref, block_ref(7, "fork").hash, next_one.timestamp, ())
     assert not FOLLOWED.is_extended_by([of_another_fork])
-    skips_a_number = ObservedBlock(block_ref(9), block_ref(7).hash, next_one.timestamp, ())
-    assert not FOLLOWED.is_extended_by([skips_a_number])
+    is_as_high = ObservedBlock(block_ref(7, "fork"), block_ref(7).hash, next_one.timestamp, ())
+    assert not FOLLOWED.is_extended_by([is_as_high])
+
+
+def test_a_chain_may_skip_numbers_for_parents_are_named_by_their_hash() -> None:
+    skips_a_number = ObservedBlock(block_ref(9), block_ref(7).hash, block(8).timestamp, ())
+    assert FOLLOWED.is_extended_by([skips_a_number])
 
 
 def test_a_fresh_cursor_is_extended_by_the_block_after_its_start() -> None:

@@ -77,6 +77,18 @@ async def test_what_an_earlier_process_signed_is_outbid_as_well() -> None:
     assert len(sole_transaction(node).attempts) == 2
 
 
+async def test_nothing_is_outbid_where_a_dearer_transaction_would_be_mined_as_well() -> None:
+    """SECURITY: without nonces in a row, a replacement is a second transaction, and both are paid for."""
+    world = new_world()
+    world.b.is_sequenced = False
+    node, _ = await dispatch(world)
+    [sent] = world.b.pool
+    world.clock.seconds += 46
+    await step(world, node, ConfirmStage, world.b)
+    assert world.b.pool == [sent]
+    assert len(sole_transaction(node).attempts) == 1
+
+
 async def test_what_cannot_be_outbid_any_more_is_handed_over_only_now_and_then() -> None:
     world = new_world(replace(StageSettings(), max_attempts=1))
     node, _ = await dispatch(world)

@@ -206,3 +206,40 @@ async def test_what_queues_behind_a_full_window_comes_in_turns_and_in_order() ->
     now, recheck = world.clock.now(), settings.window_recheck_seconds
     waits = [row.due_at - now for place, row in node.store._outbox.items() if place[0] is EffectKind.SUBMIT_EXECUTE]
     assert sorted(waits) == [recheck, recheck, 2 * recheck, 2 * recheck]
+
+
+async def test_groundwork_is_sent_once_and_what_waits_for_it_follows_when_it_is_mined() -> None:
+    world = new_world()
+    world.b.proves_first = True
+    for _ in range(REQUESTS_PER_CALL):
+        world.ask(world.a, world.b)
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
+
+    def statuses() -> set[Status]:
+        return {request.status for request in node.store._requests.values()}
+
+    await step(world, node, SubmitStage, world.b)
+    [proof] = world.b.pool
+    assert statuses() == {Status.CERTIFIED}
+    await step(world, node, SubmitStage, world.b)
+    world.clock.seconds += node.running.desk.settings.groundwork_recheck_seconds
+    await step(world, node, SubmitStage, world.b)
+    assert world.b.pool == [proof]
+
+    mine(world, world.b)
+    await step(world, node, SubmitStage, world.b)
+    assert len(world.b.pool) == 2
+    assert statuses() == {Status.DISPATCHED}
+    mine(world, world.b)
+    assert len(world.b.receipts()) == REQUESTS_PER_CALL + 1
+
+
+async def test_groundwork_that_its_requests_do_not_pay_for_is_not_laid() -> None:
+    world = new_world()
+    world.b.proves_first = True
+    node, identifier = await certify(world, fee=POOR_FEE)
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.b)
+    assert not world.b.pool
+    assert node.store._requests[identifier].status is Status.EXECUTION_HELD
