@@ -47,6 +47,9 @@ class ConfirmStage:
         self._started_at = desk.clock.now()
         self._handed_over_at: dict[int, float] = {}
         self._unpayable: set[int] = set()
+        self._looked_at: dict[int, float] = {}
+        """When a mined transaction, by nonce, was last found in its block."""
+        self._rewinds = 0
 
     @property
     def chain(self) -> str:
@@ -59,7 +62,7 @@ class ConfirmStage:
         await self._desk.bells.confirm[self.chain].wait(REST_SECONDS if is_resting else _IDLE_SECONDS)
 
     async def run_once(self) -> bool:
-        """One look at all open transactions."""
+        """One look at the open transactions that may have moved."""
         desk, rest = self._desk, self._desk.bells.confirm_rest
         look = rest.look(self.chain)
         open_transactions = await desk.store.load_open_transactions(self.chain)
@@ -67,18 +70,47 @@ class ConfirmStage:
             rest.begin(self.chain, look)
             self._handed_over_at.clear()
             self._unpayable.clear()
+            self._looked_at.clear()
+            return False
+        tip, now = desk.tips[self.chain], desk.clock.now()
+        # Taken before anything is fetched: what is found to be mined below a height that is final by now, is final.
+        final_number = tip.final_number
+        restless = self._restless(open_transactions, final_number, tip.rewinds, now)
+        if not restless:
             return False
         wallet = self._chain.wallet
-        hashes = [attempt.hash for transaction in open_transactions for attempt in transaction.attempts]
+        hashes = [attempt.hash for transaction in restless for attempt in transaction.attempts]
         # In this order: a nonce used up between the two would look as if somebody else had used it.
         next_nonce = await wallet.fetch_next_nonce()
         receipts = {receipt.hash: receipt for receipt in await wallet.fetch_receipts(hashes) if receipt is not None}
-        now = desk.clock.now()
-        final_number = desk.tips[self.chain].final_number
-        moved = [self._move(transaction, receipts, next_nonce, final_number, now) for transaction in open_transactions]
-        await self._commit([new for new, old in zip(moved, open_transactions, strict=True) if new != old], now)
+        moved = [self._move(transaction, receipts, next_nonce, final_number, now) for transaction in restless]
+        await self._commit([new for new, old in zip(moved, restless, strict=True) if new != old], now)
+        for transaction in moved:
+            if transaction.status is TransactionStatus.MINED:
+                self._looked_at[transaction.nonce] = now
+            else:
+                self._looked_at.pop(transaction.nonce, None)
         await self._hand_over([transaction for transaction in moved if transaction.status is TransactionStatus.SIGNED])
         return False
+
+    def _restless(
+        self, transactions: Sequence[OwnTransaction], final_number: int, rewinds: int, now: float
+    ) -> list[OwnTransaction]:
+        """Those that may have moved. A mined one stays where it is until it is final, or a fork is left.
+
+        Chains of slow finality have hundreds of them. A fork that this node did not see itself is found out in time.
+        """
+        if rewinds != self._rewinds:
+            self._rewinds = rewinds
+            return list(transactions)
+        before = now - self._desk.settings.resend_seconds
+        return [
+            transaction
+            for transaction in transactions
+            if transaction.mined is None
+            or transaction.mined.number <= final_number
+            or self._looked_at.get(transaction.nonce, 0.0) < before
+        ]
 
     def _move(
         self,

@@ -120,7 +120,8 @@ class Tip:
 
     `head` is what its endpoints last agreed on; `final_number` and `tip_number` are what this node has taken in, and
     `timestamp` (s) is that of the newest block taken in: the lower bound of the gateway's own clock. `is_verified` says
-    that this process has found everything taken in to stand on the chain still.
+    that this process has found everything taken in to stand on the chain still. `rewinds` counts the forks that were
+    left.
     """
 
     head: Head | None = None
@@ -128,6 +129,7 @@ class Tip:
     final_number: int = -1
     tip_number: int = -1
     timestamp: int = 0
+    rewinds: int = 0
 
 
 @dataclass(slots=True)

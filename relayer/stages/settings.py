@@ -45,7 +45,7 @@ class StageSettings:
     """Blocks taken in per commit while catching up: bounds memory and the time of one transaction."""
 
     open_transactions_limit: int = 16
-    """Own transactions in flight per chain; nodes' pools refuse long queues of one account."""
+    """Own transactions per chain that are sent and not mined; nodes' pools refuse long queues of one account."""
 
     unsequenced_transactions_limit: int = 1_000
     """The same where transactions do not queue: each carries one request or so, and a route's window bounds those."""

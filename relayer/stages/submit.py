@@ -122,7 +122,9 @@ class SubmitStage:
         desk = self._desk
         claim = await claim_submissions(desk, self.chain, desk.clock.now())
         under_way = await desk.store.load_open_transactions(self.chain) if claim.batches or claim.rows else ()
-        self._room = self._open_limit - len(under_way)
+        # What is mined is in no node's pool any more.
+        queued = [each for each in under_way if each.status is TransactionStatus.SIGNED]
+        self._room = self._open_limit - len(queued)
         if self._room < 1 or not (claim.batches or claim.rows):
             return False
         self._ground = {(each.to, each.data) for each in under_way if not each.request_ids}

@@ -177,6 +177,7 @@ class WatchStage:
             self._cursor = rewound
         for block in cursor.above(ancestor.number):
             self._unfinal.pop(block.ref.hash, None)
+        self._desk.tips[self.chain].rewinds += 1
         self._desk.bells.ring_chain(self.chain)
 
     async def _fetch_ancestor(self, cursor: ChainCursor) -> BlockRef:

@@ -129,6 +129,38 @@ async def test_a_transaction_that_a_fork_took_away_is_under_way_again() -> None:
     assert len(world.b.pool) == 1
 
 
+async def test_what_is_mined_is_asked_about_again_when_it_is_final_or_a_fork_is_left_and_else_now_and_then() -> None:
+    world = new_world()
+    node, _ = await dispatch(world)
+    mine(world, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    assert sole_transaction(node).status is TransactionStatus.MINED
+    asked: list[float] = []
+    rpc = node.running.rpc
+
+    async def note() -> None:
+        asked.append(world.clock.now())
+        await rpc()
+
+    node.running.rpc = note  # type: ignore[method-assign]
+
+    async def is_asked_about() -> bool:
+        asked.clear()
+        await step(world, node, ConfirmStage, world.b)
+        return bool(asked)
+
+    assert not await is_asked_about()
+    world.clock.seconds += node.running.desk.settings.resend_seconds + 1
+    assert await is_asked_about()
+    assert not await is_asked_about()
+    mine(world, world.b)
+    await step(world, node, WatchStage, world.b)
+    assert not await is_asked_about()
+    assert world.b.reorganise(1, 2, int(world.clock.now()), kept=[False])
+    await step(world, node, WatchStage, world.b)
+    assert await is_asked_about()
+
+
 async def test_a_failed_transaction_gives_its_request_back() -> None:
     world = new_world()
     node, identifier = await dispatch(world)

@@ -243,3 +243,18 @@ async def test_groundwork_that_its_requests_do_not_pay_for_is_not_laid() -> None
     await step(world, node, SubmitStage, world.b)
     assert not world.b.pool
     assert node.store._requests[identifier].status is Status.EXECUTION_HELD
+
+
+async def test_what_is_mined_and_not_final_keeps_nothing_else_from_being_sent() -> None:
+    world = new_world(replace(StageSettings(), open_transactions_limit=1))
+    for _ in range(REQUESTS_PER_CALL):
+        world.ask(world.a, world.b)
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
+    await step(world, node, SubmitStage, world.b)
+    await step(world, node, SubmitStage, world.b)
+    assert len(node.store._transactions) == 1
+    mine(world, world.b)
+    await step(world, node, ConfirmStage, world.b)
+    await step(world, node, SubmitStage, world.b)
+    assert [transaction.status.value for transaction in node.store._transactions.values()] == ["MINED", "SIGNED"]
