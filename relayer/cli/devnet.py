@@ -24,10 +24,10 @@ from relayer.cli.devnet_file import Devnet as DevnetFile
 from relayer.cli.devnet_file import load_devnet
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, print_table, typed
 from relayer.cli.scheme import SchemeOption
+from relayer.devnet.kinds import DEFAULT_VMS, fetch_height
 from relayer.devnet.network import (
     Devnet,
     DevnetFailed,
-    fetch_height,
     load_description,
     prepare_folder,
     take_down,
@@ -50,6 +50,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="A network on
         "xvm devnet up --detach --relayers 7 --threshold 5 --block-time 0.5",
         "xvm devnet up --state /tmp/second --finality-depth 4",
         "xvm devnet up --scheme bls12-381",
+        "xvm devnet up --vms evm,svm",
     )
 )
 def up(
@@ -61,16 +62,22 @@ def up(
         1, "--rpc-endpoints", metavar="N", help="RPC endpoints of each chain in a relayer's configuration."
     ),
     scheme: SchemeOption = DEFAULT_SCHEME.name,
+    vms: str = typer.Option(
+        ",".join(DEFAULT_VMS),
+        "--vms",
+        metavar="NAMES",
+        help="Kinds of chains, in this order: evm brings two, svm one; a kind named twice brings twice as many.",
+    ),
     state: StateOption = DEFAULT_STATE,
     detach: bool = typer.Option(False, "--detach", help="Return when it is ready; it runs until `xvm devnet down`."),
     as_json: JsonOption = False,
 ) -> None:
-    """Bring a devnet up: two chains, the contracts, relayers; until Ctrl-C.
+    """Bring a devnet up: chains, the contracts, relayers; until Ctrl-C.
 
     When all relayers are ready, DIR/devnet.json says all that an outside program needs: endpoints, contracts, accounts
     with money, relayers.
     """
-    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, rpc_endpoints, scheme)
+    spec = DevnetSpec(relayers, threshold, block_time, finality_depth, rpc_endpoints, scheme, vms=tuple(vms.split(",")))
     folder = DevnetFolder(state.resolve())
     if detach:
         description = start_detached(spec, folder, print_note)
@@ -94,7 +101,7 @@ def status(state: StateOption = DEFAULT_STATE, as_json: JsonOption = False) -> N
     folder = DevnetFolder(state.resolve())
     description = load_devnet(folder.root)
     chains: list[dict[str, Any]] = [
-        {"name": chain.name, "rpc_url": chain.rpc_url, "height": fetch_height(chain.rpc_url)}
+        {"name": chain.name, "rpc_url": chain.rpc_url, "height": fetch_height(chain.caip2, chain.rpc_url)}
         for chain in description.chains
     ]
     relayers: list[dict[str, Any]] = [
@@ -154,7 +161,7 @@ def start_detached(spec: DevnetSpec, folder: DevnetFolder, report: Callable[[str
         *("devnet", "up", "--state", str(folder.root)),
         *("--relayers", str(spec.relayers), "--threshold", str(spec.threshold)),
         *("--block-time", f"{spec.block_time_seconds:g}", "--finality-depth", str(spec.finality_depth)),
-        *("--rpc-endpoints", str(spec.rpc_endpoints), "--scheme", spec.scheme),
+        *("--rpc-endpoints", str(spec.rpc_endpoints), "--scheme", spec.scheme, "--vms", ",".join(spec.vms)),
     ]
     with log.open("wb") as output:
         supervisor = subprocess.Popen(  # noqa: S603 - our own command line

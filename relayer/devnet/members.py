@@ -5,29 +5,26 @@ Its job: text and key files. It starts nothing; the files are what an operator o
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from attestation.address import checksum_address
 from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME, SECP256K1, Scheme, SigningKey, draw_secret
 from attestation.signer_set import operator_id
+from relayer.devnet.kinds import DevChain
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
+from relayer.devnet.toml_text import quoted
 
 NETWORK_NAME: Final = "devnet"
 SIGNER_FILE: Final = "signer.key"
 PEER_FILE: Final = "peer.key"
 WALLET_FILE: Final = "wallet.key"
 CONFIG_FILE: Final = "config.toml"
-
-_WALLET_WEI: Final = 100 * 10**18
-_GAS_PRICE_GWEI: Final = 5
-"""What requests pay per gas: above what relayers bid on chains whose base fee starts at 1 gwei and falls."""
 
 _YEAR_SECONDS: Final = 365 * 86_400
 _GRACE_SECONDS: Final = 3_600
@@ -39,8 +36,8 @@ ADDRESS_LENGTH: Final = 20
 class Member:
     """One relayer: its name, API port and keys.
 
-    `signer` is its signer's public key, `listed_key` what the signer set lists of it; `wallet` is a 20-byte address,
-    and so is `peer_key`, which is the signer key itself where that is an address.
+    `signer` is its signer's public key, `listed_key` what the signer set lists of it; `peer_key` is a 20-byte address:
+    the signer key itself where that is one. `wallet_secret` (32 bytes) is that of its account on every chain.
     """
 
     name: str
@@ -48,7 +45,12 @@ class Member:
     signer: bytes
     listed_key: bytes
     peer_key: bytes
-    wallet: bytes
+    wallet_secret: bytes = field(repr=False)
+
+    @property
+    def payout(self) -> str:
+        """Its account on EVM chains, which registries name."""
+        return checksum_address(SECP256K1.signing_key(self.wallet_secret).key)
 
     @property
     def api_url(self) -> str:
@@ -56,35 +58,13 @@ class Member:
         return f"http://127.0.0.1:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
-class DevChain:
-    """One running chain."""
-
-    name: str
-    chain_id: int
-    port: int
-
-    @property
-    def caip2(self) -> str:
-        """CAIP-2 text."""
-        return f"eip155:{self.chain_id}"
-
-    @property
-    def rpc_url(self) -> str:
-        """JSON-RPC over HTTP."""
-        return f"http://127.0.0.1:{self.port}"
-
-    @property
-    def ws_url(self) -> str:
-        """JSON-RPC over WebSocket."""
-        return f"ws://127.0.0.1:{self.port}"
-
-
 def make_member(folder: DevnetFolder, name: str, port: int, scheme_name: str = DEFAULT_SCHEME.name) -> Member:
     """Draw the keys of a new relayer, its signer's of this scheme, and write them, for its owner only."""
     home = folder.relayer(name)
     home.mkdir(parents=True)
     signer = _make_key(home / SIGNER_FILE, SCHEMES_BY_NAME[scheme_name])
+    wallet_secret = draw_secret(SECP256K1, secrets.token_bytes)
+    write_key(home / WALLET_FILE, wallet_secret)
     is_address = len(signer.key) == ADDRESS_LENGTH
     return Member(
         name=name,
@@ -92,7 +72,7 @@ def make_member(folder: DevnetFolder, name: str, port: int, scheme_name: str = D
         signer=signer.key,
         listed_key=signer.listed_key(operator_id(name)),
         peer_key=signer.key if is_address else _make_key(home / PEER_FILE, SECP256K1).key,
-        wallet=_make_key(home / WALLET_FILE, SECP256K1).key,
+        wallet_secret=wallet_secret,
     )
 
 
@@ -113,10 +93,10 @@ def plan_text(spec: DevnetSpec, folder: DevnetFolder, chains: Sequence[DevChain]
     """The deployment plan, as `xvm deploy` reads it."""
     lines = [
         "[owner]",
-        f"key_file = {_quoted(folder.owner_key.name)}",
+        f"key_file = {quoted(folder.owner_key.name)}",
         "",
         "[signers]",
-        f"scheme = {_quoted(spec.scheme)}",
+        f"scheme = {quoted(spec.scheme)}",
         f"threshold = {spec.threshold}",
         f"valid_until = {int(time.time()) + _YEAR_SECONDS}",
         f"grace_seconds = {_GRACE_SECONDS}",
@@ -125,25 +105,24 @@ def plan_text(spec: DevnetSpec, folder: DevnetFolder, chains: Sequence[DevChain]
         lines += [
             "",
             "[[signers.members]]",
-            f"name = {_quoted(member.name)}",
-            f"key = {_quoted(f'0x{member.listed_key.hex()}')}",
-            f"endpoint = {_quoted(member.api_url)}",
-            f"payout = {_quoted(checksum_address(member.wallet))}",
+            f"name = {quoted(member.name)}",
+            f"key = {quoted(f'0x{member.listed_key.hex()}')}",
+            f"endpoint = {quoted(member.api_url)}",
+            f"payout = {quoted(member.payout)}",
         ]
     lines += ["", "[terms]", "min_expiry_seconds = 1", f"default_expiry_seconds = {_EXPIRY_SECONDS}"]
     for chain in chains:
         lines += [
             "",
             "[[chains]]",
-            f"name = {_quoted(chain.name)}",
-            f"caip2 = {_quoted(chain.caip2)}",
-            f"rpc_url = {_quoted(chain.rpc_url)}",
-            f"finality = {{ depth_blocks = {spec.finality_depth} }}",
-            f"block_time_seconds = {spec.block_time_seconds:g}",
-            f"gas_price_gwei = {_GAS_PRICE_GWEI}",
+            f"name = {quoted(chain.name)}",
+            f"caip2 = {quoted(chain.caip2)}",
+            f"rpc_url = {quoted(chain.rpc_url)}",
+            *chain.plan_lines(),
             "grants = [",
             *(
-                f"  {{ account = {_quoted(checksum_address(member.wallet))}, wei = {_quoted(str(_WALLET_WEI))} }},"
+                f"  {{ account = {quoted(chain.account(member.wallet_secret))}, "
+                f"wei = {quoted(str(chain.wallet_grant))} }},"
                 for member in members
             ),
             "]",
@@ -157,52 +136,46 @@ def config_text(
     """A relayer's configuration. `chains` come with what the deployment said of each."""
     lines = [
         "[node]",
-        f"name = {_quoted(member.name)}",
-        f"network = {_quoted(NETWORK_NAME)}",
+        f"name = {quoted(member.name)}",
+        f"network = {quoted(NETWORK_NAME)}",
         'data_dir = "data"',
         f"api_port = {member.port}",
         'log_format = "json"',
         "",
         "[signer]",
-        f"key_file = {_quoted(SIGNER_FILE)}",
-        f"scheme = {_quoted(spec.scheme)}",
+        f"key_file = {quoted(SIGNER_FILE)}",
+        f"scheme = {quoted(spec.scheme)}",
     ]
     if member.peer_key != member.signer:
-        lines.append(f"peer_key_file = {_quoted(PEER_FILE)}")
+        lines.append(f"peer_key_file = {quoted(PEER_FILE)}")
     for chain, deployed in chains:
         lines += [
             "",
             "[[chains]]",
-            f"name = {_quoted(chain.name)}",
-            f"caip2 = {_quoted(chain.caip2)}",
-            f"rpc_urls = [{', '.join(map(_quoted, rpc_urls(chain, spec.rpc_endpoints)))}]",
-            f"ws_urls = [{_quoted(chain.ws_url)}]",
-            f"gateway = {_quoted(deployed['gateway'])}",
-            f"verifier = {_quoted(deployed['verifier'])}",
-            f"registry = {_quoted(deployed['registry'])}",
+            f"name = {quoted(chain.name)}",
+            f"caip2 = {quoted(chain.caip2)}",
+            f"rpc_urls = [{', '.join(map(quoted, rpc_urls(chain, spec.rpc_endpoints)))}]",
+            f"ws_urls = [{quoted(chain.ws_url)}]",
+            f"gateway = {quoted(deployed['gateway'])}",
+            f"verifier = {quoted(deployed['verifier'])}",
+            *([f"registry = {quoted(deployed['registry'])}"] if "registry" in deployed else []),
             f"start_block = {deployed['start_block']}",
-            f"finality = {{ depth_blocks = {spec.finality_depth} }}",
-            f"block_time_seconds = {spec.block_time_seconds:g}",
-            f"wallet_key_file = {_quoted(WALLET_FILE)}",
+            *chain.config_lines(),
+            f"wallet_key_file = {quoted(WALLET_FILE)}",
         ]
     for peer in peers:
         lines += [
             "",
             "[[peers]]",
-            f"name = {_quoted(peer.name)}",
-            f"url = {_quoted(peer.api_url)}",
-            f"signer = {_quoted(f'0x{peer.signer.hex()}')}",
+            f"name = {quoted(peer.name)}",
+            f"url = {quoted(peer.api_url)}",
+            f"signer = {quoted(f'0x{peer.signer.hex()}')}",
         ]
         if peer.peer_key != peer.signer:
-            lines.append(f"peer_key = {_quoted(f'0x{peer.peer_key.hex()}')}")
+            lines.append(f"peer_key = {quoted(f'0x{peer.peer_key.hex()}')}")
     return "\n".join(lines) + "\n"
 
 
 def rpc_urls(chain: DevChain, count: int) -> list[str]:
     """So many endpoints of the chain: different in name, one process in truth. The first is the chain's own URL."""
     return [chain.rpc_url, *(f"{chain.rpc_url}/?endpoint={number}" for number in range(2, count + 1))]
-
-
-def _quoted(text: str) -> str:
-    """A TOML basic string; JSON's escapes are a part of TOML's."""
-    return json.dumps(text)

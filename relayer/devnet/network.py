@@ -15,20 +15,21 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.client import HTTPException
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, Self
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import urlopen
 
 import orjson
 
 from attestation.address import checksum_address
-from relayer.devnet.evm.anvil import DevAccount, anvil_command, dev_accounts, find_anvil
+from relayer.devnet.accounts import dev_secrets
+from relayer.devnet.kinds import ChainPlace, DevChain, PlannedChain, fetch_height, plan_chains
 from relayer.devnet.members import (
     ADDRESS_LENGTH,
     CONFIG_FILE,
-    DevChain,
     Member,
     config_text,
     make_member,
@@ -36,8 +37,9 @@ from relayer.devnet.members import (
     write_key,
 )
 from relayer.devnet.ports import free_ports
+from relayer.devnet.probe import PROBE_SECONDS
 from relayer.devnet.processes import TERMINATE_SECONDS, ProcessBook, start_watchdog
-from relayer.devnet.spec import CHAINS, DevnetFolder, DevnetSpec
+from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from relayer.errors import ConfigError, RejectedError
 
 SCHEMA_VERSION: Final = 1
@@ -53,7 +55,6 @@ READY_SECONDS: Final = 120.0
 
 LOG_LINES_SHOWN: Final = 12
 _LOOK_SECONDS: Final = 0.2
-_PROBE_SECONDS: Final = 2.0
 
 Report = Callable[[str], None]
 
@@ -79,7 +80,6 @@ class Devnet:
         self._report = report
         self._book = ProcessBook(folder.processes)
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._accounts: list[DevAccount] = []
         self._members: list[Member] = []
         self._described: list[tuple[DevChain, dict[str, Any]]] = []
 
@@ -115,14 +115,14 @@ class Devnet:
 
         Until `launch` the files may be changed.
         """
-        ports = free_ports(len(CHAINS) + self._spec.relayers)
-        self._accounts = list(dev_accounts())
-        chains = self._start_chains(ports[: len(CHAINS)])
+        planned = plan_chains(self._spec.vms)
+        ports = iter(free_ports(sum(chain.kind.ports for chain in planned) + self._spec.relayers))
+        chains = self._start_chains([self._lay_out(chain, ports) for chain in planned])
         self._members = [
             make_member(self._folder, f"relayer-{number}", port, self._spec.scheme)
-            for number, port in enumerate(ports[len(CHAINS) :], start=1)
+            for number, port in enumerate(ports, start=1)
         ]
-        deployed = self._deploy(chains, self._members, self._accounts[0])
+        deployed = self._deploy(chains, self._members)
         self._described = list(zip(chains, deployed, strict=True))
         for member in self._members:
             peers = (peer for peer in self._members if peer is not member)
@@ -138,7 +138,7 @@ class Devnet:
             self.start_relayer(member.name, programs.get(member.name))
         self._report(f"{len(self._members)} relayers started")
         self._await_ready(self._members)
-        description = self._describe(self._described, self._members, self._accounts[1:])
+        description = self._describe(self._described, self._members)
         _write_whole(self._folder.description, description)
         return description
 
@@ -162,30 +162,34 @@ class Devnet:
         home = {"HOME": str(self._folder.root)} if name.startswith("chain-") else {}
         self._children[name] = self._book.start(name, command, self._folder.log(name), home)
 
-    def _start_chains(self, ports: Sequence[int]) -> list[DevChain]:
-        binary = find_anvil()
-        chains = [DevChain(name, chain_id, port) for (name, chain_id), port in zip(CHAINS, ports, strict=True)]
-        for chain in chains:
-            folder = self._folder.chain(chain.name)
-            folder.mkdir(parents=True)
-            command = anvil_command(
-                binary,
-                port=chain.port,
-                chain_id=chain.chain_id,
-                block_time_seconds=self._spec.block_time_seconds,
-                folder=folder,
-                block_gas_limit=self._spec.block_gas_limit,
-                kept_states=self._spec.kept_states,
+    def _lay_out(self, planned: PlannedChain, ports: Iterator[int]) -> DevChain:
+        spec = self._spec
+        return planned.kind.lay_out(
+            ChainPlace(
+                name=planned.name,
+                number=planned.number,
+                ports=tuple(islice(ports, planned.kind.ports)),
+                folder=self._folder.chain(planned.name),
+                owner_secret=dev_secrets()[0],
+                block_time_seconds=spec.block_time_seconds,
+                finality_depth=spec.finality_depth,
+                block_gas_limit=spec.block_gas_limit,
+                kept_states=spec.kept_states,
             )
-            self._start(f"chain-{chain.name}", command)
+        )
+
+    def _start_chains(self, chains: Sequence[DevChain]) -> Sequence[DevChain]:
+        for chain in chains:
+            self._folder.chain(chain.name).mkdir(parents=True)
+            self._start(f"chain-{chain.name}", chain.command)
         for chain in chains:
             self._await_chain(chain)
             self._report(f"chain {chain.name} ({chain.caip2}) at {chain.rpc_url}")
         return chains
 
-    def _deploy(self, chains: Sequence[DevChain], members: Sequence[Member], owner: DevAccount) -> list[dict[str, Any]]:
+    def _deploy(self, chains: Sequence[DevChain], members: Sequence[Member]) -> list[dict[str, Any]]:
         folder = self._folder
-        write_key(folder.owner_key, owner.secret)
+        write_key(folder.owner_key, dev_secrets()[0])
         folder.plan.write_text(plan_text(self._spec, folder, chains, members), "utf-8")
         command = [*self._program, "deploy", "--plan", str(folder.plan), "--record", str(folder.record)]
         with folder.log("deploy").open("wb") as log:
@@ -202,7 +206,7 @@ class Devnet:
 
     def _await_chain(self, chain: DevChain) -> None:
         deadline = time.monotonic() + CHAIN_SECONDS
-        while fetch_height(chain.rpc_url) is None:
+        while fetch_height(chain.caip2, chain.rpc_url) is None:
             self._require_alive()
             if time.monotonic() > deadline:
                 log = self._folder.log(f"chain-{chain.name}")
@@ -234,7 +238,6 @@ class Devnet:
         self,
         chains: Sequence[tuple[DevChain, dict[str, Any]]],
         members: Sequence[Member],
-        accounts: Sequence[DevAccount],
     ) -> dict[str, Any]:
         return {
             "schema_version": SCHEMA_VERSION,
@@ -245,15 +248,16 @@ class Devnet:
                     "caip2": chain.caip2,
                     "rpc_url": chain.rpc_url,
                     "ws_url": chain.ws_url,
-                    "block_time_seconds": self._spec.block_time_seconds,
+                    "block_time_seconds": chain.block_time_seconds,
                     "finality_depth": self._spec.finality_depth,
                     "gateway": deployed["gateway"],
-                    "registry": deployed["registry"],
+                    "registry": deployed.get("registry"),
                     "verifier": deployed["verifier"],
                     "accounts": [
-                        {"address": checksum_address(account.address), "private_key": f"0x{account.secret.hex()}"}
-                        for account in accounts
+                        {"address": chain.account(secret), "private_key": f"0x{secret.hex()}"}
+                        for secret in dev_secrets()[1:]
                     ],
+                    **chain.described(),
                 }
                 for chain, deployed in chains
             ],
@@ -349,23 +353,12 @@ def load_description(folder: DevnetFolder) -> dict[str, Any]:
 def unready_reason(api_url: str) -> str:
     """Why the relayer is not ready, in words; empty if it is."""
     try:
-        with urlopen(f"{api_url}/readyz", timeout=_PROBE_SECONDS):  # noqa: S310 - a loopback URL of our own
+        with urlopen(f"{api_url}/readyz", timeout=PROBE_SECONDS):  # noqa: S310 - a loopback URL of our own
             return ""
     except HTTPError as error:
         return "; ".join(_failed_checks(error.read())) or f"HTTP {error.code}"
     except (URLError, OSError, HTTPException):
         return "does not answer yet"
-
-
-def fetch_height(rpc_url: str) -> int | None:
-    """The chain's latest block number, or None if it does not answer."""
-    body = b'{"jsonrpc":"2.0","id":1,"method":"eth_blockNumber","params":[]}'
-    request = Request(rpc_url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - loopback
-    try:
-        with urlopen(request, timeout=_PROBE_SECONDS) as answer:  # noqa: S310
-            return int(orjson.loads(answer.read())["result"], 16)
-    except (URLError, OSError, HTTPException, ValueError, KeyError, TypeError):
-        return None
 
 
 def xvm_command() -> list[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from attestation.schemes import DEFAULT_SCHEME
+from relayer.devnet.kinds import DEFAULT_VMS, plan_chains
 from relayer.errors import ConfigError
 
 MAX_RELAYERS: Final = 32
@@ -18,14 +19,12 @@ MAX_RPC_ENDPOINTS: Final = 8
 MAIN_NETWORK_GAS_LIMIT: Final = 60_000_000
 """That of today's main network: a devnet should not take what a real chain would not."""
 
-CHAINS: Final = (("alpha", 31337), ("beta", 31338))
-"""Names and EIP-155 ids."""
-
 
 @dataclass(frozen=True, slots=True)
 class DevnetSpec:
     """How large and how fast. `threshold` is the weight of a quorum, one a relayer; `scheme` names the signers' scheme.
 
+    `vms` are the kinds of its chains, as `relayer.devnet.kinds` has them; times and depths are those of EVM chains.
     `rpc_endpoints` is how many endpoints each relayer asks of each chain. They lead to the same process, and are there
     to be replaced in a configuration file by something that lies: a majority of them must agree. `kept_states` is of
     how many last blocks a chain can be read, 0 for what anvil keeps by itself.
@@ -42,9 +41,10 @@ class DevnetSpec:
     scheme: str = DEFAULT_SCHEME.name
     block_gas_limit: int = MAIN_NETWORK_GAS_LIMIT
     kept_states: int = 0
+    vms: tuple[str, ...] = DEFAULT_VMS
 
     def __post_init__(self) -> None:
-        faults = []
+        faults: list[str] = []
         if not 2 <= self.relayers <= MAX_RELAYERS:  # noqa: PLR2004 - one alone may not be a quorum
             faults.append(f"--relayers {self.relayers}: from 2 to {MAX_RELAYERS}")
         if not self.relayers < 2 * self.threshold <= 2 * self.relayers or self.threshold < 2:  # noqa: PLR2004
@@ -57,6 +57,10 @@ class DevnetSpec:
             faults.append(f"--finality-depth {self.finality_depth}: from 0 to 64 blocks")
         if not 1 <= self.rpc_endpoints <= MAX_RPC_ENDPOINTS:
             faults.append(f"--rpc-endpoints {self.rpc_endpoints}: from 1 to {MAX_RPC_ENDPOINTS}")
+        try:
+            plan_chains(self.vms)
+        except ConfigError as error:
+            faults += error.faults
         if faults:
             raise ConfigError(faults)
 

@@ -29,7 +29,7 @@ from relayer.devnet.members import CONFIG_FILE, SIGNER_FILE, WALLET_FILE
 from relayer.devnet.network import Devnet, unready_reason
 from relayer.devnet.ports import free_ports
 from relayer.devnet.processes import ProcessBook
-from relayer.devnet.spec import CHAINS, DevnetFolder, DevnetSpec
+from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from tests.chaos.byzantine.lies import SEED_VARIABLE
 from tests.chaos.crew import Crew
 from tests.chaos.databases import disagreements, read_record
@@ -101,7 +101,6 @@ class _Storm:
 
     async def run(self) -> Report:
         size = self._size
-        names = [name for name, _ in CHAINS]
         config = (self._folder.relayer(NODES[0]) / CONFIG_FILE).read_text("utf-8")
         proxy = LyingProxy(free_ports(1)[0], _chain_urls(config), random.Random(size.seed))
         async with proxy, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
@@ -115,6 +114,7 @@ class _Storm:
             crew = Crew(self._devnet, ProcessBook(self._folder.processes), NODES, self._programs)
             player = Player(crew, proxy, load.sides, [_key(self._folder, name, WALLET_FILE) for name in NODES])
             ledger = Ledger(load, starts, FINALITY_DEPTH)
+            names = [chain["name"] for chain in description["chains"]]
             plan = draw_plan(size.seed, size.seconds, NODES, names, FINALITY_DEPTH)
             self._say(f"the storm begins: {len(plan.faults)} faults, {len(plan.reorgs)} reorgs, {len(plan.lies)} lies")
             async with asyncio.TaskGroup() as tasks:

@@ -13,16 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from eth_account import Account
-
+from attestation.schemes import SECP256K1
+from relayer.devnet.accounts import ACCOUNTS, MNEMONIC, dev_secrets
 from relayer.devnet.spec import MAIN_NETWORK_GAS_LIMIT
 from relayer.errors import ConfigError
-
-ACCOUNTS: Final = 11
-"""The owner of the contracts, and ten for whoever wants to ask something."""
-
-_MNEMONIC: Final = "test test test test test test test test test test test junk"
-"""anvil's own, known to everybody: its keys hold play money only."""
 
 _HARDFORK: Final = "prague"
 _OVERRIDE: Final = "XVM_ANVIL"
@@ -79,7 +73,7 @@ def anvil_command(
         f"--gas-limit={block_gas_limit}",
         "--enable-tx-gas-limit",
         f"--accounts={ACCOUNTS}",
-        f"--mnemonic={_MNEMONIC}",
+        f"--mnemonic={MNEMONIC}",
         # Without this anvil leaves its states in the home folder.
         f"--cache-path={folder}",
         *([f"--prune-history={kept_states}"] if kept_states else []),
@@ -88,10 +82,8 @@ def anvil_command(
 
 def dev_accounts() -> Iterator[DevAccount]:
     """The funded accounts, the owner first."""
-    Account.enable_unaudited_hdwallet_features()
-    for index in range(ACCOUNTS):
-        account = Account.from_mnemonic(_MNEMONIC, account_path=f"m/44'/60'/0'/0/{index}")
-        yield DevAccount(bytes.fromhex(account.address[2:]), bytes(account.key))
+    for secret in dev_secrets():
+        yield DevAccount(SECP256K1.signing_key(secret).key, secret)
 
 
 def _require(path: Path) -> Path:

@@ -32,6 +32,7 @@ from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTra
 from relayer.devnet.svm.account_versions import AccountVersions
 from relayer.devnet.svm.blocks import MIN_KEPT_SLOTS, Block, Landed, Ledger
 from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SKIPPED_SLOTS, Faults
+from relayer.devnet.svm.genesis import genesis_hash
 from relayer.devnet.svm.messages import MessageKeys, TransactionRefusedError, is_signed, resolve_keys
 from relayer.devnet.svm.tokens import TokenBalance, balances_of
 from relayer.devnet.svm.transaction_errors import (
@@ -111,7 +112,7 @@ class Chain:
         self._svm = LiteSVM().with_blockhash_check(False).with_transaction_history(0).with_sigverify(False)  # noqa: FBT003
         self._svm.set_epoch_schedule(EpochSchedule.without_warmup())
         self._versions = AccountVersions()
-        self.genesis_hash = Hash(hashlib.sha256(f"genesis of {settings.name}".encode()).digest())
+        self.genesis_hash = Hash(genesis_hash(settings.name))
         genesis = Block(0, 0, 0, self.genesis_hash, int(now()), 0, self.genesis_hash)
         self.ledger = Ledger(genesis, settings.kept_slots, settings.kept_transactions)
         self._heights: dict[Hash, int] = {self.genesis_hash: 0}

@@ -14,7 +14,7 @@ from web3 import HTTPProvider, Web3
 from attestation.address import checksum_address
 from attestation.schemes import BLS12381
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
-from relayer.devnet.network import fetch_height
+from relayer.devnet.evm.devnet_chain import fetch_height
 from relayer.devnet.ports import free_ports
 from relayer.domain.finality import FinalityRule
 from relayer.errors import ConfigError, RpcUnavailable

@@ -8,12 +8,31 @@ from pathlib import Path
 from attestation.address import checksum_address
 from relayer.cli.plan_file import load_plan
 from relayer.config import load_config
-from relayer.devnet.members import DevChain, config_text, make_member, plan_text, write_key
+from relayer.devnet.accounts import dev_secrets
+from relayer.devnet.evm.devnet_chain import AnvilChain
+from relayer.devnet.kinds import ChainPlace
+from relayer.devnet.members import config_text, make_member, plan_text, write_key
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from relayer.domain.finality import FinalityRule
 
-CHAINS = (DevChain("alpha", 31337, 8545), DevChain("beta", 31338, 8546))
 SPEC = DevnetSpec(relayers=2, threshold=2, block_time_seconds=0.5, finality_depth=3, rpc_endpoints=3)
+
+
+def place(name: str, number: int, *ports: int) -> ChainPlace:
+    return ChainPlace(
+        name=name,
+        number=number,
+        ports=ports,
+        folder=Path("chains") / name,
+        owner_secret=dev_secrets()[0],
+        block_time_seconds=SPEC.block_time_seconds,
+        finality_depth=SPEC.finality_depth,
+        block_gas_limit=SPEC.block_gas_limit,
+        kept_states=SPEC.kept_states,
+    )
+
+
+CHAINS = (AnvilChain(place("alpha", 0, 8545)), AnvilChain(place("beta", 1, 8546)))
 
 
 def test_the_configuration_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
@@ -55,8 +74,8 @@ def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     assert file.rpc_urls == {31337: "http://127.0.0.1:8545", 31338: "http://127.0.0.1:8546"}
     assert file.plan.signer_set.threshold == 2
     assert file.plan.signer_set.keys == tuple(member.signer for member in members)
-    assert [operator.payout for operator in file.plan.operators] == [member.wallet for member in members]
-    assert [grant.account for grant in file.plan.chains[0].grants] == [member.wallet for member in members]
+    assert [checksum_address(operator.payout) for operator in file.plan.operators] == [m.payout for m in members]
+    assert [checksum_address(grant.account) for grant in file.plan.chains[0].grants] == [m.payout for m in members]
     assert file.plan.chains[0].finality == FinalityRule(depth_blocks=3)
 
 
@@ -85,5 +104,5 @@ def test_security_no_two_members_share_a_key_and_files_are_private(tmp_path: Pat
     """SECURITY: a signer's key must be nobody else's, and its file its owner's only."""
     folder = DevnetFolder(tmp_path)
     members = [make_member(folder, f"relayer-{n}", n) for n in range(3)]
-    assert len({key for member in members for key in (member.signer, member.wallet)}) == 6
+    assert len({key for member in members for key in (member.signer, member.wallet_secret)}) == 6
     assert {path.stat().st_mode & 0o077 for path in tmp_path.rglob("*.key")} == {0}

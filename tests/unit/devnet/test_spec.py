@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
+from relayer.devnet.kinds import plan_chains
 from relayer.devnet.network import prepare_folder
 from relayer.devnet.ports import free_ports
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
@@ -35,6 +36,22 @@ def test_every_fault_of_a_specification_is_named_at_once() -> None:
         "--finality-depth",
         "--rpc-endpoints",
     ]
+
+
+def test_chains_are_named_in_order_and_a_kind_counts_its_own() -> None:
+    planned = plan_chains(("evm", "svm", "svm"))
+    assert [(chain.name, chain.kind.namespace, chain.number) for chain in planned] == [
+        ("alpha", "eip155", 0),
+        ("beta", "eip155", 1),
+        ("gamma", "solana", 0),
+        ("delta", "solana", 1),
+    ]
+
+
+@pytest.mark.parametrize("vms", [("evm", "pvm"), ("svm",), ("evm",) * 5, ("",)])
+def test_other_sets_of_chains_are_refused(vms: tuple[str, ...]) -> None:
+    with pytest.raises(ConfigError, match="--vms"):
+        DevnetSpec(vms=vms)
 
 
 def test_ports_are_free_and_different() -> None:
