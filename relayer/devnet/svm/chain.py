@@ -30,6 +30,7 @@ from solders.transaction import VersionedTransaction
 from solders.transaction_metadata import FailedTransactionMetadata, SimulatedTransactionInfo, TransactionMetadata
 
 from relayer.devnet.svm.account_versions import AccountVersions
+from relayer.devnet.svm.apart import run_apart
 from relayer.devnet.svm.blocks import MIN_KEPT_SLOTS, Block, Landed, Ledger
 from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SKIPPED_SLOTS, Faults
 from relayer.devnet.svm.genesis import genesis_hash
@@ -192,7 +193,7 @@ class Chain:
         keys = resolve_keys(message, self._svm.get_account)
         called = {message.account_keys[instruction.program_id_index] for instruction in message.instructions}
         before = self._read(keys, called)
-        sent = self._svm.send_transaction(transaction)
+        sent = run_apart(lambda: self._svm.send_transaction(transaction))
         after = self._read(keys, called)
         error, result = _verdict(sent)
         if error is not None and before.accounts[0] == after.accounts[0]:
@@ -264,7 +265,7 @@ class Chain:
         except TransactionRefusedError as refused:
             return Simulated(refused.error)
         with self._state_of(block, keys.all):
-            simulated = self._svm.simulate_transaction(transaction)
+            simulated = run_apart(lambda: self._svm.simulate_transaction(transaction))
         error, result = _verdict(simulated)
         accounts = tuple(simulated.post_accounts()) if isinstance(simulated, SimulatedTransactionInfo) else ()
         return Simulated(error, keys, result, accounts)

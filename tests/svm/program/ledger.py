@@ -32,6 +32,7 @@ from attestation.request import Mode, Request, request_id
 from attestation.schemes import SECP256K1
 from attestation.signer_set import Signer, SignerSet, signer_set_hash
 from attestation.statement import Execute, Outcome, OutcomeKind, Rotate
+from relayer.devnet.svm.apart import run_apart
 from tests.svm.program import idl
 
 NOW: Final = 1_800_000_000
@@ -218,7 +219,7 @@ class Ledger:
         message = Message.new_with_blockhash(steps, self.payer.pubkey(), self.svm.latest_blockhash())
         others = [key for key in signers if key.pubkey() != self.payer.pubkey()]
         transaction = Transaction([self.payer, *others], message, self.svm.latest_blockhash())
-        done = self.svm.send_transaction(transaction)
+        done = run_apart(lambda: self.svm.send_transaction(transaction))
         if isinstance(done, FailedTransactionMetadata):
             raise Refused(done)
         assert isinstance(done, TransactionMetadata)

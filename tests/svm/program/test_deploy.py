@@ -15,6 +15,7 @@ from solders.system_program import CreateAccountParams, create_account
 from solders.transaction import Transaction
 from solders.transaction_metadata import FailedTransactionMetadata
 
+from relayer.devnet.svm.apart import run_apart
 from tests.svm.program import idl
 from tests.svm.program.ledger import GENESIS, LOADER, SYSTEM, address, keypair
 
@@ -44,7 +45,8 @@ def test_the_program_is_deployed_and_initialized_by_its_upgrade_authority(make: 
 
     def send(*steps: Instruction, signers: tuple[Keypair, ...] = ()) -> None:
         message = Message.new_with_blockhash(list(steps), payer.pubkey(), svm.latest_blockhash())
-        done = svm.send_transaction(Transaction([payer, *signers], message, svm.latest_blockhash()))
+        transaction = Transaction([payer, *signers], message, svm.latest_blockhash())
+        done = run_apart(lambda: svm.send_transaction(transaction))
         assert not isinstance(done, FailedTransactionMetadata), done
 
     def make_account(key: Keypair, length: int, first: Instruction) -> None:
