@@ -62,6 +62,14 @@ _ADDRESS_LENGTHS: Final = {
     Namespace.COSMOS: (_EVM_ADDRESS_LENGTH, _LONG_ADDRESS_LENGTH),
     Namespace.QVM: (_EVM_ADDRESS_LENGTH,),
 }
+_CHECKSUMMED_FORM: Final = "0x and 40 hex digits, checksummed or lower-case"
+_ACCOUNT_FORMS: Final = {
+    Namespace.EIP155: _CHECKSUMMED_FORM,
+    Namespace.SOLANA: "32 bytes in base58",
+    Namespace.APTOS: "0x and 64 lower-case hex digits",
+    Namespace.COSMOS: "bech32, or 0x and 40 or 64 lower-case hex digits",
+    Namespace.QVM: _CHECKSUMMED_FORM,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,15 @@ class Chain:
             return base58_encode(self.reference)
         return self.reference.decode("ascii")
 
+    @property
+    def account_form(self) -> str:
+        """How accounts of the chain are written, in words."""
+        return _ACCOUNT_FORMS[self.namespace]
+
+    def hash_text(self, data: bytes) -> str:
+        """A transaction's or a block's hash as the chain's people write it: base58 on solana, else `0x` and hex."""
+        return base58_encode(data) if self.namespace is Namespace.SOLANA else f"0x{data.hex()}"
+
     def to_bytes(self) -> bytes:
         """The chain-only ERC-7930 address: address length 0."""
         return InteroperableAddress(self, b"").to_bytes()
@@ -161,9 +178,12 @@ class InteroperableAddress:
         """CAIP-10, or CAIP-2 for a chain alone. `bech32_prefix` is used by cosmos accounts; without it they are hex."""
         if self.is_chain_only:
             return str(self.chain)
-        return f"{self.chain}:{self._account_text(bech32_prefix)}"
+        return f"{self.chain}:{self.account_text(bech32_prefix)}"
 
-    def _account_text(self, bech32_prefix: str | None) -> str:
+    def account_text(self, bech32_prefix: str | None = None) -> str:
+        """The account alone, in its chain's own text form; empty for a chain alone."""
+        if self.is_chain_only:
+            return ""
         namespace = self.chain.namespace
         if namespace is Namespace.SOLANA:
             return base58_encode(self.address)

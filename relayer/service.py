@@ -275,7 +275,10 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         heard=peers.note_heard,
         clock=clock,
     )
-    app = create_app(door=door, store=store, routes=desk.routes, status=node, metrics=metrics, clock=clock)
+    commands = {name: vm.commands for name, vm in registered_vms().items() if vm.commands is not None}
+    app = create_app(
+        door=door, store=store, routes=desk.routes, status=node, commands=commands, metrics=metrics, clock=clock
+    )
     server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
     try:
         await stack.enter_async_context(server)

@@ -6,6 +6,8 @@ Its job: put the routes of peers and of people together, and give every answer t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from aiohttp import web
 
 from relayer.api.errors import errors_as_json
@@ -17,6 +19,7 @@ from relayer.ports.clock import Clock
 from relayer.ports.node_status import NodeStatus
 from relayer.ports.peer_door import PeerDoor
 from relayer.ports.store import Store
+from relayer.ports.vm import GatewayCommands
 
 
 def create_app(
@@ -25,13 +28,19 @@ def create_app(
     routes: RouteTable,
     status: NodeStatus,
     door: PeerDoor,
+    commands: Mapping[str, GatewayCommands],
     metrics: Metrics,
     clock: Clock,
 ) -> web.Application:
-    """The application of one node. Serve it with `server.ApiServer`, whose limits it counts on."""
+    """The application of one node. Serve it with `server.ApiServer`, whose limits it counts on.
+
+    `commands` are by CAIP-2 namespace.
+    """
     app = web.Application(middlewares=[errors_as_json], client_max_size=door.head_length + door.max_body_length)
     PeerRoutes(door, metrics).register(app)
-    OperatorRoutes(store=store, routes=routes, status=status, metrics=metrics, clock=clock).register(app)
+    OperatorRoutes(store=store, routes=routes, status=status, commands=commands, metrics=metrics, clock=clock).register(
+        app
+    )
     app.on_response_prepare.append(_add_headers)
     return app
 

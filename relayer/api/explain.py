@@ -10,22 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from attestation.address import Namespace, checksum_address, parse_interoperable_address
+from attestation.address import InteroperableAddress, parse_account, parse_interoperable_address
 from attestation.errors import MalformedAddress
-from attestation.request import format_request_id
-from attestation.statement import Outcome, OutcomeKind
+from attestation.statement import OutcomeKind
+from relayer.api.views import hash_text
 from relayer.domain.route import Route
 from relayer.domain.signers import signer_text
 from relayer.domain.status import ENDS, Status
-from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.domain.tracked import TrackedRequest
 from relayer.ports.node_status import ChainStatus
 from relayer.ports.signer import Attestation
 from relayer.ports.store import OwnTransaction, StoredEpoch, TransactionStatus, Transition
+from relayer.ports.vm import GatewayCommands
 
 MAX_SHOWN_DATA_BYTES: Final = 1_024
 """Return data that is written into a command; longer ones do not fit a shell's line and are in `return_data` anyhow."""
-
-_OUTCOME_ITEM: Final = "(uint256,uint8,bool,uint64,bytes32,uint32,uint32,bytes32,uint32,bytes)"
 
 _KINDS: Final = {
     OutcomeKind.EXECUTED: "was executed",
@@ -57,8 +56,8 @@ class Facts:
     """What the paragraph is made of.
 
     `epoch` is the signer set that must sign the batch in question (Execute before the receipt, Outcome after it), the
-    verifying gateway's newest, and `attestations` are those over that batch; `chains` by CAIP-2; `now` in wall-clock
-    seconds.
+    verifying gateway's newest, and `attestations` are those over that batch; `chains` by CAIP-2, `commands` by its
+    namespace; `now` in wall-clock seconds.
     """
 
     request: TrackedRequest
@@ -68,6 +67,7 @@ class Facts:
     attestations: Sequence[Attestation]
     epoch: StoredEpoch | None
     chains: Mapping[str, ChainStatus]
+    commands: Mapping[str, GatewayCommands]
     now: float
 
 
@@ -104,7 +104,7 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
         case Status.EXECUTION_HELD:
             return (f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}",)
         case Status.DISPATCHED:
-            sent = _in_transaction(request.execute_tx_hash)
+            sent = _in_transaction(destination, request.execute_tx_hash)
             return (f"The request was sent to {destination}{sent} and waits to be mined there.", _pending(facts))
         case Status.LANDED:
             return (_what_became(facts), "The block with the receipt is not final yet.", _receipt_finality(facts))
@@ -120,7 +120,7 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
             held = f"A quorum attests it, but this node does not deliver it now: {_hold(facts)}"
             return (_what_became(facts), held)
         case Status.SUBMITTED:
-            sent = _in_transaction(request.callback_tx_hash)
+            sent = _in_transaction(source, request.callback_tx_hash)
             return (
                 _what_became(facts),
                 f"Its callback was sent to {source}{sent} and waits to be final there.",
@@ -158,13 +158,13 @@ def _given_up(facts: Facts) -> str:
         return ""
     return (
         f"The requester took it back on {_source(facts)}, so there will be no callback; it may have been executed, or "
-        f"may be yet. What is left of its fee, {facts.request.fee_left} wei, pays whoever executed it once the outcome "
-        "is shown there, or can be taken back with `reclaim` 7 days after the cancel."
+        f"may be yet. What is left of its fee, {facts.request.fee_left} of the chain's smallest unit, pays whoever "
+        "executed it once the outcome is shown there, or can be taken back with `reclaim` 7 days after the cancel."
     )
 
 
-def _in_transaction(tx_hash: bytes) -> str:
-    return f" in transaction 0x{tx_hash.hex()}" if tx_hash else ""
+def _in_transaction(chain: str, tx_hash: bytes) -> str:
+    return f" in transaction {hash_text(chain, tx_hash)}" if tx_hash else ""
 
 
 def _since(facts: Facts) -> list[str]:
@@ -251,58 +251,37 @@ def _hold(facts: Facts) -> str:
     # A gateway takes no more fee for what was cancelled.
     if reason != "fee_below_cost" or facts.request.returned_fee is not None:
         return text
-    return f"{text} {_add_fee(facts.request)}"
+    return f"{text} {_add_fee(facts)}"
 
 
-def _add_fee(request: TrackedRequest) -> str:
-    identifier = format_request_id(request.request_id)
-    command = _cast(request.request.source_gateway, f'"addFee(uint256)" {identifier} --value <wei>')
-    if command is None:
-        return "Anybody can add to the fee with the source gateway's addFee."
-    return f"Its fee is {request.fee} wei; anybody can add to it: `{command}`."
+def _add_fee(facts: Facts) -> str:
+    request = facts.request
+    gateway, commands = _gateway_commands(facts)
+    if gateway is None or commands is None:
+        return "Anybody can add to the fee at the source gateway."
+    command = commands.add_fee(gateway, request.request_id)
+    return f"Its fee is {request.fee}, in the chain's smallest unit; anybody can add to it: `{command}`."
 
 
 def _replay(facts: Facts) -> str:
-    request = facts.request
-    if request.conclusion is None:
-        return "Anybody who knows the outcome can replay the callback with the source gateway's retryCallback."
-    command = None
-    if len(request.conclusion.return_data) <= MAX_SHOWN_DATA_BYTES:
-        gas = 2 * request.request.callback_gas_limit
-        call = f'"retryCallback({_OUTCOME_ITEM},uint64)" "{_outcome_item(request.conclusion)}" {gas}'
-        command = _cast(request.request.source_gateway, call)
-    if command is None:
-        return "Anybody can replay it with more gas, with the source gateway's retryCallback and this outcome."
+    request, conclusion = facts.request, facts.request.conclusion
+    if conclusion is None:
+        return "Anybody who knows the outcome can replay the callback at the source gateway."
+    gateway, commands = _gateway_commands(facts)
+    if gateway is None or commands is None or len(conclusion.return_data) > MAX_SHOWN_DATA_BYTES:
+        return "Anybody can replay it with more gas, at the source gateway and with this outcome."
+    gas = 2 * request.request.callback_gas_limit
+    command = commands.replay(gateway, conclusion.outcome, conclusion.return_data, gas)
     return f"Anybody can replay it with more gas, here twice as much: `{command}`."
 
 
-def _outcome_item(conclusion: Conclusion) -> str:
-    outcome: Outcome = conclusion.outcome
-    fields = (
-        format_request_id(outcome.request_id),
-        int(outcome.kind),
-        str(outcome.cut).lower(),
-        outcome.height,
-        f"0x{outcome.block_hash.hex()}",
-        outcome.tx_index,
-        outcome.log_index,
-        f"0x{outcome.payee.hex()}",
-        outcome.round,
-        f"0x{conclusion.return_data.hex()}",
-    )
-    return f"({','.join(str(value) for value in fields)})"
-
-
-def _cast(gateway: bytes, call: str) -> str | None:
-    """The command that sends a call to an EVM gateway, None on other VMs."""
+def _gateway_commands(facts: Facts) -> tuple[InteroperableAddress | None, GatewayCommands | None]:
+    """The request's gateway, and what its VM's people type there."""
     try:
-        parsed = parse_interoperable_address(gateway)
+        gateway = parse_account(facts.request.request.source_gateway)
     except MalformedAddress:
-        return None
-    if parsed.chain.namespace is not Namespace.EIP155 or not parsed.address:
-        return None
-    address = checksum_address(parsed.address)
-    return f"cast send {address} {call} --rpc-url <RPC of {parsed.chain}> --interactive"
+        return None, None
+    return gateway, facts.commands.get(gateway.chain.namespace)
 
 
 def _pending(facts: Facts) -> str:

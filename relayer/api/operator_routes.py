@@ -18,7 +18,7 @@ here changes a request, a transaction or a peer.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -50,6 +50,7 @@ from relayer.ports.clock import Clock
 from relayer.ports.node_status import NodeStatus
 from relayer.ports.signer import Attestation
 from relayer.ports.store import AcceptedSet, Certificate, RequestFilter, Store, StoredEpoch
+from relayer.ports.vm import GatewayCommands
 
 DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
@@ -78,10 +79,20 @@ _PROBES: Final = frozenset({"/readyz", "/metrics"})
 class OperatorRoutes:
     """The read-only routes."""
 
-    def __init__(self, *, store: Store, routes: RouteTable, status: NodeStatus, metrics: Metrics, clock: Clock) -> None:
+    def __init__(
+        self,
+        *,
+        store: Store,
+        routes: RouteTable,
+        status: NodeStatus,
+        commands: Mapping[str, GatewayCommands],
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
         self._store = store
         self._routes = routes
         self._status = status
+        self._commands = commands
         self._metrics = metrics
         self._clock = clock
         self._reads: Counter[bool] = Counter()
@@ -149,6 +160,7 @@ class OperatorRoutes:
             attestations=() if awaited is None else awaited.attestations,
             epoch=None if awaited is None else awaited.epoch,
             chains={chain.caip2: chain for chain in self._status.chains()},
+            commands=self._commands,
             now=self._clock.now(),
         )
         return {
@@ -158,7 +170,7 @@ class OperatorRoutes:
             "explanation": explain(facts),
             "route": None if route is None else views.route_view(route),
             "timeline": views.timeline_view(transitions),
-            "conclusion": None if tracked.conclusion is None else views.conclusion_view(tracked.conclusion),
+            "conclusion": views.conclusion_view(tracked),
             "execute": None if execute is None else execute.view(tracked),
             "outcome": None if outcome is None else outcome.view(tracked),
             "transactions": [views.transaction_view(transaction) for transaction in transactions],

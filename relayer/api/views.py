@@ -1,8 +1,9 @@
 """How the values of the domain look in JSON. Pure; it asks nobody anything.
 
 Bytes are `0x` and lower-case hex. Accounts are CAIP-10 (hex if they do not parse: whoever asks may write anything),
-chains CAIP-2. Amounts of money are decimal strings, for they exceed what a JSON number holds; heights, gas and nonces
-are numbers. Times are seconds since the Unix epoch. Absent is null.
+chains CAIP-2. Hashes of blocks and transactions, and accounts beside their chain, are as the chain's people write them.
+Amounts of money are decimal strings, for they exceed what a JSON number holds; heights, gas and nonces are numbers.
+Times are seconds since the Unix epoch. Absent is null.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from attestation.address import parse_interoperable_address
+from attestation.address import InteroperableAddress, parse_chain_text, parse_interoperable_address
 from attestation.errors import MalformedAddress
 from attestation.request import Mode, format_request_id
 from attestation.signer_set_file import NumberedSet, encode_signer_set
@@ -21,7 +22,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
 from relayer.domain.halt import Halt
 from relayer.domain.route import Route
-from relayer.domain.tracked import Conclusion, TrackedRequest
+from relayer.domain.tracked import TrackedRequest
 from relayer.observability.health import Health
 from relayer.ports.node_status import ChainStatus, PeerStatus
 from relayer.ports.signer import Attestation
@@ -35,9 +36,14 @@ def hex_text(data: bytes) -> str:
     return f"0x{data.hex()}"
 
 
-def hash_text(data: bytes) -> str | None:
-    """A hash, or None for the empty bytes that stand for none."""
-    return hex_text(data) if data else None
+def hash_text(chain: str, data: bytes) -> str | None:
+    """The hash of a block or a transaction of this chain (CAIP-2), or None for the empty bytes that stand for none."""
+    if not data:
+        return None
+    try:
+        return parse_chain_text(chain).hash_text(data)
+    except MalformedAddress:
+        return hex_text(data)
 
 
 def account_text(data: bytes) -> str | None:
@@ -50,14 +56,22 @@ def account_text(data: bytes) -> str | None:
         return hex_text(data)
 
 
+def chain_text(data: bytes) -> str:
+    """CAIP-2 of the chain in ERC-7930 bytes, empty if they do not parse."""
+    try:
+        return str(parse_interoperable_address(data).chain)
+    except MalformedAddress:
+        return ""
+
+
 def mode_text(mode: int) -> str:
     """`CALL`, `QUERY`, or the number of a mode that the protocol does not know."""
     return Mode(mode).name if mode in (Mode.CALL, Mode.QUERY) else str(mode)
 
 
-def block_view(block: BlockRef) -> Json:
-    """A block by number and hash."""
-    return {"number": block.number, "hash": hex_text(block.hash)}
+def block_view(chain: str, block: BlockRef) -> Json:
+    """A block of this chain (CAIP-2) by number and hash."""
+    return {"number": block.number, "hash": hash_text(chain, block.hash)}
 
 
 def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json:
@@ -83,6 +97,7 @@ def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json
 def request_view(request: TrackedRequest) -> Json:
     """The protocol's struct, field by field, and where it was asked."""
     fields = request.request
+    chain = chain_text(fields.source_gateway)
     return {
         "id": format_request_id(request.request_id),
         "source_gateway": account_text(fields.source_gateway),
@@ -102,8 +117,8 @@ def request_view(request: TrackedRequest) -> Json:
         "code_hash": hex_text(fields.code_hash),
         "dispute_blocks": fields.dispute_blocks,
         "metadata": hex_text(fields.metadata),
-        "block": block_view(request.block),
-        "tx_hash": hash_text(request.location.tx_hash),
+        "block": block_view(chain, request.block),
+        "tx_hash": hash_text(chain, request.location.tx_hash),
         "tx_index": request.location.tx_index,
         "log_index": request.location.log_index,
         "asked_at": request.source_timestamp,
@@ -140,15 +155,18 @@ def timeline_view(transitions: Sequence[Transition]) -> list[Json]:
     ]
 
 
-def conclusion_view(conclusion: Conclusion) -> Json:
-    """What became of a request, as it is signed, with the data that its hash commits to."""
-    outcome = conclusion.outcome
+def conclusion_view(request: TrackedRequest) -> Json | None:
+    """What became of a request, as it is signed, with the data that its hash commits to; None until something did."""
+    if request.conclusion is None:
+        return None
+    conclusion, outcome = request.conclusion, request.conclusion.outcome
+    chain = chain_text(request.request.target)
     return {
         "kind": outcome.kind.name,
         "cut": outcome.cut,
         "return_data": hex_text(conclusion.return_data),
-        "block": block_view(BlockRef(outcome.height, outcome.block_hash)),
-        "tx_hash": hash_text(conclusion.tx_hash),
+        "block": block_view(chain, BlockRef(outcome.height, outcome.block_hash)),
+        "tx_hash": hash_text(chain, conclusion.tx_hash),
         "tx_index": outcome.tx_index,
         "log_index": outcome.log_index,
         "payee": hex_text(outcome.payee),
@@ -197,25 +215,26 @@ def batch_view(
 
 def transaction_view(transaction: OwnTransaction) -> Json:
     """One of this node's own transactions, with every attempt at it. Its data is on the chain, and left out."""
+    chain = transaction.chain
     return {
-        "chain": transaction.chain,
-        "sender": hex_text(transaction.sender),
+        "chain": chain,
+        "sender": _bare_account_text(chain, transaction.sender),
         "nonce": transaction.nonce,
         "purpose": transaction.purpose,
         "status": transaction.status,
-        "to": hex_text(transaction.to),
+        "to": _bare_account_text(chain, transaction.to),
         "gas_limit": transaction.gas_limit,
         "request_count": len(transaction.request_ids),
         "attempts": [
             {
-                "hash": hex_text(attempt.hash),
+                "hash": hash_text(chain, attempt.hash),
                 "max_fee": str(attempt.max_fee),
                 "priority_fee": str(attempt.priority_fee),
                 "sent_at": attempt.sent_at,
             }
             for attempt in transaction.attempts
         ],
-        "block": None if transaction.mined is None else block_view(transaction.mined),
+        "block": None if transaction.mined is None else block_view(chain, transaction.mined),
         "gas_used": transaction.gas_used,
         "cost": str(transaction.cost),
         "created_at": transaction.created_at,
@@ -228,7 +247,7 @@ def fee_view(entry: FeeEntry) -> Json:
         "chain": entry.chain,
         "kind": entry.kind,
         "amount": str(entry.amount),
-        "tx_hash": hash_text(entry.tx_hash),
+        "tx_hash": hash_text(entry.chain, entry.tx_hash),
         "at": entry.at,
     }
 
@@ -239,7 +258,7 @@ def chain_view(chain: ChainStatus, epochs: Sequence[StoredEpoch]) -> Json:
         "chain": chain.caip2,
         "name": chain.name,
         "gateway": account_text(chain.gateway),
-        "tip": None if chain.tip is None else block_view(chain.tip),
+        "tip": None if chain.tip is None else block_view(chain.caip2, chain.tip),
         "final_number": chain.final_number,
         "taken_in_number": chain.taken_in_number,
         "lag_blocks": chain.lag_blocks,
@@ -254,8 +273,8 @@ def halt_view(halt: Halt) -> Json:
     return {
         "code": halt.code,
         "reason": halt.reason,
-        "held": None if halt.held is None else block_view(halt.held),
-        "found_hash": hash_text(halt.found_hash),
+        "held": None if halt.held is None else block_view(halt.chain, halt.held),
+        "found_hash": hash_text(halt.chain, halt.found_hash),
         "at": halt.at,
         "resumed_at": halt.resumed_at,
     }
@@ -305,6 +324,14 @@ def signers_view(
             if rotate.new_epoch == newest.epoch + 1 and (accepted is None or rotate != accepted.numbered.rotate)
         ],
     }
+
+
+def _bare_account_text(chain: str, address: bytes) -> str:
+    """An account of this chain (CAIP-2) in the chain's own text form, hex if the chain has no such accounts."""
+    try:
+        return InteroperableAddress(parse_chain_text(chain), address).account_text()
+    except MalformedAddress:
+        return hex_text(address)
 
 
 def _set_view(numbered: NumberedSet) -> Json:

@@ -14,7 +14,7 @@ from typer.core import TyperCommand
 
 from attestation.request import MAXIMUM_METADATA_LENGTH, Mode
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Cancelled, PayloadCodec, tools_for
+from relayer.cli.asking import Ask, Cancelled, PayloadCodec, TypedCall, tools_for
 from relayer.cli.journey import Journey
 from relayer.cli.keys import PasswordFileOption
 from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, JsonOption, examples
@@ -39,19 +39,23 @@ EXIT_CANCELLED: Final = 8
 _WORD: Final = 32
 
 
+_SPREAD: Final = frozenset({"--args", "--accounts"})
+"""Options that take any number of words."""
+
+
 class TakesArguments(TyperCommand):
-    """`--args 1 2 3`: all words up to the next option that begins with two hyphens belong to it."""
+    """`--args 1 2 3`: all words up to the next option that begins with two hyphens belong to it; so to `--accounts`."""
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]
         """Repeat the option before each of its words, as the library wants it."""
         spread: list[str] = []
-        is_within = False
+        within = ""
         for word in args:
             if word.startswith("--"):
-                is_within = word == "--args"
-                spread += [] if is_within else [word]
+                within = word if word in _SPREAD else ""
+                spread += [] if within else [word]
             else:
-                spread += ["--args", word] if is_within else [word]
+                spread += [within, word] if within else [word]
         return super().parse_args(ctx, spread)
 
 
@@ -69,7 +73,10 @@ ToOption = Annotated[
     typer.Option("--to", metavar="CHAIN", help="The target's chain: its name in the devnet, or CAIP-2."),
 ]
 FunctionOption = Annotated[
-    str | None, typer.Option("--fn", metavar="SIGNATURE", help="Function to call, such as 'increment(uint256)'.")
+    str | None,
+    typer.Option(
+        "--fn", metavar="SIGNATURE", help="Function to call, such as 'increment(uint256)'; with --idl its name alone."
+    ),
 ]
 ArgsOption = Annotated[
     list[str] | None,
@@ -79,6 +86,19 @@ ArgsOption = Annotated[
 ]
 DataOption = Annotated[
     str | None, typer.Option("--data", metavar="HEX", help="The call as it is, instead of --fn and --args.")
+]
+AccountsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accounts",
+        metavar="ACCOUNT...",
+        help="What the call may touch, where calls list that: ADDRESS, or NAME=ADDRESS with --idl; behind it "
+        "':w' if it is written, ':s' if it signs, ':sw' for both.",
+    ),
+]
+InterfaceOption = Annotated[
+    Path | None,
+    typer.Option("--idl", metavar="FILE", help="How the target is called, where there are such files: Anchor's IDL."),
 ]
 ReturnsOption = Annotated[
     str | None,
@@ -157,6 +177,8 @@ def call(
     function: FunctionOption = None,
     args: ArgsOption = None,
     data: DataOption = None,
+    accounts: AccountsOption = None,
+    idl: InterfaceOption = None,
     returns: ReturnsOption = None,
     execution_gas: ExecutionGasOption = 0,
     callback_gas: CallbackGasOption = 0,
@@ -179,11 +201,11 @@ def call(
     """Ask for a CALL."""
     reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
     goal = reach.target(target, destination)
-    codec = tools_for(goal.chain.namespace).codec
+    codec = tools_for(goal.chain.namespace).open_call(_typed(function, args, data, accounts, idl))
     ask = Ask(
         mode=Mode.CALL,
         target=goal,
-        payload=_payload(codec, function, args or [], data),
+        payload=codec.encode(Mode.CALL),
         execution_gas_limit=execution_gas,
         callback_gas_limit=callback_gas,
         return_limit=return_limit,
@@ -193,7 +215,7 @@ def call(
         own_account=own_account,
         metadata=_metadata(metadata),
     )
-    _go(reach, source, ask, returns, timeout if wait else None, as_json=as_json)
+    _go(reach, source, ask, codec, returns, timeout if wait else None, as_json=as_json)
 
 
 @query_app.command(
@@ -211,6 +233,8 @@ def query(
     function: FunctionOption = None,
     args: ArgsOption = None,
     data: DataOption = None,
+    accounts: AccountsOption = None,
+    idl: InterfaceOption = None,
     returns: ReturnsOption = None,
     execution_gas: ExecutionGasOption = 0,
     callback_gas: CallbackGasOption = 0,
@@ -231,11 +255,11 @@ def query(
     """Ask a QUERY."""
     reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
     goal = reach.target(target, destination)
-    codec = tools_for(goal.chain.namespace).codec
+    codec = tools_for(goal.chain.namespace).open_call(_typed(function, args, data, accounts, idl))
     ask = Ask(
         mode=Mode.QUERY,
         target=goal,
-        payload=_payload(codec, function, args or [], data),
+        payload=codec.encode(Mode.QUERY),
         execution_gas_limit=execution_gas,
         callback_gas_limit=callback_gas,
         return_limit=return_limit,
@@ -243,14 +267,23 @@ def query(
         code_hash=_code_hash(code_hash),
         metadata=_metadata(metadata),
     )
-    _go(reach, source, ask, returns, timeout if wait else None, as_json=as_json)
+    _go(reach, source, ask, codec, returns, timeout if wait else None, as_json=as_json)
 
 
-def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: float | None, *, as_json: bool) -> None:
+def _go(
+    reach: Reach,
+    source: str,
+    ask: Ask,
+    codec: PayloadCodec,
+    returns: str | None,
+    patience: float | None,
+    *,
+    as_json: bool,
+) -> None:
     away_tools = tools_for(ask.target.chain.namespace)
     if returns is not None:
         # Before anything is paid for.
-        away_tools.codec.check_result_types(returns)
+        codec.check_result_types(returns)
     home, away = reach.home(source), reach.away(ask.target.chain)
     session = tools_for(home.chain.namespace).open_source(home, reach.secret(source))
     journey = Journey(
@@ -258,7 +291,7 @@ def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: floa
         home=home.chain,
         destination=None if away is None or patience is None else away_tools.open_destination(away),
         ask=ask,
-        codec=away_tools.codec,
+        codec=codec,
         returns=returns,
         as_json=as_json,
     )
@@ -277,10 +310,20 @@ def _go(reach: Reach, source: str, ask: Ask, returns: str | None, patience: floa
             raise typer.Exit(EXIT_CODES[end])
 
 
-def _payload(codec: PayloadCodec, function: str | None, arguments: list[str], data: str | None) -> bytes:
-    if (function is None) == (data is None) or (data is not None and arguments):
-        raise WrongUsage(["name the call either by --fn and --args, or by --data alone"])
-    return codec.encode_call(function, arguments) if function is not None else _parse_hex(data or "", "--data")
+def _typed(
+    function: str | None,
+    arguments: list[str] | None,
+    data: str | None,
+    accounts: list[str] | None,
+    interface: Path | None,
+) -> TypedCall:
+    return TypedCall(
+        function=function,
+        arguments=tuple(arguments or ()),
+        data=None if data is None else _parse_hex(data, "--data"),
+        accounts=tuple(accounts or ()),
+        interface=interface,
+    )
 
 
 def _code_hash(text: str | None) -> bytes:

@@ -1,24 +1,26 @@
 """What it takes to ask for a call from outside of a chain, whatever its VM.
 
-Its job: the values and interfaces between the commands and a VM's tools, and the one look-up from a namespace to them.
-Nothing else in the command line knows a VM by name.
+Its job: the values and interfaces between the commands and a VM's tools, and the one look-up from a namespace to them:
+the entry point group `xvm.tools`, so that nothing else in the command line knows a VM by name, and tools from outside
+this package are as good as ours.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
+from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from attestation.address import Chain, InteroperableAddress
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
-from relayer.errors import UnsupportedVm
+from relayer.errors import ConfigError, UnsupportedVm
 from relayer.keys.keystore import Secret
 
-_TOOLS: Final[Mapping[str, str]] = {"eip155": "relayer.cli.evm.tools"}
-"""Namespace → module whose `tools` serve it. Imported when asked for: a VM's libraries are large."""
+_GROUP: Final = "xvm.tools"
+"""Entry points: CAIP-2 namespace → the `VmTools` that serve it. Loaded when asked for: a VM's libraries are large."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,22 @@ class Endpoint:
     chain: Chain
     rpc_url: str
     gateway: str
+
+
+@dataclass(frozen=True, slots=True)
+class TypedCall:
+    """A call as somebody typed it.
+
+    `function` is named as the VM names functions; `data` is a call as it is, instead of a function and its arguments.
+    `accounts` are what the call may touch, for VMs whose calls list that. `interface` is a file that tells how the
+    target is called, in the format that the VM has for it.
+    """
+
+    function: str | None = None
+    arguments: Sequence[str] = ()
+    data: bytes | None = None
+    accounts: Sequence[str] = ()
+    interface: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,14 +115,10 @@ class Cancelled:
 
 
 class PayloadCodec(Protocol):
-    """The target VM's own encoding of calls. What is malformed raises `WrongUsage`, in words for who typed it."""
+    """The target VM's own encoding of one call. What is malformed raises `WrongUsage`, in words for who typed it."""
 
-    def parse_target(self, chain: Chain, text: str) -> InteroperableAddress:
-        """An account of `chain` in the chain's own text form."""
-        ...
-
-    def encode_call(self, function: str, arguments: Sequence[str]) -> bytes:
-        """A call of `function`, named as the VM names functions, with each argument as typed."""
+    def encode(self, mode: Mode) -> bytes:
+        """The payload that asks for the call, or, of a QUERY, for what the call would give."""
         ...
 
     def check_result_types(self, types: str) -> None:
@@ -145,11 +159,14 @@ class DestinationSession(Protocol):
 
 
 class VmTools(Protocol):
-    """What one VM's module offers."""
+    """What the entry point of one VM names."""
 
-    @property
-    def codec(self) -> PayloadCodec:
-        """Its calls."""
+    def account_text(self, secret: Secret) -> str:
+        """The account of this key on the VM's chains, in their text form. Raises `ConfigError` if it is no such key."""
+        ...
+
+    def open_call(self, call: TypedCall) -> PayloadCodec:
+        """The encoding of one call. Raises `WrongUsage`, or `ConfigError` for an interface file that cannot be read."""
         ...
 
     def open_source(self, endpoint: Endpoint, secret: Secret) -> SourceSession:
@@ -163,8 +180,20 @@ class VmTools(Protocol):
 
 def tools_for(namespace: str) -> VmTools:
     """The tools of the VM with this CAIP-2 namespace. Raises `UnsupportedVm`."""
-    place = _TOOLS.get(namespace)
-    if place is None:
-        raise UnsupportedVm(f"the command line cannot ask on {namespace} chains; it can on {', '.join(_TOOLS)}")
-    found: VmTools = import_module(place).tools
+    installed = entry_points(group=_GROUP)
+    if namespace not in installed.names:
+        known = ", ".join(sorted(installed.names))
+        raise UnsupportedVm(f"the command line cannot ask on {namespace} chains; it can on {known}")
+    found: VmTools = installed[namespace].load()
+    return found
+
+
+def account_texts(secret: Secret) -> dict[str, str]:
+    """The accounts of a key, by CAIP-2 namespace: of all VMs that are installed whole and take such a key."""
+    found = {}
+    for namespace in sorted(entry_points(group=_GROUP).names):
+        try:
+            found[namespace] = tools_for(namespace).account_text(secret)
+        except ConfigError:
+            continue
     return found

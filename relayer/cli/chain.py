@@ -20,7 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from attestation.address import parse_account_text
 from attestation.request import format_request_id
-from relayer.api.views import halt_view
+from relayer.api.views import block_view, halt_view, hash_text
 from relayer.cli.output import ConfigOption, JsonOption, examples, print_json, print_lines, print_note, print_table
 from relayer.config import Settings, load_config
 from relayer.domain.halt import Halt
@@ -190,14 +190,17 @@ def _view(resumption: Resumption, *, is_done: bool) -> dict[str, Any]:
     def ids(requests: Sequence[TrackedRequest]) -> list[str]:
         return [format_request_id(request.request_id) for request in requests]
 
+    chain = resumption.halt.chain
     return {
         "is_resumed": is_done,
-        "halt": {"chain": resumption.halt.chain, **halt_view(resumption.halt)},
+        "halt": {"chain": chain, **halt_view(resumption.halt)},
         "is_rewritten": resumption.is_rewritten,
-        "read_from": {"number": resumption.read_from.number, "hash": f"0x{resumption.read_from.hash.hex()}"},
+        "read_from": block_view(chain, resumption.read_from),
         "gone": ids(resumption.gone),
         "undone": [*ids(resumption.undone), *(format_request_id(identifier) for identifier in resumption.unknown)],
         "reopened": ids(resumption.reopened),
         "signed": sorted(format_request_id(identifier) for identifier in resumption.signed),
-        "transactions": [f"0x{transaction.attempts[-1].hash.hex()}" for transaction in resumption.transactions],
+        "transactions": [
+            hash_text(transaction.chain, transaction.attempts[-1].hash) for transaction in resumption.transactions
+        ],
     }

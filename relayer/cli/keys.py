@@ -13,10 +13,10 @@ from typing import Annotated, Final
 
 import typer
 
-from attestation.address import checksum_address
 from attestation.errors import MalformedSecret, MalformedSignerSet
 from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME, Scheme, SigningKey, draw_secret
 from attestation.signer_set import operator_id
+from relayer.cli.asking import account_texts
 from relayer.cli.output import JsonOption, examples, print_json, print_lines
 from relayer.cli.scheme import SchemeOption
 from relayer.errors import ConfigError
@@ -168,16 +168,15 @@ class _Told:
     def show(self, secret: Secret, *, as_json: bool) -> None:
         """Print it. Raises as `require`."""
         key = self.require(secret)
-        # An account of EVM chains is what the key of a signed message to peers is, too.
-        account = checksum_address(key.key) if self._scheme is PEER_SCHEME else None
+        # A wallet's key file holds what speaks to peers could, too; a key of another scheme pays nowhere.
+        accounts = account_texts(secret) if self._scheme is PEER_SCHEME else {}
         listed = None if self._operator is None else f"0x{key.listed_key(self._operator).hex()}"
         if as_json:
             document = {"file": str(self._file), "scheme": self._scheme.name, "signer": f"0x{key.key.hex()}"}
-            print_json({**document, "account": account, "listed_key": listed})
+            print_json({**document, "accounts": accounts, "listed_key": listed})
             return
         print_lines(f"signer key   0x{key.key.hex()}")
-        if account is not None:
-            print_lines(f"account      {account} (on eip155 and qvm chains)")
+        print_lines(*(f"account      {account} (on {namespace} chains)" for namespace, account in accounts.items()))
         if listed is not None:
             print_lines(f"listed key   {listed}")
 

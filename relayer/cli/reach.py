@@ -11,7 +11,7 @@ from pathlib import Path
 
 from attestation.address import Chain, InteroperableAddress, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
-from relayer.cli.asking import Endpoint, tools_for
+from relayer.cli.asking import Endpoint
 from relayer.cli.devnet_file import DevnetAccount, load_devnet
 from relayer.cli.keys import load_key_file
 from relayer.cli.usage import WrongUsage
@@ -61,16 +61,13 @@ class Reach:
         """The account to be called: CAIP-10, or the chain's own text form on `destination`."""
         chain = None if destination is None else self.chain(destination)
         if ":" in text:
-            try:
-                target = parse_account_text(text)
-            except AttestationError as error:
-                raise WrongUsage([f"TARGET: {error}"]) from None
+            target = _parse_target(text)
             if chain is not None and target.chain != chain:
                 raise WrongUsage([f"TARGET: it is on {target.chain}, but --to says {chain}; leave one out"])
             return target
         if chain is None:
             raise WrongUsage(["--to: name the target's chain, or write TARGET as CAIP-10, such as eip155:31338:0x…"])
-        return tools_for(chain.namespace).codec.parse_target(chain, text)
+        return _parse_target(f"{chain}:{text}")
 
     def chain(self, text: str) -> Chain:
         """A chain by CAIP-2, or by its name in the devnet."""
@@ -84,6 +81,13 @@ class Reach:
     def _in_devnet(self, name: str) -> Endpoint:
         chain = load_devnet(self.devnet).chain(name)
         return Endpoint(parse_chain_text(chain.caip2), chain.rpc_url, chain.gateway)
+
+
+def _parse_target(text: str) -> InteroperableAddress:
+    try:
+        return parse_account_text(text)
+    except AttestationError as error:
+        raise WrongUsage([f"TARGET: {error}"]) from None
 
 
 def _secret_of(account: DevnetAccount) -> Secret:

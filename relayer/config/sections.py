@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
+from attestation.address import parse_chain_text
 from attestation.schemes import DEFAULT_SCHEME
 from relayer.config.faults import refuse
 from relayer.config.values import (
@@ -173,7 +174,7 @@ class ChainSection(Section):
     def _consistent(self) -> Self:
         faults = [
             # SECURITY: what was written is not repeated: it may be a key in the wrong place.
-            f"{key} is not an account of {self.caip2}; on EVM chains: 0x and 40 hex digits, checksummed or lower-case"
+            f"{key} is not an account of {self.caip2}; write {parse_chain_text(self.caip2).account_form}"
             for key, text in (("gateway", self.gateway), ("verifier", self.verifier), ("registry", self.registry))
             if text is not None and not is_account(self.caip2, text)
         ]

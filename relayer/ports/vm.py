@@ -10,6 +10,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from attestation.address import InteroperableAddress
+from attestation.request import RequestId
+from attestation.statement import Outcome
 from relayer.domain.finality import FinalityRule
 from relayer.ports.destination_vm import DestinationVm
 from relayer.ports.source_chain import SourceChain
@@ -85,12 +88,26 @@ class OpenChain(Protocol):
         ...
 
 
+class GatewayCommands(Protocol):
+    """What anybody can type to act at a gateway, in the tools that the VM's people have. Pure, for people alone."""
+
+    def add_fee(self, gateway: InteroperableAddress, request_id: RequestId) -> str:
+        """Adds to a pending request's fee."""
+        ...
+
+    def replay(self, gateway: InteroperableAddress, outcome: Outcome, return_data: bytes, gas: int) -> str:
+        """Runs the callback of a delivered outcome again, with so much gas."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class VmRegistration:
     """What an entry point in `xvm.vms` names. `namespace` is the CAIP-2 namespace it serves.
 
     `open_chain` connects, checks that every endpoint reports the chain id in `caip2`, and raises `ConfigError` if not.
+    `commands` is None where the VM's people have no tool of their own for it.
     """
 
     namespace: str
     open_chain: Callable[[ChainSettings], Awaitable[OpenChain]]
+    commands: GatewayCommands | None = None

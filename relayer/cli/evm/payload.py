@@ -19,9 +19,10 @@ from eth_abi.exceptions import ABITypeError as InvalidType
 from eth_abi.exceptions import DecodingError, EncodingError, ParseError
 from eth_abi.grammar import ABIType, BasicType, TupleType, normalize, parse
 
-from attestation.address import Chain, InteroperableAddress, parse_account_text
-from attestation.errors import AttestationError
+from attestation.address import Chain, parse_account_text
 from attestation.keccak import keccak256
+from attestation.request import Mode
+from relayer.cli.asking import TypedCall
 from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError
 
@@ -50,32 +51,20 @@ _HINTS: Final = {
 class EvmPayloadCodec:
     """Implements `PayloadCodec`."""
 
-    def parse_target(self, chain: Chain, text: str) -> InteroperableAddress:
-        """A 0x address of the chain."""
-        try:
-            return parse_account_text(f"{chain}:{text}")
-        except AttestationError as error:
-            raise WrongUsage([f"target: {error}"]) from None
+    def __init__(self, call: TypedCall) -> None:
+        if call.accounts:
+            raise WrongUsage(["--accounts: a call here touches what it likes and lists nothing; leave it out"])
+        if call.interface is not None:
+            raise WrongUsage(["--idl: a call here is named by its signature alone, --fn 'name(type,type)'"])
+        if (call.function is None) == (call.data is None) or (call.data is not None and call.arguments):
+            raise WrongUsage(["name the call either by --fn and --args, or by --data alone"])
+        self._call = call
 
-    def encode_call(self, function: str, arguments: Sequence[str]) -> bytes:
-        """Selector and arguments of a signature such as `transfer(address,uint256)`."""
-        name, types = _parse_signature(function)
-        if len(arguments) != len(types):
-            raise WrongUsage([f"--args: {function} takes {len(types)} arguments, not {len(arguments)}"])
-        values: list[Any] = []
-        faults: list[str] = []
-        for number, (abi_type, text) in enumerate(zip(types, arguments, strict=True), 1):
-            try:
-                value = _parse_typed(abi_type, text)
-                encode([_name(abi_type)], [value])
-                values.append(value)
-            except (ValueError, EncodingError) as error:
-                faults.append(f"--args: number {number}, {_name(abi_type)}: {error}")
-        if faults:
-            raise WrongUsage(faults)
-        canonical = ",".join(_name(abi_type) for abi_type in types)
-        selector = keccak256(f"{name}({canonical})".encode("ascii"))[:_SELECTOR_LENGTH]
-        return selector + encode([_name(abi_type) for abi_type in types], values)
+    def encode(self, _mode: Mode) -> bytes:
+        """Selector and arguments of a signature such as `transfer(address,uint256)`, or the data."""
+        if self._call.function is None:
+            return self._call.data or b""
+        return _encode_call(self._call.function, self._call.arguments)
 
     def check_result_types(self, types: str) -> None:
         """Whether these can be the types of a result."""
@@ -91,21 +80,46 @@ class EvmPayloadCodec:
         return [_as_json(value) for value in values]
 
     def explain_failure(self, data: bytes) -> str:
-        """What revert data says: Solidity's own errors, our contracts' by name, else hex."""
-        if not data:
-            return "no reason given, or out of gas"
-        selector, fields = data[:_SELECTOR_LENGTH], data[_SELECTOR_LENGTH:]
-        try:
-            if selector == _ERROR:
-                return str(decode(["string"], fields)[0])
-            if selector == _PANIC:
-                (code,) = decode(["uint256"], fields)
-                return f"Panic 0x{code:02x}: {_PANICS.get(code, 'see the Solidity manual')}"
-            if selector in _NAMED:
-                return _told(_NAMED[selector], fields)
-        except DecodingError:
-            return f"0x{data.hex()}"
+        """As `explain_revert`."""
+        return explain_revert(data)
+
+
+def explain_revert(data: bytes) -> str:
+    """What revert data says: Solidity's own errors, our contracts' by name, else hex."""
+    if not data:
+        return "no reason given, or out of gas"
+    selector, fields = data[:_SELECTOR_LENGTH], data[_SELECTOR_LENGTH:]
+    try:
+        if selector == _ERROR:
+            return str(decode(["string"], fields)[0])
+        if selector == _PANIC:
+            (code,) = decode(["uint256"], fields)
+            return f"Panic 0x{code:02x}: {_PANICS.get(code, 'see the Solidity manual')}"
+        if selector in _NAMED:
+            return _told(_NAMED[selector], fields)
+    except DecodingError:
         return f"0x{data.hex()}"
+    return f"0x{data.hex()}"
+
+
+def _encode_call(function: str, arguments: Sequence[str]) -> bytes:
+    name, types = _parse_signature(function)
+    if len(arguments) != len(types):
+        raise WrongUsage([f"--args: {function} takes {len(types)} arguments, not {len(arguments)}"])
+    values: list[Any] = []
+    faults: list[str] = []
+    for number, (abi_type, text) in enumerate(zip(types, arguments, strict=True), 1):
+        try:
+            value = _parse_typed(abi_type, text)
+            encode([_name(abi_type)], [value])
+            values.append(value)
+        except (ValueError, EncodingError) as error:
+            faults.append(f"--args: number {number}, {_name(abi_type)}: {error}")
+    if faults:
+        raise WrongUsage(faults)
+    canonical = ",".join(_name(abi_type) for abi_type in types)
+    selector = keccak256(f"{name}({canonical})".encode("ascii"))[:_SELECTOR_LENGTH]
+    return selector + encode([_name(abi_type) for abi_type in types], values)
 
 
 def _parse_signature(function: str) -> tuple[str, Sequence[ABIType]]:

@@ -21,14 +21,14 @@ from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Excepti
 from web3.logs import DISCARD
 from web3.types import FilterParams, TxParams, Wei
 
-from attestation.address import evm_account, parse_account_text
+from attestation.address import checksum_address, evm_account, parse_account_text
 from attestation.errors import AttestationError
 from attestation.keccak import keccak256
 from attestation.request import RequestId
 from attestation.schemes import SECP256K1
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Endpoint, Place, Receipt
-from relayer.cli.evm.payload import EvmPayloadCodec
+from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Endpoint, Place, Receipt, TypedCall
+from relayer.cli.evm.payload import EvmPayloadCodec, explain_revert
 from relayer.errors import CallReverted, ConfigError, RejectedError, RpcUnavailable
 from relayer.keys.keystore import Secret
 from relayer.vms.evm.contract_artifacts import load_artifact
@@ -49,7 +49,13 @@ _PRIORITY_FEE: Final = 10**9
 class EvmTools:
     """Implements `VmTools`."""
 
-    codec: Final = EvmPayloadCodec()
+    def account_text(self, secret: Secret) -> str:
+        """Its checksummed address. Raises `ConfigError`."""
+        return checksum_address(_require_key(secret))
+
+    def open_call(self, call: TypedCall) -> EvmPayloadCodec:
+        """A call in Solidity's ABI. Raises `WrongUsage`."""
+        return EvmPayloadCodec(call)
 
     def open_source(self, endpoint: Endpoint, secret: Secret) -> EvmSourceSession:
         """As the account with this key. Raises `ConfigError`."""
@@ -105,7 +111,7 @@ class EvmGatewaySession:
             yield
         except ContractLogicError as error:
             data = bytes.fromhex(error.data[2:]) if isinstance(error.data, str) else b""
-            raise CallReverted(EvmTools.codec.explain_failure(data), data) from None
+            raise CallReverted(explain_revert(data), data) from None
         except Web3RPCError as error:
             raise RejectedError(f"{self._chain}: the endpoint refuses: {_message(error)}") from None
         except (Web3Exception, OSError, ValueError) as error:
@@ -116,10 +122,7 @@ class EvmSourceSession(EvmGatewaySession):
     """An account and its gateway. Implements `SourceSession`."""
 
     def __init__(self, endpoint: Endpoint, secret: Secret) -> None:
-        try:
-            SECP256K1.signing_key(secret.reveal())
-        except AttestationError as error:
-            raise ConfigError([f"--key-file: {error}"]) from None
+        _require_key(secret)
         super().__init__(endpoint)
         self._account: LocalAccount = Account.from_key(secret.reveal())
         self._sender = evm_account(endpoint.chain.chain_id, bytes.fromhex(self._account.address[2:]))
@@ -224,6 +227,14 @@ class EvmSourceSession(EvmGatewaySession):
         return call
 
 
+def _require_key(secret: Secret) -> bytes:
+    """The 20-byte address of a key. Raises `ConfigError`."""
+    try:
+        return SECP256K1.signing_key(secret.reveal()).key
+    except AttestationError as error:
+        raise ConfigError([f"--key-file: {error}"]) from None
+
+
 def _place(log: Mapping[str, Any]) -> Place:
     return Place(int(log["blockNumber"]), Web3.to_hex(log["transactionHash"]))
 
@@ -235,4 +246,4 @@ def _message(error: Web3RPCError) -> str:
 
 
 tools: Final = EvmTools()
-"""What the namespace look-up finds."""
+"""What the entry point `eip155` in `xvm.tools` names."""

@@ -3,7 +3,8 @@
 from typing import Final
 
 from relayer.ports.vm import VmRegistration
+from relayer.vms.evm.commands import CastCommands
 from relayer.vms.evm.connect import open_chain
 
-registration: Final = VmRegistration("eip155", open_chain)
+registration: Final = VmRegistration("eip155", open_chain, CastCommands())
 """What the entry point `xvm.vms` names."""

@@ -170,7 +170,9 @@ async def listening(
         clock=clock,
     )
     status = SeenStatus(key.key, (peer_key or key).key)
-    app = create_app(store=MemoryStore(), routes=ROUTES, status=status, door=doorkeeper, metrics=metrics, clock=clock)
+    app = create_app(
+        store=MemoryStore(), routes=ROUTES, status=status, door=doorkeeper, commands={}, metrics=metrics, clock=clock
+    )
     server = ApiServer(
         app,
         metrics,

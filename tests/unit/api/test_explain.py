@@ -19,6 +19,7 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.ports.node_status import ChainStatus
 from relayer.ports.signer import Attestation
 from relayer.ports.store import OwnTransaction, StoredEpoch, TransactionStatus, Transition
+from relayer.vms.evm.commands import CastCommands
 from tests.factories import (
     CALL_ROUTE,
     DESTINATION_CHAIN,
@@ -56,7 +57,8 @@ def _facts(
     source: ChainStatus = SOURCE,
 ) -> Facts:
     chains = {SOURCE_CHAIN: source, DESTINATION_CHAIN: DESTINATION}
-    return Facts(request, route, transitions, transactions, attestations, epoch, chains, NOW)
+    commands = {"eip155": CastCommands()}
+    return Facts(request, route, transitions, transactions, attestations, epoch, chains, commands, NOW)
 
 
 def _at(status: Status, reason: str = "", kind: OutcomeKind = OutcomeKind.EXECUTED) -> TrackedRequest:
@@ -108,6 +110,16 @@ def test_a_request_whose_fee_is_too_low_comes_with_the_command_that_raises_it() 
     assert "addFee" in explain(_facts(_at(Status.CALLBACK_HELD, "fee_below_cost")))
 
 
+def test_hashes_are_as_the_chains_people_write_them() -> None:
+    sent = replace(track(), status=Status.DISPATCHED, execute_tx_hash=bytes(63) + b"\1")
+    solana = b"\0\1\0\2\x20" + bytes(32) + b"\x20" + bytes(32)
+    there = replace(sent, request=replace(sent.request, target=solana))
+    assert f"in transaction 0x{'00' * 63}01 and" in explain(_facts(sent, route=None))
+    assert f"in transaction {'1' * 63}2 and" in explain(_facts(there, route=None))
+    nowhere = replace(sent, request=replace(sent.request, target=b"\xff"))
+    assert f"to an unknown chain in transaction 0x{'00' * 63}01" in explain(_facts(nowhere, route=None))
+
+
 def test_another_reason_to_hold_is_shown_and_no_fee_is_asked_for() -> None:
     text = explain(_facts(_at(Status.EXECUTION_HELD, "RoutePaused")))
     assert "RoutePaused" in text
@@ -119,7 +131,7 @@ def test_a_cancelled_call_says_that_it_may_have_run_and_whom_the_rest_of_its_fee
     text = explain(_facts(request))
     assert "no callback" in text
     assert "may have been executed" in text
-    assert "What is left of its fee, 7 wei, pays whoever executed it" in text
+    assert "What is left of its fee, 7 of the chain's smallest unit, pays whoever executed it" in text
     assert "addFee" not in text
     ended = explain(_facts(replace(request, status=Status.CANCELLED, hold_reason="")))
     assert "took the request back" in ended
@@ -142,16 +154,16 @@ def test_a_command_too_long_to_type_is_left_out() -> None:
     request = replace(request, conclusion=replace(request.conclusion, return_data=bytes(1_025)))
     text = explain(_facts(request))
     assert "cast send" not in text
-    assert "retryCallback" in text
+    assert "replay it with more gas, at the source gateway" in text
 
 
-def test_a_gateway_on_another_vm_is_named_without_an_evm_command() -> None:
+def test_a_gateway_whose_vm_has_no_commands_is_named_without_one() -> None:
     request = _at(Status.EXECUTION_HELD, "fee_below_cost")
     solana = bytes.fromhex("0001000220") + bytes(32) + b"\x20" + bytes(32)
     for gateway in (solana, b"\xff"):
         text = explain(_facts(replace(request, request=replace(request.request, source_gateway=gateway))))
         assert "cast" not in text
-        assert "addFee" in text
+        assert "add to the fee at the source gateway" in text
 
 
 def test_what_the_node_itself_sent_is_shown() -> None:

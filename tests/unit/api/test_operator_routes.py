@@ -137,7 +137,15 @@ def metrics() -> Metrics:
 
 @pytest.fixture
 async def client(store: BusyStore, status: KnownStatus, metrics: Metrics) -> AsyncIterator[Client]:
-    app = create_app(store=store, routes=ROUTES, status=status, door=ClosedDoor(), metrics=metrics, clock=StillClock())
+    app = create_app(
+        store=store,
+        routes=ROUTES,
+        status=status,
+        door=ClosedDoor(),
+        commands={},
+        metrics=metrics,
+        clock=StillClock(),
+    )
     async with TestClient(TestServer(app)) as client:
         yield client
 
@@ -229,7 +237,7 @@ async def test_one_request_is_told_whole(client: Client, store: BusyStore) -> No
     told = await _get(client, f"/v1/requests/{format_request_id(request.request_id)}")
     assert told["request"]["fee"] == str(2**200)
     assert (told["status"], told["hold_reason"]) == ("EXECUTION_HELD", "fee_below_cost")
-    assert "addFee" in told["explanation"]
+    assert "add to the fee" in told["explanation"]
     assert told["route"]["destination_chain"] == DESTINATION_CHAIN
     assert [(step["status"], step["cause"], step["seconds"]) for step in told["timeline"]] == [
         ("OBSERVED", "observed", None),

@@ -222,3 +222,27 @@ def test_a_cut_address_is_refused(length: int) -> None:
     assert len(data) == 27
     with pytest.raises(MalformedAddress):
         parse_interoperable_address(data[:length])
+
+
+@pytest.mark.parametrize(
+    ("chain", "form"),
+    [
+        ("eip155:1", "40 hex digits"),
+        (SOLANA, "base58"),
+        ("cosmos:cosmoshub-4", "bech32"),
+        ("aptos:1", "64 lower-case hex"),
+        ("qvm:1", "40 hex digits"),
+    ],
+)
+def test_every_chain_says_how_its_accounts_are_written(chain: str, form: str) -> None:
+    assert form in parse_chain_text(chain).account_form
+
+
+def test_a_hash_is_written_as_its_chains_people_do() -> None:
+    assert Chain.evm(1).hash_text(b"\x00\xab") == "0x00ab"
+    assert parse_chain_text(SOLANA).hash_text(bytes(63) + b"\x01") == "1" * 63 + "2"
+
+
+def test_an_account_alone_is_its_text_without_the_chain() -> None:
+    assert parse_account_text(ACCOUNT).account_text() == ACCOUNT.rpartition(":")[2]
+    assert InteroperableAddress(Chain.evm(1), b"").account_text() == ""

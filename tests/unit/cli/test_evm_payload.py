@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,12 +12,13 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attestation.address import Chain, parse_account_text
 from attestation.keccak import keccak256
+from attestation.request import Mode
+from relayer.cli.asking import TypedCall
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.errors import ConfigError
 
-CODEC = EvmPayloadCodec()
+CODEC = EvmPayloadCodec(TypedCall(data=b""))
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 SCALARS = (
@@ -43,6 +46,10 @@ def arrays(inner: st.SearchStrategy[tuple[str, Any]]) -> st.SearchStrategy[tuple
 VALUES = st.recursive(SCALARS, arrays, max_leaves=6)
 
 
+def encode_call(function: str, arguments: Sequence[str]) -> bytes:
+    return EvmPayloadCodec(TypedCall(function, tuple(arguments))).encode(Mode.CALL)
+
+
 def selector(signature: str) -> bytes:
     return keccak256(signature.encode())[:4]
 
@@ -54,24 +61,24 @@ def test_what_a_result_shows_can_be_typed_as_arguments(items: list[tuple[str, An
     shown = CODEC.decode_result(f"({','.join(types)})", data)
     typed = [item if isinstance(item, str) else json.dumps(item) for item in json.loads(json.dumps(shown))]
     signature = f"f({','.join(types)})"
-    assert CODEC.encode_call(signature, typed) == selector(signature) + data
+    assert encode_call(signature, typed) == selector(signature) + data
 
 
 def test_a_call_is_selector_and_arguments() -> None:
-    call = CODEC.encode_call("transfer(address,uint256)", [ADDRESS, "5"])
+    call = encode_call("transfer(address,uint256)", [ADDRESS, "5"])
     assert call.hex() == f"a9059cbb{'0' * 24}{ADDRESS[2:].lower()}{5:064x}"
-    assert CODEC.encode_call("count()", []) == selector("count()")
+    assert encode_call("count()", []) == selector("count()")
 
 
 def test_shortened_types_and_spaces_mean_the_same() -> None:
-    assert CODEC.encode_call("f( uint, (int,bytes)[] )", ["1", '[[-2,"0x03"]]']) == CODEC.encode_call(
+    assert encode_call("f( uint, (int,bytes)[] )", ["1", '[[-2,"0x03"]]']) == encode_call(
         "f(uint256,(int256,bytes)[])", ["1", '[[-2,"0x03"]]']
     )
 
 
 @pytest.mark.parametrize("text", ["255", "0xff"])
 def test_integers_are_decimal_or_hex(text: str) -> None:
-    assert CODEC.encode_call("f(uint8)", [text])[-1] == 255
+    assert encode_call("f(uint8)", [text])[-1] == 255
 
 
 @pytest.mark.parametrize(
@@ -96,14 +103,14 @@ def test_integers_are_decimal_or_hex(text: str) -> None:
 )
 def test_an_argument_that_does_not_fit_is_named(types: str, values: list[str], words: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        CODEC.encode_call(f"f({types})", values)
+        encode_call(f"f({types})", values)
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("function", ["increment", "f(uint257)", "f(uint8", "(uint8)", "f(uint8)(bool)", "f(foo)"])
 def test_what_is_no_signature_is_refused(function: str) -> None:
     with pytest.raises(ConfigError, match="--fn: "):
-        CODEC.encode_call(function, [])
+        encode_call(function, [])
 
 
 @pytest.mark.parametrize("types", ["uint256,bool", "(uint256,bool)", "( uint256, bool )"])
@@ -149,7 +156,19 @@ def test_a_failure_is_explained_as_far_as_it_is_known(data: bytes, words: str) -
     assert CODEC.explain_failure(data) == words
 
 
-def test_a_bare_address_is_one_of_the_chain() -> None:
-    assert CODEC.parse_target(Chain.evm(31338), ADDRESS) == parse_account_text(f"eip155:31338:{ADDRESS}")
-    with pytest.raises(ConfigError, match="target: "):
-        CODEC.parse_target(Chain.evm(31338), "0x12")
+def test_data_is_the_call_as_it_is() -> None:
+    assert EvmPayloadCodec(TypedCall(data=b"\1\2")).encode(Mode.CALL) == b"\1\2"
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (TypedCall(), "name the call either by --fn"),
+        (TypedCall(data=b"", arguments=("1",)), "name the call either by --fn"),
+        (TypedCall(data=b"", accounts=(ADDRESS,)), "--accounts: "),
+        (TypedCall(function="count()", interface=Path("x")), "--idl: "),
+    ],
+)
+def test_what_no_call_is_made_of_is_refused(call: TypedCall, words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        EvmPayloadCodec(call)

@@ -12,7 +12,7 @@ from eth_abi.abi import encode
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Place, Receipt
+from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Place, Receipt, TypedCall
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.cli.journey import Journey
 from relayer.errors import RpcUnavailable
@@ -59,7 +59,7 @@ class Script:
 
 def journey(script: Script, *, mode: Mode = Mode.CALL, returns: str | None = None, as_json: bool = False) -> Journey:
     ask = Ask(mode, TARGET, b"\x01\x02")
-    return Journey(script, HOME, script, ask, EvmPayloadCodec(), returns, as_json, look_seconds=0)
+    return Journey(script, HOME, script, ask, EvmPayloadCodec(TypedCall(data=b"")), returns, as_json, look_seconds=0)
 
 
 def told(script: Script, capsys: pytest.CaptureFixture[str], **options: object) -> Sequence[str]:

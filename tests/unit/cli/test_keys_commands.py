@@ -31,7 +31,7 @@ def test_a_new_bare_key_is_its_owners_alone_and_shows_its_public_key(tmp_path: P
     secret = load_secret(path, None).reveal()
     shown = json.loads(answer.stdout)
     assert shown["signer"] == f"0x{SECP256K1.signing_key(secret).key.hex()}"
-    assert shown["account"].lower() == shown["signer"]
+    assert shown["accounts"]["eip155"].lower() == shown["signer"]
     assert json.loads(RUNNER.invoke(app, ["keys", "show", str(path), "--json"]).stdout) == shown
 
 
@@ -69,7 +69,7 @@ def test_a_key_of_another_scheme_is_shown_with_what_a_set_lists_for_its_operator
     made = RUNNER.invoke(app, ["keys", "new", str(path), "--bare", *asked])
     shown = json.loads(made.stdout)
     key = BLS12381.signing_key(load_secret(path, None).reveal())
-    assert (shown["scheme"], shown["signer"], shown["account"]) == ("bls12-381", f"0x{key.key.hex()}", None)
+    assert (shown["scheme"], shown["signer"], shown["accounts"]) == ("bls12-381", f"0x{key.key.hex()}", {})
     listed = bytes.fromhex(shown["listed_key"][2:])
     assert BLS12381.is_proven_key(listed, operator_id("alice"))
     assert not BLS12381.is_proven_key(listed, operator_id("bob"))

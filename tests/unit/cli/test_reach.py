@@ -88,7 +88,7 @@ def test_a_target_is_caip10_or_an_address_on_the_named_chain(devnet: Path) -> No
         (TARGET, None, "--to: name the target's chain"),
         (f"eip155:31338:{TARGET}", "alpha", "but --to says eip155:31337"),
         ("eip155:31338:0x12", None, "TARGET: "),
-        ("0x12", "beta", "target: "),
+        ("0x12", "beta", "TARGET: "),
         (TARGET, "gamma", "gamma: no such chain in this devnet; it has alpha"),
     ],
 )

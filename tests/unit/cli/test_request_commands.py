@@ -110,7 +110,13 @@ def node(kind: OutcomeKind = OutcomeKind.REVERTED) -> web.Application:
 
     asyncio.run(fill())
     return create_app(
-        store=store, routes=ROUTES, status=QuietStatus(), door=ClosedDoor(), metrics=Metrics(), clock=StillClock()
+        store=store,
+        routes=ROUTES,
+        status=QuietStatus(),
+        door=ClosedDoor(),
+        commands={},
+        metrics=Metrics(),
+        clock=StillClock(),
     )
 
 

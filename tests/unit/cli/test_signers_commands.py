@@ -74,6 +74,7 @@ def api_of(*commits: Commit, rivals: tuple[tuple[bytes, Rotate], ...] = ()) -> w
         store=store,
         routes=ROUTES,
         status=TwoChains(rivals=rivals),
+        commands={},
         metrics=Metrics(),
         clock=StillClock(),
     )
