@@ -16,8 +16,9 @@ PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observab
 OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
 """The command line's side of one VM, found by entry point."""
 
-UNMADE = {"cli/deploy.py", "cli/plan_file.py"}
-"""They deploy contracts, which only EVM's chains have a way to."""
+UNMADE = {"cli/deploy.py", "cli/plan_file.py", "cli/devnet.py"}
+"""The first two deploy contracts, which only EVM's chains have a way to; the last says which kinds of chains a devnet
+may have, by the names under which whoever types it asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(
     r"relayer\.(vms|cli|devnet)\.(evm|svm)(\..*)?|(web3|eth_\w+|rlp|solders|solana)(\..*)?", re.ASCII
