@@ -9,7 +9,6 @@ Source: EIP-1559; ethereum/execution-apis.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeVar
 
@@ -40,6 +39,7 @@ from relayer.vms.evm.transaction import Transaction
 from relayer.vms.evm.words import WORD
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.send_results import combine_results
 
 _FEE_BLOCKS: Final = 10
 """Blocks whose tips are looked at: two minutes of the slowest chains, enough to smooth one odd block."""
@@ -52,7 +52,6 @@ _MIN_PRIORITY_FEE: Final = 1_000_000
 _BASE_FEE_HEADROOM: Final = 2
 """The base fee rises by an eighth a block at most: twice it outlasts five full blocks."""
 
-_PREFERENCE: Final = tuple(SendResult)
 _FEES_CALL: Final = RpcCall("eth_feeHistory", [hex(_FEE_BLOCKS), "latest", [_TIP_PERCENTILE]])
 
 T = TypeVar("T")
@@ -146,7 +145,7 @@ class EvmWallet:
             ]
 
         answers = await self._pool.each(ask) if calls else []
-        return [_combine(results) for results in zip(*answers, strict=True)]
+        return [combine_results(results) for results in zip(*answers, strict=True)]
 
     async def fetch_receipts(self, hashes: Sequence[bytes]) -> Sequence[TransactionReceipt | None]:
         """Receipts that M endpoints give alike; None for what is not mined as far as M know."""
@@ -177,15 +176,6 @@ class EvmWallet:
         max_fee = min(base_fee * _BASE_FEE_HEADROOM + tip, self._max_fee_cap)
         tip = min(tip, max_fee)
         return FeeBid(max_fee, tip, min(base_fee + tip, max_fee))
-
-
-def _combine(results: Sequence[SendResult]) -> SendResult:
-    """The best of what the endpoints said; where none took it, what most say, the milder word on a tie."""
-    for taken in (SendResult.ACCEPTED, SendResult.KNOWN):
-        if taken in results:
-            return taken
-    counts = Counter(results)
-    return max(counts, key=lambda result: (counts[result], -_PREFERENCE.index(result)))
 
 
 def _parse_fees(answer: Any) -> tuple[int, int]:
