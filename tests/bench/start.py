@@ -6,6 +6,7 @@ asserts nothing: machines differ.
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import sqlite3
 import sys
@@ -79,10 +80,18 @@ def _await(is_so: Callable[[], bool]) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of requests, such as 1000000")
+    return int(text)
+
+
 def _note(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
 
 if __name__ == "__main__":
-    asked = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000
+    parser = argparse.ArgumentParser(prog="make bench-start", description=__doc__)
+    parser.add_argument("requests", type=_count, nargs="?", default=1_000_000, metavar="REQUESTS")
+    asked: int = parser.parse_args().requests
     sys.stdout.write(orjson.dumps(measure(asked), option=orjson.OPT_INDENT_2).decode() + "\n")
