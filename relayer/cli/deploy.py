@@ -7,21 +7,22 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from attestation.address import checksum_address
-from attestation.schemes import SECP256K1
 from relayer.cli.keys import load_key_file
 from relayer.cli.output import JsonOption, examples, print_json, print_note, print_table
 from relayer.cli.plan_file import load_plan
+from relayer.deployment import deploy as deploy_plan
+from relayer.deployment import open_deployers
 from relayer.errors import ConfigError
-from relayer.vms.evm.deployment import deploy as deploy_contracts
-from relayer.vms.evm.deployment import describe
-from relayer.vms.evm.deployment_record import DeploymentRecord
+from relayer.ports.deployment import ChainPlan, Deployed
+from relayer.vms.deployment_record import DeploymentRecord
 
 app = typer.Typer(add_completion=False)
+
+_COLUMNS: Final = ("gateway", "verifier", "registry", "routes", "start_block")
 
 
 @app.command(
@@ -47,41 +48,30 @@ def deploy(
     """
     file = load_plan(plan)
     owner_key = load_key_file(file.owner_key_file, file.owner_password_file)
-    deployer = SECP256K1.signing_key(owner_key.reveal()).key
-    for line in describe(file.plan, deployer):
-        print_note(line)
+    kept = DeploymentRecord(record or plan.with_name(f"{plan.stem}.record.json"))
+    deployers = open_deployers(file.plan, file.rpc_urls, owner_key.reveal(), kept)
+    for deployer in deployers:
+        for line in deployer.describe():
+            print_note(line)
     if dry_run:
         return
     if not yes and not (sys.stdin.isatty() and typer.confirm("Do it?", err=True)):
         raise ConfigError(["nothing was done; to go on without being asked: --yes"])
-    kept = DeploymentRecord(record or plan.with_name(f"{plan.stem}.record.json"))
-    deployed = deploy_contracts(file.plan, file.rpc_urls, owner_key.reveal(), kept, print_note)
-    chains = [
-        {
-            "name": chain.name,
-            "caip2": chain.caip2,
-            **{
-                name: checksum_address(getattr(deployed[chain.chain_id], name))
-                for name in ("gateway", "verifier", "registry", "routes")
-            },
-            "start_block": deployed[chain.chain_id].start_block,
-        }
-        for chain in file.plan.chains
-    ]
+    deployed = deploy_plan(deployers, print_note)
+    chains = [(chain, deployed[chain.caip2]) for chain in file.plan.chains]
     if as_json:
-        print_json({"chains": chains})
+        print_json({"chains": [{**_named(chain), **_addresses(chain, its)} for chain, its in chains]})
         return
-    print_table(
-        ("chain", "gateway", "verifier", "registry", "routes", "start block"),
-        [
-            (
-                str(c["name"]),
-                str(c["gateway"]),
-                str(c["verifier"]),
-                str(c["registry"]),
-                str(c["routes"]),
-                str(c["start_block"]),
-            )
-            for c in chains
-        ],
-    )
+    rows = [(chain.name, *(str(_addresses(chain, its).get(name, "")) for name in _COLUMNS)) for chain, its in chains]
+    print_table(("chain", *(name.replace("_", " ") for name in _COLUMNS)), rows)
+
+
+def _named(chain: ChainPlan) -> dict[str, str]:
+    return {"name": chain.name, "caip2": chain.caip2}
+
+
+def _addresses(chain: ChainPlan, deployed: Deployed) -> dict[str, str | int]:
+    """What is there: addresses as the chain writes them, and the first block to look at."""
+    addresses = {"gateway": deployed.gateway, "verifier": deployed.verifier, **deployed.others}
+    texts = {name: chain.account_text(address) for name, address in addresses.items()}
+    return {**texts, "start_block": deployed.start_block}

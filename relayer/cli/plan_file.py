@@ -8,37 +8,42 @@ from __future__ import annotations
 import re
 import time
 import tomllib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from attestation.address import Namespace, parse_account_text, parse_chain_text
+from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME
 from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
 from relayer.cli.text_file import read_text
-from relayer.config.faults import place, told_errors
+from relayer.config.faults import place, refuse, told_errors
 from relayer.config.sections import FinalitySection
-from relayer.config.values import ChainText, SecretUrl, scheme_text
+from relayer.config.values import ChainText, SecretUrl, is_account, scheme_text
+from relayer.deployment import deployable_namespaces
 from relayer.errors import ConfigError
-from relayer.vms.evm.deployment_plan import (
-    ChainPlan,
-    DeploymentPlan,
-    Grant,
-    Operator,
-    RouteTerms,
-)
-from relayer.vms.evm.verifiers import VERIFIERS
+from relayer.ports.deployment import ChainPlan, DeploymentPlan, Grant, Operator, RouteTerms
 
 MAX_PLAN_CHARACTERS: Final = 1 << 20
 """A plan of a hundred chains and their members takes a tenth of it."""
 
-_WEI_PER_GWEI: Final = 10**9
-_GIGA: Final = 10**9
+_PER_GIGA: Final = 10**9
+"""Wei of a gwei, and gas of what prices are for."""
+
 _KEY: Final = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,512}")
 _ADDRESS_TEXT_LENGTH: Final = 42
 _ADDRESS_HELP: Final = "0x and 40 hex digits, with its checksum or in lower case"
@@ -120,30 +125,50 @@ class TermsSection(_Section):
 class GrantEntry(_Section):
     """`grants`: money to send on the way."""
 
-    account: Address
-    wei: int = Field(gt=0)
+    account: str
+    amount: int = Field(gt=0)
 
 
 class ChainSection(_Section):
-    """`[[chains]]`: one chain."""
+    """`[[chains]]`: one chain. Accounts are in the chain's own text form, money in the smallest unit of its coin."""
 
     name: str
     caip2: ChainText
     rpc_url: SecretUrl = Field(repr=False)
+    gateway: str | None = None
     finality: FinalitySection
     block_time_seconds: float = Field(gt=0)
-    gas_price_gwei: Decimal = Field(gt=0)
+    gas_price_gwei: Decimal | None = Field(None, gt=0)
+    price_per_gigagas: PositiveInt | None = None
     native_price: Decimal = Field(Decimal(1), gt=0)
-    signers_wei: int = Field(10**12, ge=0)
-    owner: Address | None = None
-    guardian: Address | None = None
-    treasury: Address | None = None
+    signers_fee: NonNegativeInt | None = None
+    owner: str | None = None
+    guardian: str | None = None
+    treasury: str | None = None
     max_pause_blocks: PositiveInt = 7_200
     quote_validity_blocks: PositiveInt = 25
     sender_window_blocks: NonNegativeInt = 100
     sender_max_requests: NonNegativeInt = 1_000
-    max_fee_per_gas_gwei: Decimal = Field(Decimal(500), gt=0)
+    max_fee_per_gas_gwei: Decimal | None = Field(None, gt=0)
+    max_fee_per_gas: PositiveInt | None = None
     grants: tuple[GrantEntry, ...] = ()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        accounts = {key: getattr(self, key) for key in ("gateway", "owner", "guardian", "treasury")}
+        accounts |= {f"grants[{index}].account": grant.account for index, grant in enumerate(self.grants)}
+        faults = [
+            # SECURITY: what was written is not repeated: it may be a key in the wrong place.
+            f"{key} is not an account of {self.caip2}, in the form that the chain gives it"
+            for key, text in accounts.items()
+            if text is not None and not is_account(self.caip2, text)
+        ]
+        if (self.gas_price_gwei is None) == (self.price_per_gigagas is None):
+            faults.append("write either gas_price_gwei, or price_per_gigagas: smallest units for 10^9 gas")
+        if self.max_fee_per_gas_gwei is not None and self.max_fee_per_gas is not None:
+            faults.append("write either max_fee_per_gas_gwei or max_fee_per_gas")
+        refuse(faults)
+        return self
 
 
 class PlanDocument(_Section):
@@ -157,10 +182,10 @@ class PlanDocument(_Section):
 
 @dataclass(frozen=True, slots=True)
 class PlanFile:
-    """What the file says. `rpc_urls` by chain id. SECURITY: they may hold access keys, and show in no repr."""
+    """What the file says. `rpc_urls` by CAIP-2. SECURITY: they may hold access keys, and show in no repr."""
 
     plan: DeploymentPlan
-    rpc_urls: dict[int, str]
+    rpc_urls: dict[str, str]
     owner_key_file: Path
     owner_password_file: Path | None
 
@@ -184,11 +209,11 @@ def load_plan(path: Path) -> PlanFile:
         document = PlanDocument.model_validate(raw)
     except ValidationError as error:
         # SECURITY: no `from`: the library's error holds what was in the file.
-        raise ConfigError([f"{place(item['loc'])}: {item['msg']}" for item in told_errors(error)]) from None
+        raise ConfigError(list(_faults(error))) from None
     faults = [
-        f"chains[{index}].caip2: {chain.caip2} is no eip155 chain; only those can be deployed to by this version"
+        f"chains[{index}].caip2: nothing that is installed deploys to {chain.caip2}"
         for index, chain in enumerate(document.chains)
-        if parse_chain_text(chain.caip2).namespace is not Namespace.EIP155
+        if parse_chain_text(chain.caip2).namespace.value not in deployable_namespaces()
     ]
     if len({chain.caip2 for chain in document.chains}) < len(document.chains):
         faults.append("chains: one caip2 is named twice")
@@ -203,10 +228,16 @@ def load_plan(path: Path) -> PlanFile:
     password_file = document.owner.password_file
     return PlanFile(
         plan=plan,
-        rpc_urls={_chain_id(chain): chain.rpc_url.get_secret_value() for chain in document.chains},
+        rpc_urls={chain.caip2: chain.rpc_url.get_secret_value() for chain in document.chains},
         owner_key_file=folder / document.owner.key_file,
         owner_password_file=None if password_file is None else folder / password_file,
     )
+
+
+def _faults(error: ValidationError) -> Iterator[str]:
+    for item in told_errors(error):
+        for fault in item["msg"].removeprefix("Value error, ").splitlines():
+            yield f"{place(item['loc'])}: {fault}"
 
 
 def _plan(document: PlanDocument) -> DeploymentPlan:
@@ -224,33 +255,40 @@ def _plan(document: PlanDocument) -> DeploymentPlan:
         ),
         operators=tuple(Operator(name, member.endpoint, _bytes(member.payout)) for member, name in members),
         terms=RouteTerms(**document.terms.model_dump()),
-        gas=VERIFIERS[scheme.number].terms,
     )
 
 
 def _chain_plan(chain: ChainSection) -> ChainPlan:
+    def account(text: str) -> bytes:
+        return parse_account_text(f"{chain.caip2}:{text}").address
+
+    def optional_account(text: str | None) -> bytes | None:
+        return None if text is None else account(text)
+
     return ChainPlan(
         name=chain.name,
-        chain_id=_chain_id(chain),
+        chain=parse_chain_text(chain.caip2),
         finality=chain.finality.rule(),
         block_time_seconds=chain.block_time_seconds,
-        price_per_gigagas=int(chain.gas_price_gwei * _WEI_PER_GWEI * _GIGA),
+        price_per_gigagas=chain.price_per_gigagas or int((chain.gas_price_gwei or 0) * _PER_GIGA * _PER_GIGA),
         native_price=float(chain.native_price),
-        signers_wei=chain.signers_wei,
-        owner=None if chain.owner is None else _bytes(chain.owner),
-        guardian=bytes(20) if chain.guardian is None else _bytes(chain.guardian),
-        treasury=None if chain.treasury is None else _bytes(chain.treasury),
+        signers_fee=chain.signers_fee,
+        gateway=optional_account(chain.gateway),
+        owner=optional_account(chain.owner),
+        guardian=optional_account(chain.guardian),
+        treasury=optional_account(chain.treasury),
         max_pause_blocks=chain.max_pause_blocks,
         quote_validity_blocks=chain.quote_validity_blocks,
         sender_window_blocks=chain.sender_window_blocks,
         sender_max_requests=chain.sender_max_requests,
-        max_fee_per_gas=int(chain.max_fee_per_gas_gwei * _WEI_PER_GWEI),
-        grants=tuple(Grant(_bytes(grant.account), grant.wei) for grant in chain.grants),
+        max_fee_per_gas=_max_fee_per_gas(chain),
+        grants=tuple(Grant(account(grant.account), grant.amount) for grant in chain.grants),
     )
 
 
-def _chain_id(chain: ChainSection) -> int:
-    return parse_chain_text(chain.caip2).chain_id
+def _max_fee_per_gas(chain: ChainSection) -> int | None:
+    gwei = chain.max_fee_per_gas_gwei
+    return chain.max_fee_per_gas if gwei is None else int(gwei * _PER_GIGA)
 
 
 def _bytes(address: str) -> bytes:

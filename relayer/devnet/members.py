@@ -122,7 +122,7 @@ def plan_text(spec: DevnetSpec, folder: DevnetFolder, chains: Sequence[DevChain]
             "grants = [",
             *(
                 f"  {{ account = {quoted(chain.account(member.wallet_secret))}, "
-                f"wei = {quoted(str(chain.wallet_grant))} }},"
+                f"amount = {quoted(str(chain.wallet_grant))} }},"
                 for member in members
             ),
             "]",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Final
 
 import requests
@@ -21,19 +20,28 @@ from web3 import Web3
 from web3.exceptions import ContractLogicError, TransactionNotFound, Web3Exception
 from web3.types import TxParams, TxReceipt
 
-from attestation.address import checksum_address
+from attestation.address import Namespace, checksum_address
 from attestation.keccak import keccak256
 from attestation.schemes import scheme_of
-from relayer.errors import RejectedError, RpcUnavailable
+from relayer.errors import RpcUnavailable
+from relayer.ports.deployment import (
+    ChainPlan,
+    Deployed,
+    DeploymentFailed,
+    DeploymentPlan,
+    RecordedStep,
+    Report,
+    StepRecord,
+)
 from relayer.vms.evm.contract_errors import error_name
-from relayer.vms.evm.deployment_plan import ChainPlan, Deployed, DeploymentPlan
-from relayer.vms.evm.deployment_record import DeploymentRecord, RecordedStep
 from relayer.vms.evm.deployment_steps import (
+    Contracts,
     Step,
     configuration_steps,
     created_contracts,
     creation_steps,
     handover_steps,
+    offer,
     proof_steps,
 )
 
@@ -45,79 +53,86 @@ _REQUEST_SECONDS: Final = 30
 _GAS_MARGIN_PERCENT: Final = 130
 """Of the estimate: state may differ by a few cold slots when the step is mined."""
 
-Report = Callable[[str], None]
+DEFAULT_MAX_FEE_PER_GAS: Final = 500 * 10**9
+"""Wei; where the plan does not say."""
+
+TRANSACTION_GAS_CAP: Final = 16_777_216
+"""EIP-7825."""
 
 
-class DeploymentFailed(RejectedError):  # noqa: N818 - named as relayer.errors names its own
-    """A step cannot be done as planned; the text says which, why, and what to do."""
+class EvmDeployer:
+    """Implements the port `Deployer` for a plan's EVM chains: four contracts on each, owned by the deployer."""
 
-    code = "deployment_failed"
+    def __init__(self, plan: DeploymentPlan, rpc_urls: Mapping[str, str], owner_key: bytes, record: StepRecord) -> None:
+        self._plan = plan
+        self._senders = [
+            _Sender(chain, rpc_urls[chain.caip2], owner_key, record)
+            for chain in plan.chains
+            if chain.chain.namespace is Namespace.EIP155
+        ]
+        self._contracts: dict[str, Contracts] = {}
 
+    def describe(self) -> Iterator[str]:
+        """What will be done, in words, without asking any chain."""
+        signer_set = self._plan.signer_set
+        scheme = scheme_of(signer_set.scheme).name
+        for sender in self._senders:
+            chain, deployer = sender.plan, sender.deployer
+            owner = chain.owner or deployer
+            yield f"{chain.name} ({chain.caip2}), from {checksum_address(deployer)}:"
+            yield f"  create {', '.join(created_contracts(self._plan))}; owner in the end: {checksum_address(owner)}"
+            yield (
+                f"  install a signer set: {len(signer_set.signers)} signers ({scheme}), "
+                f"threshold {signer_set.threshold} of {signer_set.total_weight}, "
+                f"valid until {time.strftime('%Y-%m-%d', time.gmtime(signer_set.valid_until))}"
+            )
+            for other in self._plan.others(chain):
+                yield f"  open the route to and from {other.name} ({other.caip2}), and price it"
+            for grant in chain.grants:
+                yield f"  send {grant.amount} wei to {checksum_address(grant.account)}"
 
-def deploy(
-    plan: DeploymentPlan,
-    rpc_urls: Mapping[int, str],
-    owner_key: bytes,
-    record: DeploymentRecord,
-    report: Report,
-) -> dict[int, Deployed]:
-    """Deploy and configure every chain of the plan; the addresses by chain id.
+    def require_chains(self) -> None:
+        """Return if each endpoint serves the chain of the plan."""
+        for sender in self._senders:
+            sender.require_chain()
 
-    `rpc_urls` by chain id; `owner_key` is the 32-byte secret of the account that deploys and pays on every chain;
-    `report` is told each thing done, in words.
+    def create(self, report: Report) -> Mapping[str, Deployed]:
+        """Create the contracts, on all chains side by side."""
+        created = created_contracts(self._plan)
+        for sender in self._senders:
+            contracts = self._contracts[sender.plan.caip2] = sender.planned_contracts(created)
+            sender.send(creation_steps(self._plan, sender.plan, sender.deployer, contracts))
+        deployed = {}
+        for sender in self._senders:
+            receipts, contracts = sender.wait(report), self._contracts[sender.plan.caip2]
+            deployed[sender.plan.caip2] = Deployed(
+                gateway=contracts.gateway,
+                verifier=contracts.verifier,
+                start_block=int(receipts[2]["blockNumber"]),
+                offer=offer(self._plan),
+                others={"registry": contracts.registry, "routes": contracts.routes},
+            )
+            report(f"{sender.plan.name}: contracts created, gateway {checksum_address(contracts.gateway)}")
+        return deployed
 
-    Raises:
-        RpcUnavailable: an endpoint did not answer; run again with the same record.
-        DeploymentFailed: a step would revert or did, or an endpoint serves another chain.
-    """
-    senders = {chain.chain_id: _Sender(chain, rpc_urls[chain.chain_id], owner_key, record) for chain in plan.chains}
-    for sender in senders.values():
-        sender.require_chain()
-    created = created_contracts(plan)
-    planned = {chain_id: sender.planned_addresses(created) for chain_id, sender in senders.items()}
-    for chain_id, sender in senders.items():
-        sender.send(creation_steps(plan, sender.plan, sender.deployer, planned[chain_id]))
-    deployed = {}
-    for chain_id, sender in senders.items():
-        receipts = sender.wait(report)
-        deployed[chain_id] = _at_block(planned[chain_id], receipts[2])
-        report(f"{sender.plan.name}: contracts created, gateway {checksum_address(planned[chain_id].gateway)}")
+    def configure(self, deployed: Mapping[str, Deployed], report: Report) -> None:
+        """Make the settings that the plan asks for, then hand over; on all chains side by side."""
 
-    def proofs(sender: _Sender) -> Iterable[Step]:
-        return proof_steps(plan, deployed[sender.plan.chain_id])
+        def proofs(sender: _Sender) -> Iterable[Step]:
+            return proof_steps(self._plan, self._contracts[sender.plan.caip2])
 
-    def settings(sender: _Sender) -> Iterable[Step]:
-        return configuration_steps(plan, sender.plan, deployed)
+        def settings(sender: _Sender) -> Iterable[Step]:
+            return configuration_steps(self._plan, sender.plan, self._contracts[sender.plan.caip2], deployed)
 
-    def handover(sender: _Sender) -> Iterable[Step]:
-        return handover_steps(plan, sender.plan, sender.deployer, deployed[sender.plan.chain_id])
+        def handover(sender: _Sender) -> Iterable[Step]:
+            return handover_steps(self._plan, sender.plan, sender.deployer, self._contracts[sender.plan.caip2])
 
-    for steps, told in (
-        (proofs, "{count} lots of keys proven"),
-        (settings, "{count} settings made"),
-        (handover, "handed over; its owner must call acceptOwnership on each contract"),
-    ):
-        _run(senders.values(), steps, told, report)
-    return deployed
-
-
-def describe(plan: DeploymentPlan, deployer: bytes) -> Iterator[str]:
-    """What `deploy` will do, in words, without asking any chain."""
-    signer_set = plan.signer_set
-    scheme = scheme_of(signer_set.scheme).name
-    for chain in plan.chains:
-        owner = chain.owner or deployer
-        yield f"{chain.name} ({chain.caip2}), from {checksum_address(deployer)}:"
-        yield f"  create {', '.join(created_contracts(plan))}; owner in the end: {checksum_address(owner)}"
-        yield (
-            f"  install a signer set: {len(signer_set.signers)} signers ({scheme}), "
-            f"threshold {signer_set.threshold} of {signer_set.total_weight}, "
-            f"valid until {time.strftime('%Y-%m-%d', time.gmtime(signer_set.valid_until))}"
-        )
-        for other in plan.others(chain):
-            yield f"  open the route to and from {other.name} ({other.caip2}), and price it"
-        for grant in chain.grants:
-            yield f"  send {grant.amount} wei to {checksum_address(grant.account)}"
+        for steps, told in (
+            (proofs, "{count} lots of keys proven"),
+            (settings, "{count} settings made"),
+            (handover, "handed over; its owner must call acceptOwnership on each contract"),
+        ):
+            _run(self._senders, steps, told, report)
 
 
 def contract_address(creator: bytes, nonce: int) -> bytes:
@@ -129,7 +144,7 @@ def contract_address(creator: bytes, nonce: int) -> bytes:
 class _Sender:
     """The owner's account on one chain, and the steps that are under way there."""
 
-    def __init__(self, plan: ChainPlan, rpc_url: str, owner_key: bytes, record: DeploymentRecord) -> None:
+    def __init__(self, plan: ChainPlan, rpc_url: str, owner_key: bytes, record: StepRecord) -> None:
         self.plan = plan
         self._account: LocalAccount = Account.from_key(owner_key)
         self._web3 = Web3(Web3.HTTPProvider(rpc_url, request_kwargs={"timeout": _REQUEST_SECONDS}))
@@ -145,12 +160,12 @@ class _Sender:
         """The endpoint serves the chain of the plan. SECURITY: a plan's keys and prices are for one chain."""
         with _translated(self.plan.name):
             found = self._web3.eth.chain_id
-        if found != self.plan.chain_id:
+        if found != self.plan.chain.chain_id:
             raise DeploymentFailed(
                 f"{self.plan.name}: the RPC serves eip155:{found}, the plan says {self.plan.caip2}; name another RPC"
             )
 
-    def planned_addresses(self, created: Sequence[str]) -> Deployed:
+    def planned_contracts(self, created: Sequence[str]) -> Contracts:
         """Where the four creations put their contracts: by the recorded nonces, or the next ones."""
         first = self._next_nonce()
         nonces = []
@@ -158,9 +173,7 @@ class _Sender:
             known = self._record.get(self.plan.caip2, f"create {name}")
             nonces.append(first if known is None else known.nonce)
             first += known is None
-        addresses = [contract_address(self.deployer, nonce) for nonce in nonces]
-        routes, registry, gateway, verifier = addresses
-        return Deployed(self.plan.chain_id, routes, registry, gateway, verifier, start_block=0)
+        return Contracts(*(contract_address(self.deployer, nonce) for nonce in nonces))
 
     def send(self, steps: Iterable[Step]) -> None:
         """Sign, record, then send each step that is not recorded; send again what is recorded and not mined."""
@@ -189,7 +202,7 @@ class _Sender:
         with _translated(self.plan.name):
             base_fee = self._web3.eth.get_block("latest")["baseFeePerGas"]
             tip = self._web3.eth.max_priority_fee
-        ceiling = self.plan.max_fee_per_gas
+        ceiling = DEFAULT_MAX_FEE_PER_GAS if self.plan.max_fee_per_gas is None else self.plan.max_fee_per_gas
         return {
             "maxFeePerGas": Web3.to_wei(min(2 * base_fee + tip, ceiling), "wei"),
             "maxPriorityFeePerGas": Web3.to_wei(min(tip, ceiling), "wei"),
@@ -198,7 +211,7 @@ class _Sender:
     def _sign(self, step: Step, nonce: int, bid: TxParams) -> RecordedStep:
         fields: dict[str, Any] = {
             "type": 2,
-            "chainId": self.plan.chain_id,
+            "chainId": self.plan.chain.chain_id,
             "nonce": nonce,
             "value": step.value,
             "data": step.data,
@@ -207,7 +220,7 @@ class _Sender:
         }
         if step.to is not None:
             fields["to"] = checksum_address(step.to)
-        if fields["gas"] > self.plan.transaction_gas_cap:
+        if fields["gas"] > TRANSACTION_GAS_CAP:
             raise DeploymentFailed(f"{self.plan.name}: {step.name} needs more gas than the chain gives a transaction")
         signed = self._account.sign_transaction(fields)
         return RecordedStep(nonce=nonce, tx_hash=bytes(signed.hash), raw=bytes(signed.raw_transaction))
@@ -223,7 +236,7 @@ class _Sender:
         with _translated(self.plan.name, step.name):
             estimate = self._web3.eth.estimate_gas(call)
         # What fits a transaction alone is not refused for its margin.
-        cap = max(estimate, self.plan.transaction_gas_cap)
+        cap = max(estimate, TRANSACTION_GAS_CAP)
         return min(estimate * _GAS_MARGIN_PERCENT // 100, cap)
 
     def _broadcast(self, step: RecordedStep) -> None:
@@ -263,10 +276,6 @@ def _run(senders: Collection[_Sender], steps: Callable[[_Sender], Iterable[Step]
         count = len(sender.wait(report))
         if count:
             report(f"{sender.plan.name}: {told.format(count=count)}")
-
-
-def _at_block(planned: Deployed, creation: TxReceipt) -> Deployed:
-    return replace(planned, start_block=int(creation["blockNumber"]))
 
 
 @contextmanager

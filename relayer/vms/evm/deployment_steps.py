@@ -5,9 +5,8 @@ Source: contracts/evm/README.md, section Deploying; the numbers below are that t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Final
 
 from web3 import Web3
@@ -16,18 +15,29 @@ from web3.contract import Contract
 from attestation.address import checksum_address
 from attestation.keccak import keccak256
 from relayer.domain.finality import FinalityTag
+from relayer.ports.deployment import ChainPlan, Deployed, DeploymentFailed, DeploymentPlan, Offer, exchange
 from relayer.vms.evm.contract_artifacts import load_artifact
-from relayer.vms.evm.deployment_plan import (
-    EVM_ADDRESS_LENGTHS,
-    MAX_CALLBACK_GAS,
-    MAX_EXECUTION_GAS,
-    MAX_PAYLOAD_BYTES,
-    MAX_RETURN_BYTES,
-    ChainPlan,
-    Deployed,
-    DeploymentPlan,
-)
 from relayer.vms.evm.verifiers import VERIFIERS, Verifier
+
+MAX_EXECUTION_GAS: Final = 10_000_000
+MAX_CALLBACK_GAS: Final = 10_000_000
+MAX_PAYLOAD_BYTES: Final = 65_536
+MAX_RETURN_BYTES: Final = 65_536
+"""The protocol's caps: a route may bring as much as any."""
+
+EVM_ADDRESS_LENGTHS: Final = 1 << 20
+"""Bit 20: addresses of 20 bytes."""
+
+COIN_DECIMALS: Final = 18
+
+_SIGNERS_WEI: Final = 10**12
+"""Flat, per request, where the plan does not say."""
+
+_NOBODY: Final = bytes(20)
+
+_MAX_OVERHEAD_GAS: Final = 2**32 - 1
+_MAX_GAS_PER_BYTE: Final = 2**16 - 1
+"""What the contract's fields hold; Source: IXvmRoutes.Price."""
 
 _CREATE_GAS: Final = 53_000
 _CALLDATA_GAS_PER_BYTE: Final = 18
@@ -54,18 +64,29 @@ class Step:
     gas_limit: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Contracts:
+    """One chain's contracts, 20-byte addresses."""
+
+    routes: bytes
+    registry: bytes
+    gateway: bytes
+    verifier: bytes
+
+
 def created_contracts(plan: DeploymentPlan) -> tuple[str, ...]:
     """The contracts of each chain, in the order of their creation."""
     return ("XvmRoutes", "XvmRegistry", "XvmGateway", _verifier(plan).contract)
 
 
-def creation_steps(network: DeploymentPlan, plan: ChainPlan, deployer: bytes, addresses: Deployed) -> Iterator[Step]:
+def creation_steps(network: DeploymentPlan, plan: ChainPlan, deployer: bytes, addresses: Contracts) -> Iterator[Step]:
     """Steps 1 to 4. `addresses` are where the contracts will be, which follows from the deployer's nonces."""
-    treasury = plan.treasury or plan.owner or deployer
+    treasury, guardian = plan.treasury or plan.owner or deployer, plan.guardian or _NOBODY
+    block_milliseconds = max(1, round(plan.block_time_seconds * 1000))
     all_arguments = (
-        (deployer, plan.guardian, plan.max_pause_blocks, plan.quote_validity_blocks, plan.block_milliseconds),
+        (deployer, guardian, plan.max_pause_blocks, plan.quote_validity_blocks, block_milliseconds),
         (deployer,),
-        (deployer, plan.guardian, plan.max_pause_blocks, treasury, addresses.routes, addresses.registry),
+        (deployer, guardian, plan.max_pause_blocks, treasury, addresses.routes, addresses.registry),
         (addresses.gateway, deployer),
     )
     for name, arguments in zip(created_contracts(network), all_arguments, strict=True):
@@ -82,7 +103,7 @@ def creation_steps(network: DeploymentPlan, plan: ChainPlan, deployer: bytes, ad
         )
 
 
-def proof_steps(plan: DeploymentPlan, own: Deployed) -> Iterator[Step]:
+def proof_steps(plan: DeploymentPlan, own: Contracts) -> Iterator[Step]:
     """What the verifier must know of the keys before step 7: nothing, unless all at once do not fit a transaction."""
     verifier = _verifier(plan)
     signers, count = _signers(plan), verifier.keys_per_proof
@@ -92,9 +113,13 @@ def proof_steps(plan: DeploymentPlan, own: Deployed) -> Iterator[Step]:
         yield _call(own.verifier, verifier.contract, "prove", signers[start : start + count])
 
 
-def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[int, Deployed]) -> Iterator[Step]:
-    """Steps 5 to 13, and the plan's grants. They do not depend on one another."""
-    own = deployed[chain.chain_id]
+def configuration_steps(
+    plan: DeploymentPlan, chain: ChainPlan, own: Contracts, deployed: Mapping[str, Deployed]
+) -> Iterator[Step]:
+    """Steps 5 to 13, and the plan's grants. They do not depend on one another.
+
+    `deployed` are those of all chains of the plan, by CAIP-2. Raises `DeploymentFailed` for costs that no route holds.
+    """
     yield _call(own.gateway, "XvmGateway", "setVerifier", own.verifier)
     yield _call(own.gateway, "XvmGateway", "setSenderLimit", chain.sender_window_blocks, chain.sender_max_requests)
     signer_set = plan.signer_set
@@ -105,12 +130,12 @@ def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[i
         (signer_set.scheme, signer_set.threshold, signer_set.valid_until, signer_set.grace_seconds, _signers(plan)),
     )
     for other in plan.others(chain):
-        yield from _route_steps(plan, chain, other, deployed)
+        yield from _route_steps(plan, chain, other, own, deployed)
     for any_chain in plan.chains:
-        yield _record_chain(own, any_chain, deployed[any_chain.chain_id])
+        yield _record_chain(own, any_chain, deployed[any_chain.caip2])
         for other in plan.others(any_chain):
-            source = any_chain.account(deployed[any_chain.chain_id].gateway)
-            for destination in (other.account(deployed[other.chain_id].gateway), other.chain.to_bytes()):
+            source = any_chain.account(deployed[any_chain.caip2].gateway)
+            for destination in (other.account(deployed[other.caip2].gateway), other.chain.to_bytes()):
                 windows = (_BATCH_WINDOW_BLOCKS, _BATCH_WINDOW_BLOCKS, 0, 0)
                 yield _call(own.registry, "XvmRegistry", "recordRoute", source, destination, windows)
     for operator in plan.operators:
@@ -121,7 +146,7 @@ def configuration_steps(plan: DeploymentPlan, chain: ChainPlan, deployed: dict[i
         yield Step(f"fund {checksum_address(grant.account)}", grant.account, b"", grant.amount)
 
 
-def handover_steps(plan: DeploymentPlan, chain: ChainPlan, deployer: bytes, own: Deployed) -> Iterator[Step]:
+def handover_steps(plan: DeploymentPlan, chain: ChainPlan, deployer: bytes, own: Contracts) -> Iterator[Step]:
     """Step 14: nothing if the deployer stays the owner. The new owner calls `acceptOwnership` on each."""
     if chain.owner in {None, deployer}:
         return
@@ -139,18 +164,37 @@ def _signers(plan: DeploymentPlan) -> list[tuple[bytes, int, bytes]]:
     return [(signer.key, signer.weight, signer.operator) for signer in plan.signer_set.signers]
 
 
+def offer(plan: DeploymentPlan) -> Offer:
+    """What an EVM chain of this network takes."""
+    gas = _verifier(plan).terms
+    return Offer(
+        coin_decimals=COIN_DECIMALS,
+        address_lengths=EVM_ADDRESS_LENGTHS,
+        max_payload_bytes=MAX_PAYLOAD_BYTES,
+        max_return_bytes=MAX_RETURN_BYTES,
+        max_execution_gas=MAX_EXECUTION_GAS,
+        execution_overhead=gas.execution_overhead,
+        execution_per_byte=gas.execution_per_byte,
+        expire=gas.expire,
+    )
+
+
 def _route_steps(
-    plan: DeploymentPlan, chain: ChainPlan, other: ChainPlan, deployed: dict[int, Deployed]
+    plan: DeploymentPlan, chain: ChainPlan, other: ChainPlan, own: Contracts, deployed: Mapping[str, Deployed]
 ) -> Iterator[Step]:
-    own, terms, gas = deployed[chain.chain_id], plan.terms, plan.gas
-    other_gateway = other.account(deployed[other.chain_id].gateway)
+    terms, gas, its = plan.terms, _verifier(plan).terms, deployed[other.caip2].offer
+    if max(its.execution_overhead, its.expire) > _MAX_OVERHEAD_GAS or its.execution_per_byte > _MAX_GAS_PER_BYTE:
+        raise DeploymentFailed(
+            f"{chain.name}: no route holds the costs of {other.name} at its price of gas; raise it in the plan"
+        )
+    other_gateway = other.account(deployed[other.caip2].gateway)
     outbound = (
         other_gateway,
         terms.allows_queries,
-        EVM_ADDRESS_LENGTHS,
-        MAX_PAYLOAD_BYTES,
-        MAX_RETURN_BYTES,
-        MAX_EXECUTION_GAS,
+        its.address_lengths,
+        min(its.max_payload_bytes, MAX_PAYLOAD_BYTES),
+        min(its.max_return_bytes, MAX_RETURN_BYTES),
+        min(its.max_execution_gas, MAX_EXECUTION_GAS),
         MAX_CALLBACK_GAS,
         terms.min_expiry_seconds,
         terms.max_expiry_seconds,
@@ -158,15 +202,14 @@ def _route_steps(
         chain.deadline_blocks(terms),
         max(terms.max_deadline_blocks, chain.deadline_blocks(terms)),
     )
-    exchange = Fraction(other.native_price) / Fraction(chain.native_price)
     price = (
-        int(other.price_per_gigagas * exchange),
+        int(other.price_per_gigagas * exchange(chain, offer(plan), other, its)),
         chain.price_per_gigagas,
-        chain.signers_wei,
-        gas.execution_overhead,
+        _SIGNERS_WEI if chain.signers_fee is None else chain.signers_fee,
+        its.execution_overhead,
         gas.callback_overhead,
-        gas.expire,
-        gas.execution_per_byte,
+        its.expire,
+        its.execution_per_byte,
         gas.callback_per_byte,
         gas.margin_bps,
         gas.query_bps,
@@ -177,7 +220,7 @@ def _route_steps(
     yield _call(own.routes, "XvmRoutes", "setInbound", other_gateway, True)  # noqa: FBT003 - the contract's argument
 
 
-def _record_chain(own: Deployed, chain: ChainPlan, its: Deployed) -> Step:
+def _record_chain(own: Contracts, chain: ChainPlan, its: Deployed) -> Step:
     rule = chain.finality
     number = _FINALITY_DEPTH if rule.tag is None else _FINALITY_NUMBERS[rule.tag]
     record = (chain.account(its.gateway), number, rule.depth_blocks or 0, 0)

@@ -13,7 +13,23 @@ from typing import Final
 from attestation.certificate import parse_certificate
 from attestation.schemes import BLS12381, SECP256K1
 from attestation.signer_set import MAXIMUM_SIGNER_COUNT
-from relayer.vms.evm.deployment_plan import GasTerms
+
+
+@dataclass(frozen=True, slots=True)
+class GasTerms:
+    """Gas that a request costs besides its own limits, for a batch of one under a set of four; batches cost less.
+
+    Measured by the contracts' gas snapshot; rounded up, for a relayer bids before it knows the batch.
+    """
+
+    execution_overhead: int = 160_000
+    callback_overhead: int = 150_000
+    expire: int = 140_000
+    execution_per_byte: int = 48
+    callback_per_byte: int = 48
+    margin_bps: int = 1_000
+    query_bps: int = 200
+    """Of a call's price, for the same gas: a query's is burnt by every signer's node, and by no chain."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,30 @@ from pathlib import Path
 import pytest
 from web3 import HTTPProvider, Web3
 
-from attestation.address import checksum_address
+from attestation.address import Chain, checksum_address
 from attestation.schemes import BLS12381
+from relayer.deployment import deploy as deploy_plan
+from relayer.deployment import open_deployers
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
 from relayer.devnet.evm.devnet_chain import fetch_height
 from relayer.devnet.ports import free_ports
 from relayer.domain.finality import FinalityRule
 from relayer.errors import ConfigError, RpcUnavailable
+from relayer.ports.deployment import (
+    ChainPlan,
+    Deployed,
+    DeploymentFailed,
+    DeploymentPlan,
+    Grant,
+    Operator,
+    RecordedStep,
+    Report,
+    RouteTerms,
+    StepRecord,
+)
+from relayer.vms.deployment_record import DeploymentRecord
 from relayer.vms.evm.contract_artifacts import load_artifact
-from relayer.vms.evm.deployment import DeploymentFailed, deploy, describe
-from relayer.vms.evm.deployment_plan import ChainPlan, DeploymentPlan, Grant, Operator, RouteTerms
-from relayer.vms.evm.deployment_record import DeploymentRecord, RecordedStep
+from relayer.vms.evm.deployment import EvmDeployer
 from tests.e2e.devnets import until
 from tests.factories import make_signer_set
 
@@ -35,7 +48,7 @@ PLAN = DeploymentPlan(
     chains=tuple(
         ChainPlan(
             name=f"chain-{chain_id}",
-            chain_id=chain_id,
+            chain=Chain.evm(chain_id),
             finality=FinalityRule(depth_blocks=2),
             block_time_seconds=1,
             price_per_gigagas=5 * 10**18,
@@ -87,6 +100,15 @@ def ignore(_: str) -> None:
     pass
 
 
+def deploy(
+    plan: DeploymentPlan, urls: dict[int, str], owner_key: bytes, record: StepRecord, report: Report
+) -> dict[int, Deployed]:
+    """What is deployed, by chain id."""
+    by_name = {f"eip155:{chain_id}": url for chain_id, url in urls.items()}
+    deployed = deploy_plan(open_deployers(plan, by_name, owner_key, record), report)
+    return {chain.chain.chain_id: deployed[chain.caip2] for chain in plan.chains}
+
+
 def test_both_gateways_quote_a_price_to_the_other_chain_and_grants_arrive(rpc_urls: dict[int, str]) -> None:
     deployed = deploy(PLAN, rpc_urls, OWNER.secret, DeploymentRecord(), ignore)
     for chain_id, other in (IDS, IDS[::-1]):
@@ -96,7 +118,7 @@ def test_both_gateways_quote_a_price_to_the_other_chain_and_grants_arrive(rpc_ur
         )
         assert gateway.get_function_by_signature("quote(uint256,uint256)")(other, 100).call() > 0
         assert web3.eth.get_balance(Web3.to_checksum_address(FRIEND)) == 12_345
-        assert web3.eth.get_code(Web3.to_checksum_address(deployed[chain_id].registry))
+        assert web3.eth.get_code(Web3.to_checksum_address(deployed[chain_id].others["registry"]))
         creation = web3.eth.get_block(deployed[chain_id].start_block, full_transactions=True)
         assert any("to" not in tx or tx["to"] is None for tx in creation["transactions"])  # type: ignore[operator]
 
@@ -135,8 +157,8 @@ def test_another_owner_is_offered_every_contract(rpc_urls: dict[int, str]) -> No
     own = deployed[IDS[0]]
     web3 = Web3(HTTPProvider(rpc_urls[IDS[0]]))
     for name, address in (
-        ("XvmRoutes", own.routes),
-        ("XvmRegistry", own.registry),
+        ("XvmRoutes", own.others["routes"]),
+        ("XvmRegistry", own.others["registry"]),
         ("XvmGateway", own.gateway),
         ("EcdsaVerifier", own.verifier),
     ):
@@ -169,7 +191,8 @@ def test_security_an_rpc_that_does_not_answer_is_named_without_its_url() -> None
 
 
 def test_what_will_be_done_is_said_without_asking_any_chain() -> None:
-    told = "\n".join(describe(PLAN, OWNER.address))
+    urls = dict.fromkeys((chain.caip2 for chain in PLAN.chains), "http://127.0.0.1:9")
+    told = "\n".join(EvmDeployer(PLAN, urls, OWNER.secret, DeploymentRecord()).describe())
     assert "create XvmRoutes, XvmRegistry, XvmGateway, EcdsaVerifier" in told
     assert "send 12345 wei" in told
 

@@ -17,11 +17,12 @@ from typing import Any, Final
 from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
-from attestation.address import checksum_address, evm_account
+from attestation.address import Chain, checksum_address, evm_account
 from attestation.batch import Batch as SignedBatch
 from attestation.certificate import build_certificate
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request
+from relayer.deployment import deploy, open_deployers
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
 from relayer.devnet.ports import free_ports
 from relayer.domain.batch import Batch, conclusion_of, execute_batches, receipt_batches
@@ -30,12 +31,11 @@ from relayer.domain.lifecycle import observe
 from relayer.domain.observations import CallConcluded, CallRequested, ObservedBlock
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.tracked import TrackedRequest
+from relayer.ports.deployment import ChainPlan, Deployed, DeploymentPlan, RouteTerms
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import ChainSettings
+from relayer.vms.deployment_record import DeploymentRecord
 from relayer.vms.evm.contract_artifacts import load_artifact
-from relayer.vms.evm.deployment import deploy
-from relayer.vms.evm.deployment_plan import ChainPlan, Deployed, DeploymentPlan, RouteTerms
-from relayer.vms.evm.deployment_record import DeploymentRecord
 from tests.factories import SIGNING_KEYS, make_signer_set
 
 SOURCE_ID: Final = 31337
@@ -63,14 +63,14 @@ OPTIONS: Final = {
 class LocalChain:
     """One chain. `counter` is a target, `echo` a contract that asks."""
 
-    def __init__(self, url: str, deployed: Deployed) -> None:
+    def __init__(self, url: str, chain_id: int, deployed: Deployed) -> None:
         self.url = url
         self.web3 = Web3(HTTPProvider(url))
         self.deployed = deployed
-        self.chain_id = deployed.chain_id
-        self.gateway_address = evm_account(deployed.chain_id, deployed.gateway).to_bytes()
+        self.chain_id = chain_id
+        self.gateway_address = evm_account(chain_id, deployed.gateway).to_bytes()
         self.gateway = self._contract("XvmGateway", deployed.gateway)
-        self.routes = self._contract("XvmRoutes", deployed.routes)
+        self.routes = self._contract("XvmRoutes", deployed.others["routes"])
         self.owner = self.web3.eth.accounts[0]
         self.counter = self.deploy("XvmCounter", self.gateway.address)
         self.echo = self.deploy("XvmEcho", self.gateway.address)
@@ -234,14 +234,16 @@ def start_network(folder: Path) -> Iterator[Network]:
         owner = next(dev_accounts())
         plan = DeploymentPlan(
             chains=tuple(
-                ChainPlan(f"chain-{chain_id}", chain_id, FinalityRule(depth_blocks=1), 1.0, 10**18)
+                ChainPlan(f"chain-{chain_id}", Chain.evm(chain_id), FinalityRule(depth_blocks=1), 1.0, 10**18)
                 for chain_id in chain_ids
             ),
             signer_set=make_signer_set(),
             terms=_TERMS,
         )
-        deployed = deploy(plan, urls, owner.secret, DeploymentRecord(), report=lambda _: None)
-        chains = [LocalChain(urls[chain_id], deployed[chain_id]) for chain_id in chain_ids]
+        by_name = {chain.caip2: url for chain, url in zip(plan.chains, urls.values(), strict=True)}
+        deployers = open_deployers(plan, by_name, owner.secret, DeploymentRecord())
+        deployed = deploy(deployers, report=lambda _: None)
+        chains = [LocalChain(urls[chain_id], chain_id, deployed[f"eip155:{chain_id}"]) for chain_id in chain_ids]
         for chain in chains:
             chain.rpc("evm_setIntervalMining", 0)
             chain.rpc("evm_setAutomine", False)  # noqa: FBT003 - anvil's own parameter

@@ -71,7 +71,7 @@ def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     folder.plan.write_text(plan_text(SPEC, folder, CHAINS, members))
     file = load_plan(folder.plan)
     assert file.owner_key_file == folder.owner_key
-    assert file.rpc_urls == {31337: "http://127.0.0.1:8545", 31338: "http://127.0.0.1:8546"}
+    assert file.rpc_urls == {"eip155:31337": "http://127.0.0.1:8545", "eip155:31338": "http://127.0.0.1:8546"}
     assert file.plan.signer_set.threshold == 2
     assert file.plan.signer_set.keys == tuple(member.signer for member in members)
     assert [checksum_address(operator.payout) for operator in file.plan.operators] == [m.payout for m in members]

@@ -29,7 +29,7 @@ def test_the_plan_of_the_reference_is_a_plan(tmp_path: Path, monkeypatch: pytest
     path = tmp_path / "plan.toml"
     path.write_text(toml_of("deployment-plan.md"), "utf-8")
     file = plan_file.load_plan(path)
-    assert file.rpc_urls == {1: "https://rpc.alpha.example", 10: "https://rpc.beta.example"}
+    assert file.rpc_urls == {"eip155:1": "https://rpc.alpha.example", "eip155:10": "https://rpc.beta.example"}
 
 
 def test_every_key_of_a_plan_is_in_its_reference() -> None:

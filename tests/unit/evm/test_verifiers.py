@@ -9,21 +9,22 @@ from typing import Final
 
 import pytest
 
+from attestation.address import Chain
 from attestation.batch import Batch
 from attestation.certificate import build_certificate
 from attestation.schemes import BLS12381, SCHEMES, SECP256K1
 from attestation.signer_set import Signer, operator_id
 from relayer.domain.finality import FinalityRule
+from relayer.ports.deployment import ChainPlan, DeploymentPlan
 from relayer.vms.evm.contract_artifacts import load_artifact
-from relayer.vms.evm.deployment_plan import ChainPlan, Deployed, DeploymentPlan
-from relayer.vms.evm.deployment_steps import created_contracts, creation_steps, handover_steps, proof_steps
+from relayer.vms.evm.deployment_steps import Contracts, created_contracts, creation_steps, handover_steps, proof_steps
 from relayer.vms.evm.gas import BATCH_GAS
 from relayer.vms.evm.verifiers import VERIFIERS, certificate_gas
 from tests.factories import DESTINATION_GATEWAY, make_signer_set
 
 SNAPSHOT: Final = Path(__file__).resolve().parents[3] / "contracts" / "evm" / "gas.json"
-CHAIN = ChainPlan("alpha", 31337, FinalityRule(depth_blocks=2), 1, 5 * 10**18, owner=b"\x09" * 20)
-OWN = Deployed(31337, *(bytes(19) + bytes([number]) for number in range(1, 5)), start_block=0)
+CHAIN = ChainPlan("alpha", Chain.evm(31337), FinalityRule(depth_blocks=2), 1, 5 * 10**18, owner=b"\x09" * 20)
+OWN = Contracts(*(bytes(19) + bytes([number]) for number in range(1, 5)))
 
 
 def plan_of(scheme: int, count: int) -> DeploymentPlan:

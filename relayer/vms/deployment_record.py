@@ -8,28 +8,19 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 import orjson
 
 from relayer.errors import ConfigError
+from relayer.ports.deployment import RecordedStep
 
 _SCHEMA_VERSION: Final = 1
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedStep:
-    """A signed transaction: its nonce, 32-byte hash, and raw bytes."""
-
-    nonce: int
-    tx_hash: bytes
-    raw: bytes
-
-
 class DeploymentRecord:
-    """Steps by chain (CAIP-2) and name. `path` None keeps them in memory alone."""
+    """Implements the port `StepRecord`. `path` None keeps the steps in memory alone."""
 
     def __init__(self, path: Path | None = None) -> None:
         """Read what is at `path`, if anything. Raises `ConfigError` if it is no record."""
