@@ -58,7 +58,7 @@ from relayer.stages.status import chain_status
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
 from relayer.store.engine import database_file, open_engine
-from relayer.store.guard_store import SqlGuard
+from relayer.store.guard_store import GUARD_CACHE_KIBIBYTES, SqlGuard
 from relayer.store.migrate import Schema, is_current, upgrade
 from relayer.store.sql_store import SqlStore
 
@@ -341,7 +341,7 @@ async def _open_databases(settings: Settings, stack: AsyncExitStack) -> tuple[St
         )
         raise ConfigError([fault])
     await upgrade(settings.guard_url, Schema.GUARD)
-    engines = [open_engine(url) for url in (settings.store_url, settings.guard_url)]
+    engines = open_engine(settings.store_url), open_engine(settings.guard_url, GUARD_CACHE_KIBIBYTES)
     for engine in engines:
         stack.push_async_callback(engine.dispose)
     return SqlStore(engines[0]), SqlGuard(engines[1])

@@ -44,7 +44,9 @@ _CONNECTIONS: Final = 8
 """Open connections of one engine. SQLite has one writer, and as many readers as stages load at the same time."""
 
 _CACHE_KIBIBYTES: Final = 16 * 1024
-"""Page cache of one SQLite connection: the hot pages of all indexes with a million requests."""
+"""Page cache of one SQLite connection: the hot pages of all indexes with a million requests. It fills as the database
+grows, and is never given back.
+"""
 
 _CHECKPOINT_PAGES: Final = 4_000
 """WAL pages (16 MiB) between checkpoints: a page that many commits touch is copied into the file once, not often."""
@@ -89,8 +91,10 @@ class Engine(Protocol):
         ...
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, cache_kibibytes: int = _CACHE_KIBIBYTES) -> Engine:
     """An engine for `sqlite:///path/to/file` or `postgresql://user:password@host/database`. Connects on first use.
+
+    `cache_kibibytes` is the most that each of SQLite's connections keeps of the file in memory; a server has its own.
 
     Raises:
         ConfigError: another kind of database, SQLite without a file, a file that cannot be made private, or PostgreSQL
@@ -98,7 +102,7 @@ def open_engine(url: str) -> Engine:
     """
     parsed = _parse(url)
     if parsed.get_backend_name() == "sqlite":
-        return SqliteEngine(parsed)
+        return SqliteEngine(parsed, cache_kibibytes)
     return ServerEngine(parsed)
 
 
@@ -107,8 +111,9 @@ class SqliteEngine:
 
     is_watched: Final = True
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, cache_kibibytes: int) -> None:
         _make_private(_file_of(url))
+        self._cache_kibibytes = cache_kibibytes
         self.sync_engine: Final = create_engine(
             url.set(drivername="sqlite+pysqlite"),
             pool_size=_CONNECTIONS,
@@ -120,7 +125,7 @@ class SqliteEngine:
             # Each connection is used by one thread at a time, but not always by the same.
             connect_args={"check_same_thread": False},
         )
-        event.listen(self.sync_engine, "connect", _prepare_connection)
+        event.listen(self.sync_engine, "connect", self._prepare_connection)
         self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="store")
         # A fair queue within the process; the database's own waiting is by polling.
         self._turn = asyncio.Lock()
@@ -155,6 +160,19 @@ class SqliteEngine:
         # The last connection to be closed copies what was written ahead into the file.
         await self._in_thread(self._close)
         self._threads.shutdown()
+
+    def _prepare_connection(self, connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(_waiting())
+        _write_ahead(cursor)
+        for pragma in (
+            "PRAGMA synchronous=FULL",
+            "PRAGMA foreign_keys=ON",
+            f"PRAGMA cache_size=-{self._cache_kibibytes}",
+            f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
+        ):
+            cursor.execute(pragma)
+        cursor.close()
 
     def _close(self) -> None:
         for connection in (self._reader, self._writer):
@@ -333,20 +351,6 @@ def _make_private(path: Path) -> None:
         raise ConfigError([f"{path}: the database cannot be opened: {error.strerror}"]) from error
     except ValueError:
         raise ConfigError(["the database URL names a file with a NUL byte; write sqlite:///path/to/file"]) from None
-
-
-def _prepare_connection(connection: Any, _record: object) -> None:
-    cursor = connection.cursor()
-    cursor.execute(_waiting())
-    _write_ahead(cursor)
-    for pragma in (
-        "PRAGMA synchronous=FULL",
-        "PRAGMA foreign_keys=ON",
-        f"PRAGMA cache_size=-{_CACHE_KIBIBYTES}",
-        f"PRAGMA wal_autocheckpoint={_CHECKPOINT_PAGES}",
-    ):
-        cursor.execute(pragma)
-    cursor.close()
 
 
 def _write_ahead(cursor: sqlite3.Cursor) -> None:

@@ -18,6 +18,11 @@ from relayer.store.engine import Engine
 from relayer.store.sql_rows import Lookup, inserting_missing
 from relayer.store.tables import GUARD_CLAIMS
 
+GUARD_CACHE_KIBIBYTES: Final = 4 * 1024
+"""Page cache of a guard's connection. Keys are hashes, so that the next ones land anywhere in an index that soon
+outgrows any cache: all that is to be at hand is the way there, a quarter of a mebibyte a million claims.
+"""
+
 _CLAIM: Final = inserting_missing(GUARD_CLAIMS)
 _HELD: Final = Lookup(select(GUARD_CLAIMS), GUARD_CLAIMS.c.guard_key)
 
