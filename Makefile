@@ -81,7 +81,7 @@ bench-start: setup ## how long a node with a million finished requests takes to 
 	@$(VENV_PYTHON) -m tests.bench.start $(or $(REQUESTS),1000000)
 
 soak: setup ## a held load for long, and whether memory grows; SECONDS= RATE= (an hour, 20 a second)
-	@$(BIN)/xvm bench --rate $(or $(RATE),20) --seconds $(or $(SECONDS),3600)
+	@$(BIN)/xvm bench --rate $(or $(RATE),20) --seconds $(or $(SECONDS),3600) --block-time 3
 
 mutants: setup ## change the pure core in every small way and see a test fail (an hour)
 	@$(BIN)/mutmut run && $(BIN)/mutmut results

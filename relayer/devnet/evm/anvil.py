@@ -60,7 +60,8 @@ def anvil_command(
 ) -> list[str]:
     """How to start one chain. Everything that it writes lies in `folder`.
 
-    `kept_states` is of how many last blocks it can be read; 0 for what anvil keeps by itself.
+    `kept_states` is of how many last blocks it can be read; 0 for what anvil keeps by itself. Where blocks are less
+    than three seconds apart anvil does not listen to it, and keeps 1,500.
     """
     return [
         str(binary),

@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError
 from relayer.errors import ConfigError
 from relayer.store import engine as engine_module
 from relayer.store.engine import Engine, database_file, open_engine
+from relayer.store.guard_store import GUARD_CACHE_KIBIBYTES
 
 
 async def run(engine: Engine, *statements: str) -> None:
@@ -66,6 +67,20 @@ async def test_commits_are_synced_to_disk_and_written_ahead(tmp_path: Path) -> N
     found = [await engine.read(pragmas), await engine.read(pragmas, is_long=True), await engine.write(pragmas)]
     await engine.dispose()
     assert found == [{"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}] * 3
+
+
+async def test_each_connection_keeps_no_more_of_the_file_in_memory_than_it_may(tmp_path: Path) -> None:
+    def cache_size(connection: Connection, _: object = None) -> object:
+        return connection.execute(text("PRAGMA cache_size")).scalar_one()
+
+    for engine, kibibytes in (
+        (open_engine(f"sqlite:///{tmp_path}/store.db"), 16 * 1024),
+        (open_engine(f"sqlite:///{tmp_path}/guard.db", GUARD_CACHE_KIBIBYTES), 4 * 1024),
+    ):
+        found = [await engine.read(cache_size), await engine.read(cache_size, is_long=True)]
+        found.append(await engine.write(cache_size))
+        await engine.dispose()
+        assert found == [-kibibytes] * 3  # SQLite's way to say kibibytes, and not pages
 
 
 async def test_readers_see_one_state_while_a_writer_commits(tmp_path: Path) -> None:
