@@ -20,12 +20,6 @@ import orjson
 from relayer.errors import RpcUnavailable
 from relayer.ports.vm import UNMETERED, RpcMeter
 
-MAX_CALLS_PER_EXCHANGE: Final = 100
-"""Calls in one HTTP exchange: beyond it the gain is small, and public endpoints refuse larger batches."""
-
-MAX_REQUEST_BYTES: Final = 1_000_000
-"""Bytes of one request body: nodes refuse from 2 MB on. A single call that is larger travels alone."""
-
 MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of one response body: several times the logs of the fullest block, and what a node can hold many times over."""
 
@@ -61,6 +55,19 @@ def open_session() -> aiohttp.ClientSession:
     connector = aiohttp.TCPConnector(limit_per_host=_MAX_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
     # SECURITY: compressed answers are not asked for; one that comes all the same is not unpacked, for it has no bound.
     return aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
+
+
+class ExchangeLimits(NamedTuple):
+    """The most that one HTTP exchange carries. A single call that is larger travels alone.
+
+    Beyond 100 calls the gain is small, and public endpoints refuse larger batches; nodes refuse bodies from 2 MB on.
+    """
+
+    calls: int = 100
+    request_bytes: int = 1_000_000
+
+
+DEFAULT_LIMITS: Final = ExchangeLimits()
 
 
 class RpcCall(NamedTuple):
@@ -99,12 +106,14 @@ class RpcEndpoint:
         number: int,
         timeout_seconds: float,
         meter: RpcMeter = UNMETERED,
+        limits: ExchangeLimits = DEFAULT_LIMITS,
     ) -> None:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
         self.label: Final = f"{parts.scheme}://{parts.hostname}{port}#{number}"
         self._number = number
         self._meter = meter
+        self._limits = limits
         self._session = session
         self._url = url
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
@@ -122,7 +131,7 @@ class RpcEndpoint:
         Raises:
             RpcUnavailable: no complete, well-formed answer within the timeout, which holds for each exchange.
         """
-        parts = list(_cut(calls))
+        parts = list(_cut(calls, self._limits))
         if len(parts) == 1:
             return await self._exchange(parts[0])
         tasks: list[asyncio.Task[list[Any]]] = []
@@ -135,7 +144,7 @@ class RpcEndpoint:
 
     async def call_in_order(self, calls: Sequence[RpcCall]) -> list[Any]:
         """As `call`, but no exchange begins before the one before it is answered."""
-        return [answer for part in _cut(calls) for answer in await self._exchange(part)]
+        return [answer for part in _cut(calls, self._limits) for answer in await self._exchange(part)]
 
     async def _exchange(self, encoded: Sequence[bytes]) -> list[Any]:
         started, fault = time.perf_counter(), ""
@@ -262,13 +271,13 @@ def _parse_fault(error: Any) -> RpcFault | None:
     return RpcFault(code, message, error.get("data"))
 
 
-def _cut(calls: Sequence[RpcCall]) -> Iterator[list[bytes]]:
+def _cut(calls: Sequence[RpcCall], limits: ExchangeLimits) -> Iterator[list[bytes]]:
     """The calls' encodings, without the members that every call has, in parts that each fit an exchange."""
     part: list[bytes] = []
     size = 0
     for call in calls:
         encoded = orjson.dumps({"method": call.method, "params": call.params})
-        if part and (len(part) == MAX_CALLS_PER_EXCHANGE or size + len(encoded) > MAX_REQUEST_BYTES):
+        if part and (len(part) == limits.calls or size + len(encoded) > limits.request_bytes):
             yield part
             part, size = [], 0
         part.append(encoded)

@@ -50,12 +50,12 @@ async def test_many_calls_share_few_exchanges() -> None:
     async with serve(node) as session:
         results = await make_endpoint(session, node).call([RpcCall("a", [n]) for n in range(250)])
     assert results == list(range(250))
-    assert sorted(map(len, node.exchanges)) == [50, rpc.MAX_CALLS_PER_EXCHANGE, rpc.MAX_CALLS_PER_EXCHANGE]
+    assert sorted(map(len, node.exchanges)) == [50, rpc.DEFAULT_LIMITS.calls, rpc.DEFAULT_LIMITS.calls]
 
 
 async def test_large_calls_are_spread_so_that_bodies_stay_small() -> None:
     node = ScriptedNode(lambda _, params: len(params[0]))
-    size = rpc.MAX_REQUEST_BYTES // 3
+    size = rpc.DEFAULT_LIMITS.request_bytes // 3
     async with serve(node) as session:
         results = await make_endpoint(session, node).call(
             [RpcCall("a", ["x" * size])] * 5 + [RpcCall("a", ["x" * 3 * size])]
