@@ -29,8 +29,6 @@ from relayer.ports.vm import ChainSettings
 MAX_CONFIG_BYTES: Final = 1 << 20
 """A file for a hundred chains has some 100 kB; what is longer is another file, named by mistake."""
 
-_WEI_PER_GWEI: Final = 10**9
-
 _SectionT = TypeVar("_SectionT", bound=Section)
 
 
@@ -253,7 +251,7 @@ def _chain_settings(chain: ChainSection, wallet_key: Secret) -> ChainSettings:
         block_time_seconds=chain.block_time_seconds,
         max_blocks_per_fetch=chain.max_blocks_per_fetch,
         transaction_gas_cap=chain.transaction_gas_cap,
-        max_fee_per_gas=int(chain.max_fee_per_gas_gwei * _WEI_PER_GWEI),
+        max_fee_per_gas=chain.max_fee,
         request_timeout_seconds=chain.request_timeout_seconds,
         wallet_key=wallet_key.reveal(),
     )

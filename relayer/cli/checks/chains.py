@@ -240,5 +240,5 @@ async def _examine_wallet(settings: ChainSettings, chain: OpenChain, coin_decima
         findings.append(good(subject, "wallet", detail))
     if bid.expected_fee > wallet.max_fee_cap:
         price = f"{bid.expected_fee} a unit of gas, above the configured {wallet.max_fee_cap}"
-        findings.append(warning(subject, "gas price", price, "raise max_fee_per_gas_gwei, or wait"))
+        findings.append(warning(subject, "gas price", price, "raise max_fee_per_gas, or wait"))
     return findings

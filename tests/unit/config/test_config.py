@@ -91,6 +91,28 @@ def test_a_finality_tag_is_taken(folder: Path) -> None:
     assert load(folder, text).chains[0].finality.rule() == FinalityRule(tag=FinalityTag.SAFE)
 
 
+def test_a_chain_of_another_vm_is_written_in_its_own_words(folder: Path) -> None:
+    program, genesis = "11111111111111111111111111111112", "4uhcVJyU9pJkvQyS88uRDiswHXSCkY3zQawwpjk2NsNY"
+    text = f"""
+[[chains]]
+name = "gamma"
+caip2 = "solana:{genesis}"
+rpc_urls = ["http://127.0.0.1:8899"]
+gateway = "{program}"
+verifier = "{program}"
+finality = {{ tag = "finalized" }}
+block_time_seconds = 0.4
+transaction_gas_cap = 1400000
+max_fee_per_gas = 1000000
+native_decimals = 9
+wallet_key_file = "wallet.key"
+"""
+    _, gamma = load(folder, NODE + SIGNER + chain("alpha", 1) + text).load_chain_settings()
+    assert (gamma.gateway, gamma.max_fee_per_gas, gamma.transaction_gas_cap) == (program, 10**6, 1_400_000)
+    (fault,) = faults(folder, NODE + SIGNER + chain("alpha", 1) + text + "max_fee_per_gas_gwei = 1\n")
+    assert fault == "chains[1]: max_fee_per_gas_gwei and max_fee_per_gas are both given; write one of them"
+
+
 def test_prices_count_smallest_units(folder: Path) -> None:
     text = NODE + SIGNER + chain("alpha", 1, 'native_price = "2.5"') + chain("beta", 2, "native_decimals = 6")
     prices = load(folder, text).spend_policy().prices
