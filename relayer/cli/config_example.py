@@ -42,7 +42,6 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "chains.ws_urls": ["wss://rpc-1.example"],
     "chains.gateway": "0x00000000000000000000000000000000000000a1",
     "chains.verifier": "0x00000000000000000000000000000000000000a2",
-    "chains.max_fee_per_gas_gwei": "500",
     "chains.max_fee_per_gas": 500_000_000_000,
     "chains.registry": "0x00000000000000000000000000000000000000a3",
     "chains.finality": {"tag": "finalized"},

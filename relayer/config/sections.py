@@ -40,9 +40,6 @@ DEFAULT_TRANSACTION_GAS_CAP: Final = 16_777_216
 MAX_GAS_CAP: Final = 2**53
 """No chain has blocks as large."""
 
-DEFAULT_MAX_FEE_GWEI: Final = Decimal(500)
-"""Where an operator says nothing: more than blocks cost on any but the worst days."""
-
 MAX_FEE_PER_GAS: Final = 2**63 - 1
 """Beyond any fee of any chain."""
 
@@ -170,14 +167,12 @@ class ChainSection(Section):
         le=MAX_GAS_CAP,
         description="most gas that one transaction may have on this chain",
     )
-    max_fee_per_gas_gwei: Price | None = Field(
-        None, description="never offer more per gas than this, in gwei; 500 if nothing is said"
-    )
+    max_fee_per_gas_gwei: Price = Field(Decimal(500), description="never offer more per gas than this, in gwei")
     max_fee_per_gas: int | None = Field(
         None,
         ge=1,
         le=MAX_FEE_PER_GAS,
-        description="the same in the smallest unit of the chain's fees, where that is no wei",
+        description="holds in its place: in the smallest unit of the chain's fees, where gwei mean nothing",
     )
     request_timeout_seconds: Seconds = Field(10.0, description="for one exchange with an endpoint")
     wallet_key_file: KeyFile = Field(description="key file of the account that pays on this chain")
@@ -194,8 +189,6 @@ class ChainSection(Section):
             for key, text in (("gateway", self.gateway), ("verifier", self.verifier), ("registry", self.registry))
             if text is not None and not is_account(self.caip2, text)
         ]
-        if self.max_fee_per_gas_gwei is not None and self.max_fee_per_gas is not None:
-            faults.append("max_fee_per_gas_gwei and max_fee_per_gas are both given; write one of them")
         if self.rpc_quorum is not None and self.rpc_quorum > len(self.rpc_urls):
             faults.append(f"rpc_quorum is {self.rpc_quorum}, but there are {len(self.rpc_urls)} rpc_urls; lower it")
         # SECURITY: one endpoint named twice would be two voices.
@@ -216,8 +209,7 @@ class ChainSection(Section):
     @property
     def max_fee(self) -> int:
         """The most to offer per gas, in the smallest unit of the chain's fees."""
-        gwei = DEFAULT_MAX_FEE_GWEI if self.max_fee_per_gas_gwei is None else self.max_fee_per_gas_gwei
-        return self.max_fee_per_gas or int(gwei * _WEI_PER_GWEI)
+        return self.max_fee_per_gas or int(self.max_fee_per_gas_gwei * _WEI_PER_GWEI)
 
     @property
     def quorum(self) -> int:

@@ -109,8 +109,6 @@ wallet_key_file = "wallet.key"
 """
     _, gamma = load(folder, NODE + SIGNER + chain("alpha", 1) + text).load_chain_settings()
     assert (gamma.gateway, gamma.max_fee_per_gas, gamma.transaction_gas_cap) == (program, 10**6, 1_400_000)
-    (fault,) = faults(folder, NODE + SIGNER + chain("alpha", 1) + text + "max_fee_per_gas_gwei = 1\n")
-    assert fault == "chains[1]: max_fee_per_gas_gwei and max_fee_per_gas are both given; write one of them"
 
 
 def test_prices_count_smallest_units(folder: Path) -> None:
