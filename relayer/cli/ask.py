@@ -18,7 +18,7 @@ from relayer.cli.asking import Ask, Cancelled, PayloadCodec, TypedCall, tools_fo
 from relayer.cli.journey import Journey
 from relayer.cli.keys import PasswordFileOption
 from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, JsonOption, examples
-from relayer.cli.reach import Reach
+from relayer.cli.reach import Asker, Reach
 from relayer.cli.usage import WrongUsage
 
 EXIT_CODES: Final = {
@@ -200,8 +200,20 @@ def call(
 ) -> None:
     """Ask for a CALL."""
     reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
-    goal = reach.target(target, destination)
-    codec = tools_for(goal.chain.namespace).open_call(_typed(function, args, data, accounts, idl))
+    goal, asker = reach.target(target, destination), reach.asker(source)
+    codec = tools_for(goal.chain.namespace).open_call(
+        TypedCall(
+            target=goal,
+            asker=asker.account,
+            function=function,
+            arguments=tuple(args or ()),
+            data=None if data is None else _parse_hex(data, "--data"),
+            accounts=tuple(accounts or ()),
+            interface=idl,
+            is_own_account=own_account,
+            gateway=reach.gateway_on(goal.chain),
+        )
+    )
     ask = Ask(
         mode=Mode.CALL,
         target=goal,
@@ -215,7 +227,7 @@ def call(
         own_account=own_account,
         metadata=_metadata(metadata),
     )
-    _go(reach, source, ask, codec, returns, timeout if wait else None, as_json=as_json)
+    _go(reach, asker, ask, codec, returns, timeout if wait else None, as_json=as_json)
 
 
 @query_app.command(
@@ -254,8 +266,19 @@ def query(
 ) -> None:
     """Ask a QUERY."""
     reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
-    goal = reach.target(target, destination)
-    codec = tools_for(goal.chain.namespace).open_call(_typed(function, args, data, accounts, idl))
+    goal, asker = reach.target(target, destination), reach.asker(source)
+    codec = tools_for(goal.chain.namespace).open_call(
+        TypedCall(
+            target=goal,
+            asker=asker.account,
+            function=function,
+            arguments=tuple(args or ()),
+            data=None if data is None else _parse_hex(data, "--data"),
+            accounts=tuple(accounts or ()),
+            interface=idl,
+            gateway=reach.gateway_on(goal.chain),
+        )
+    )
     ask = Ask(
         mode=Mode.QUERY,
         target=goal,
@@ -267,12 +290,12 @@ def query(
         code_hash=_code_hash(code_hash),
         metadata=_metadata(metadata),
     )
-    _go(reach, source, ask, codec, returns, timeout if wait else None, as_json=as_json)
+    _go(reach, asker, ask, codec, returns, timeout if wait else None, as_json=as_json)
 
 
 def _go(
     reach: Reach,
-    source: str,
+    asker: Asker,
     ask: Ask,
     codec: PayloadCodec,
     returns: str | None,
@@ -280,12 +303,12 @@ def _go(
     *,
     as_json: bool,
 ) -> None:
-    away_tools = tools_for(ask.target.chain.namespace)
     if returns is not None:
         # Before anything is paid for.
         codec.check_result_types(returns)
-    home, away = reach.home(source), reach.away(ask.target.chain)
-    session = tools_for(home.chain.namespace).open_source(home, reach.secret(source))
+    home, away = asker.endpoint, reach.away(ask.target.chain)
+    session = tools_for(home.chain.namespace).open_source(home, asker.secret)
+    away_tools = tools_for(ask.target.chain.namespace)
     journey = Journey(
         source=session,
         home=home.chain,
@@ -308,22 +331,6 @@ def _go(
             raise typer.Exit(EXIT_CANCELLED)
         case _:
             raise typer.Exit(EXIT_CODES[end])
-
-
-def _typed(
-    function: str | None,
-    arguments: list[str] | None,
-    data: str | None,
-    accounts: list[str] | None,
-    interface: Path | None,
-) -> TypedCall:
-    return TypedCall(
-        function=function,
-        arguments=tuple(arguments or ()),
-        data=None if data is None else _parse_hex(data, "--data"),
-        accounts=tuple(accounts or ()),
-        interface=interface,
-    )
 
 
 def _code_hash(text: str | None) -> bytes:

@@ -38,14 +38,19 @@ class TypedCall:
 
     `function` is named as the VM names functions; `data` is a call as it is, instead of a function and its arguments.
     `accounts` are what the call may touch, for VMs whose calls list that. `interface` is a file that tells how the
-    target is called, in the format that the VM has for it.
+    target is called, in the format that the VM has for it. `gateway` is that of the target's chain in its own text
+    form, empty if nothing is known of it.
     """
 
+    target: InteroperableAddress
+    asker: InteroperableAddress
     function: str | None = None
     arguments: Sequence[str] = ()
     data: bytes | None = None
     accounts: Sequence[str] = ()
     interface: Path | None = None
+    is_own_account: bool = False
+    gateway: str = ""
 
 
 @dataclass(frozen=True, slots=True)

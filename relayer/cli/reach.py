@@ -11,12 +11,21 @@ from pathlib import Path
 
 from attestation.address import Chain, InteroperableAddress, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
-from relayer.cli.asking import Endpoint
+from relayer.cli.asking import Endpoint, tools_for
 from relayer.cli.devnet_file import DevnetAccount, load_devnet
 from relayer.cli.keys import load_key_file
 from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError
 from relayer.keys.keystore import SECRET_LENGTH, Secret
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks, and where."""
+
+    endpoint: Endpoint
+    secret: Secret
+    account: InteroperableAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +42,12 @@ class Reach:
     key_file: Path | None
     password_file: Path | None
 
+    def asker(self, source: str) -> Asker:
+        """The account that asks, with the chain to ask on."""
+        endpoint, secret = self.home(source), self.secret(source)
+        account = tools_for(endpoint.chain.namespace).account_text(secret)
+        return Asker(endpoint, secret, parse_account_text(f"{endpoint.chain}:{account}"))
+
     def home(self, source: str) -> Endpoint:
         """The chain to ask on."""
         if self.rpc is None and self.gateway is None:
@@ -47,6 +62,11 @@ class Reach:
             return None
         known = {known.caip2 for known in load_devnet(self.devnet).chains}
         return self._in_devnet(str(chain)) if str(chain) in known else None
+
+    def gateway_on(self, chain: Chain) -> str:
+        """The gateway of a chain in the chain's own text form, empty if nothing is known of it."""
+        away = self.away(chain)
+        return "" if away is None else away.gateway
 
     def secret(self, source: str) -> Secret:
         """The key of the account that asks."""

@@ -12,13 +12,21 @@ from eth_abi.abi import encode
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attestation.address import parse_account_text
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from relayer.cli.asking import TypedCall
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.errors import ConfigError
 
-CODEC = EvmPayloadCodec(TypedCall(data=b""))
+ASKER = parse_account_text("eip155:31337:0x70997970C51812dc3A010C7d01b50e0d17dc79C8")
+
+
+def typed_call(**fields: Any) -> TypedCall:
+    return TypedCall(target=ASKER, asker=ASKER, **fields)
+
+
+CODEC = EvmPayloadCodec(typed_call(data=b""))
 ADDRESS = "0x70997970C51812dc3A010C7d01b50e0d17dc79C8"
 
 SCALARS = (
@@ -47,7 +55,7 @@ VALUES = st.recursive(SCALARS, arrays, max_leaves=6)
 
 
 def encode_call(function: str, arguments: Sequence[str]) -> bytes:
-    return EvmPayloadCodec(TypedCall(function, tuple(arguments))).encode(Mode.CALL)
+    return EvmPayloadCodec(typed_call(function=function, arguments=tuple(arguments))).encode(Mode.CALL)
 
 
 def selector(signature: str) -> bytes:
@@ -157,16 +165,16 @@ def test_a_failure_is_explained_as_far_as_it_is_known(data: bytes, words: str) -
 
 
 def test_data_is_the_call_as_it_is() -> None:
-    assert EvmPayloadCodec(TypedCall(data=b"\1\2")).encode(Mode.CALL) == b"\1\2"
+    assert EvmPayloadCodec(typed_call(data=b"\1\2")).encode(Mode.CALL) == b"\1\2"
 
 
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (TypedCall(), "name the call either by --fn"),
-        (TypedCall(data=b"", arguments=("1",)), "name the call either by --fn"),
-        (TypedCall(data=b"", accounts=(ADDRESS,)), "--accounts: "),
-        (TypedCall(function="count()", interface=Path("x")), "--idl: "),
+        (typed_call(), "name the call either by --fn"),
+        (typed_call(data=b"", arguments=("1",)), "name the call either by --fn"),
+        (typed_call(data=b"", accounts=(ADDRESS,)), "--accounts: "),
+        (typed_call(function="count()", interface=Path("x")), "--idl: "),
     ],
 )
 def test_what_no_call_is_made_of_is_refused(call: TypedCall, words: str) -> None:

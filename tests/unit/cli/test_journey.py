@@ -59,7 +59,16 @@ class Script:
 
 def journey(script: Script, *, mode: Mode = Mode.CALL, returns: str | None = None, as_json: bool = False) -> Journey:
     ask = Ask(mode, TARGET, b"\x01\x02")
-    return Journey(script, HOME, script, ask, EvmPayloadCodec(TypedCall(data=b"")), returns, as_json, look_seconds=0)
+    return Journey(
+        script,
+        HOME,
+        script,
+        ask,
+        EvmPayloadCodec(TypedCall(TARGET, TARGET, data=b"")),
+        returns,
+        as_json,
+        look_seconds=0,
+    )
 
 
 def told(script: Script, capsys: pytest.CaptureFixture[str], **options: object) -> Sequence[str]:

@@ -64,7 +64,7 @@ class Codec:
 
 class Tools:
     def account_text(self, secret):
-        return f"outside1{secret.reveal()[:2].hex()}"
+        return f"0x{secret.reveal()[:20].hex()}"
 
     def open_call(self, call):
         return Codec(call)
@@ -148,5 +148,5 @@ def test_the_command_line_asks_there_with_its_tools(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_a_key_is_shown_with_its_account_there() -> None:
-    assert tools_for(parse_chain_text(CHAIN).namespace).account_text(Secret(b"\7" * 32)) == "outside10707"
-    assert account_texts(Secret(b"\7" * 32))["cosmos"] == "outside10707"
+    assert tools_for(parse_chain_text(CHAIN).namespace).account_text(Secret(b"\7" * 32)) == "0x" + "07" * 20
+    assert account_texts(Secret(b"\7" * 32))["cosmos"] == "0x" + "07" * 20

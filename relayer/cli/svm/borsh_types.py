@@ -1,0 +1,389 @@
+"""Types of Borsh as people name them, and their values as people type and read them.
+
+Its job: between text or JSON and bytes: `u64`, `(pubkey,vec<u8>)`, `[u8;32]`, and what an IDL defines. It knows no
+program.
+
+Source: the Borsh specification; Anchor's IDL, version 0.1.0, and the one before it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from attestation.errors import MalformedAddress
+from attestation.textcodecs import base58_decode, base58_encode
+
+Kind = str | Mapping[str, Any]
+"""A type as an IDL's JSON has it: `"u64"`, `{"vec": "u8"}`, `{"array": ["u8", 32]}`, `{"defined": {"name": "Terms"}}`.
+
+`{"tuple": [...]}` is ours, for results of several values.
+"""
+
+_NUMBERS: Final = {f"{sign}{8 * size}": (size, sign == "i") for sign in "ui" for size in (1, 2, 4, 8, 16, 32)}
+_ADDRESS_LENGTH: Final = 32
+_ALIASES: Final = {"publicKey": "pubkey"}
+_PLAIN: Final = frozenset({*_NUMBERS, "bool", "string", "bytes", "pubkey"})
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_:]*")
+_GENERIC: Final = ("vec", "option", "coption")
+_MAX_DEPTH: Final = 32
+"""Of types within types: an IDL may define one by itself."""
+
+_MAX_COUNT: Final = 1 << 16
+"""Items of a vector that is read; each takes a byte at least, and nothing that is read here is as long."""
+
+
+class MalformedValue(ValueError):  # noqa: N818 - errors of this project are named by the fault alone
+    """A value that is none of its type, in words for who typed it, or data that is not the encoding of any."""
+
+
+@dataclass(frozen=True, slots=True)
+class BorshTypes:
+    """The types that `defined` adds to Borsh's own, by name, each as an IDL's `type`."""
+
+    defined: Mapping[str, Mapping[str, Any]]
+
+    def parse(self, text: str) -> Kind:
+        """A type as typed. Raises `MalformedValue`."""
+        compact = "".join(text.split())
+        kind, end = self._parse(compact, 0, 0)
+        if end != len(compact):
+            raise MalformedValue(f"{compact[end:]!r} behind a type")
+        return kind
+
+    def require(self, kind: Kind, depth: int = 0) -> None:
+        """Whether an IDL's type is one that can be written and read. Raises `MalformedValue`."""
+        match _plain(kind):
+            case str(name) if name in _PLAIN:
+                return
+            case {"vec": item} | {"option": item} | {"coption": item} | {"array": [item, int()]} if depth < _MAX_DEPTH:
+                self.require(item, depth + 1)
+            case {"tuple": [*items]} if depth < _MAX_DEPTH:
+                for item in items:
+                    self.require(item, depth + 1)
+            case {"defined": defined} if _defined_name(defined) in self.defined:
+                return
+            case other:
+                raise MalformedValue(f"{other!r} is no type that is known here")
+
+    def read_text(self, kind: Kind, text: str) -> bytes:
+        """Encode an argument as typed: what is made of parts as JSON, everything else as it is."""
+        match _plain(kind):
+            case str() | {"array": ["u8", int()]} | {"vec": "u8"}:
+                return self.encode(kind, text)
+            case _:
+                try:
+                    value = json.loads(text)
+                except json.JSONDecodeError:
+                    # Variants without fields, and addresses in options, are easily typed bare.
+                    value = text
+                return self.encode(kind, value)
+
+    def encode(self, kind: Kind, value: Any, depth: int = 0) -> bytes:  # noqa: PLR0911 - a case a kind
+        """Encode a value as JSON has it. Raises `MalformedValue`."""
+        if depth > _MAX_DEPTH:
+            raise MalformedValue("types within types without end")
+        match _plain(kind):
+            case str(name) if name in _PLAIN:
+                return _ENCODERS[name](value)
+            case {"array": ["u8", int(length)]}:
+                return _sized(_parse_bytes(value), length)
+            case {"vec": "u8"}:
+                return _with_length(_parse_bytes(value))
+            case {"array": [item, int(length)]}:
+                return b"".join(self.encode(item, one, depth + 1) for one in _list(value, length))
+            case {"vec": item}:
+                items = _list(value, None)
+                return len(items).to_bytes(4, "little") + b"".join(self.encode(item, one, depth + 1) for one in items)
+            case {"option": item}:
+                return b"\0" if value is None else b"\1" + self.encode(item, value, depth + 1)
+            case {"tuple": [*items]}:
+                values = _list(value, len(items))
+                return b"".join(self.encode(*pair, depth + 1) for pair in zip(items, values, strict=True))
+            case {"defined": defined}:
+                return self._encode_defined(_defined_name(defined), value, depth + 1)
+            case other:
+                raise MalformedValue(f"{other!r} cannot be typed here; give the whole call as --data")
+
+    def decode(self, kind: Kind, data: bytes) -> Any:
+        """The value that all of `data` encodes, as JSON has it. Raises `MalformedValue`."""
+        value, end = self.decode_from(kind, data)
+        if end != len(data):
+            raise MalformedValue(f"{len(data) - end} bytes follow")
+        return value
+
+    def decode_from(self, kind: Kind, data: bytes, at: int = 0, depth: int = 0) -> tuple[Any, int]:  # noqa: C901, PLR0911, PLR0912 - a case a kind
+        """The value at this place, and where it ends. Integers in decimal text, bytes in hex, addresses in base58."""
+        if depth > _MAX_DEPTH:
+            raise MalformedValue("types within types without end")
+        match _plain(kind):
+            case str(name) if name in _NUMBERS:
+                size, is_signed = _NUMBERS[name]
+                return str(int.from_bytes(_cut(data, at, size), "little", signed=is_signed)), at + size
+            case "bool":
+                return _decode_bool(data, at), at + 1
+            case "pubkey":
+                return base58_encode(_cut(data, at, _ADDRESS_LENGTH)), at + _ADDRESS_LENGTH
+            case "string":
+                raw, end = _decode_sized(data, at)
+                return _decode_text(raw), end
+            case "bytes" | {"vec": "u8"}:
+                raw, end = _decode_sized(data, at)
+                return f"0x{raw.hex()}", end
+            case {"array": ["u8", int(length)]}:
+                return f"0x{_cut(data, at, length).hex()}", at + length
+            case {"array": [item, int(length)]}:
+                return self._decode_items([item] * length, data, at, depth)
+            case {"vec": item}:
+                count = int.from_bytes(_cut(data, at, 4), "little")
+                if count > min(_MAX_COUNT, len(data)):
+                    raise MalformedValue(f"a list of {count} items in {len(data)} bytes")
+                return self._decode_items([item] * count, data, at + 4, depth)
+            case {"option": item}:
+                if not _decode_bool(data, at):
+                    return None, at + 1
+                return self.decode_from(item, data, at + 1, depth + 1)
+            case {"coption": item}:
+                # Of a fixed length, unlike Borsh's: what is not there is zeros.
+                is_there = int.from_bytes(_cut(data, at, 4), "little") == 1
+                value, end = self.decode_from(item, data, at + 4, depth + 1)
+                return value if is_there else None, end
+            case {"tuple": [*items]}:
+                return self._decode_items(items, data, at, depth)
+            case {"defined": defined}:
+                return self._decode_defined(_defined_name(defined), data, at, depth + 1)
+            case other:
+                raise MalformedValue(f"{other!r} is no type that is known here")
+
+    def _parse(self, text: str, at: int, depth: int) -> tuple[Kind, int]:
+        if depth > _MAX_DEPTH:
+            raise MalformedValue("types within types without end")
+        if text[at : at + 1] == "(":
+            return self._parse_tuple(text, at + 1, depth)
+        if text[at : at + 1] == "[":
+            item, end = self._parse(text, at + 1, depth + 1)
+            found = re.compile(r";([0-9]{1,6})\]").match(text, end)
+            if found is None:
+                raise MalformedValue(f"{text[at:]!r} is no array; write it as [u8;32]")
+            return {"array": [item, int(found[1])]}, found.end()
+        named = _NAME.match(text, at)
+        if named is None:
+            raise MalformedValue(f"{text[at:]!r} is no type")
+        name, end = named[0], named.end()
+        if text[end : end + 1] == "<" and name.lower() in _GENERIC:
+            item, end = self._parse(text, end + 1, depth + 1)
+            if text[end : end + 1] != ">":
+                raise MalformedValue(f"{text[at:]!r} has no end")
+            return {name.lower(): item}, end + 1
+        kind: Kind = _ALIASES.get(name, name)
+        if kind not in _PLAIN:
+            kind = {"defined": {"name": name}}
+        self.require(kind)
+        return kind, end
+
+    def _parse_tuple(self, text: str, at: int, depth: int) -> tuple[Kind, int]:
+        items: list[Kind] = []
+        while text[at : at + 1] != ")":
+            item, at = self._parse(text, at, depth + 1)
+            items.append(item)
+            if text[at : at + 1] == ",":
+                at += 1
+            elif text[at : at + 1] != ")":
+                raise MalformedValue("a list of types has no end")
+        return {"tuple": items}, at + 1
+
+    def _encode_defined(self, name: str, value: Any, depth: int) -> bytes:
+        match self._definition(name):
+            case {"kind": "struct", **rest}:
+                return self._encode_fields(name, rest.get("fields") or [], value, depth)
+            case {"kind": "enum", "variants": [*variants]}:
+                chosen, fields = _variant(name, value)
+                for number, variant in enumerate(variants):
+                    if variant["name"].lower() == chosen.lower():
+                        return bytes([number]) + self._encode_fields(chosen, variant.get("fields") or [], fields, depth)
+                known = ", ".join(variant["name"] for variant in variants)
+                raise MalformedValue(f"{chosen!r} is no {name}; they are {known}")
+            case {"kind": "type", "alias": alias}:
+                return self.encode(alias, value, depth)
+            case _:
+                raise MalformedValue(f"{name} is of no kind that is known here")
+
+    def _encode_fields(self, name: str, fields: Sequence[Any], value: Any, depth: int) -> bytes:
+        if not fields:
+            return b""
+        if not _are_named(fields):
+            values = _list(value, len(fields))
+            return b"".join(self.encode(*pair, depth) for pair in zip(fields, values, strict=True))
+        if not isinstance(value, dict) or set(value) != {field["name"] for field in fields}:
+            wanted = ", ".join(field["name"] for field in fields)
+            raise MalformedValue(f"{name} is a JSON object with {wanted}")
+        return b"".join(self.encode(field["type"], value[field["name"]], depth) for field in fields)
+
+    def _decode_defined(self, name: str, data: bytes, at: int, depth: int) -> tuple[Any, int]:
+        match self._definition(name):
+            case {"kind": "struct", **rest}:
+                return self._decode_fields(rest.get("fields") or [], data, at, depth)
+            case {"kind": "enum", "variants": [*variants]}:
+                number = _cut(data, at, 1)[0]
+                if number >= len(variants):
+                    raise MalformedValue(f"{name} has no variant {number}")
+                fields = variants[number].get("fields") or []
+                if not fields:
+                    return variants[number]["name"], at + 1
+                value, end = self._decode_fields(fields, data, at + 1, depth)
+                return {variants[number]["name"]: value}, end
+            case {"kind": "type", "alias": alias}:
+                return self.decode_from(alias, data, at, depth)
+            case _:
+                raise MalformedValue(f"{name} is of no kind that is known here")
+
+    def _decode_fields(self, fields: Sequence[Any], data: bytes, at: int, depth: int) -> tuple[Any, int]:
+        if not _are_named(fields):
+            return self._decode_items(fields, data, at, depth)
+        found = {}
+        for field in fields:
+            found[field["name"]], at = self.decode_from(field["type"], data, at, depth)
+        return found, at
+
+    def _decode_items(self, items: Sequence[Kind], data: bytes, at: int, depth: int) -> tuple[list[Any], int]:
+        values = []
+        for item in items:
+            value, at = self.decode_from(item, data, at, depth + 1)
+            values.append(value)
+        return values, at
+
+    def _definition(self, name: str) -> Mapping[str, Any]:
+        if name not in self.defined:
+            raise MalformedValue(f"{name} is not defined")
+        return self.defined[name]
+
+
+def _plain(kind: Kind) -> Kind:
+    return _ALIASES.get(kind, kind) if isinstance(kind, str) else kind
+
+
+def _defined_name(defined: Any) -> str:
+    """Newer IDLs name a type in an object, older ones bare."""
+    return str(defined["name"] if isinstance(defined, dict) and "name" in defined else defined)
+
+
+def _are_named(fields: Sequence[Any]) -> bool:
+    return isinstance(fields[0], dict) and "name" in fields[0]
+
+
+def _variant(name: str, value: Any) -> tuple[str, Any]:
+    if isinstance(value, str):
+        return value, []
+    if isinstance(value, dict) and len(value) == 1:
+        return next(iter(value.items()))
+    raise MalformedValue(f"write {name} as its variant's name, or as a JSON object of that and its fields")
+
+
+def _list(value: Any, length: int | None) -> list[Any]:
+    if not isinstance(value, list):
+        raise MalformedValue(f"{value!r} is no JSON array")
+    if length is not None and len(value) != length:
+        raise MalformedValue(f"{len(value)} values, not {length}")
+    return value
+
+
+def _encode_number(size: int, value: Any, *, is_signed: bool) -> bytes:
+    try:
+        number = int(value, 0) if isinstance(value, str) else value
+    except ValueError:
+        number = None
+    if not isinstance(number, int) or isinstance(number, bool):
+        raise MalformedValue(f"{value!r} is no integer")
+    try:
+        return number.to_bytes(size, "little", signed=is_signed)
+    except OverflowError:
+        raise MalformedValue(f"{number} does not fit {size} bytes") from None
+
+
+def _encode_bool(value: Any) -> bytes:
+    if value in (True, "true"):
+        return b"\1"
+    if value in (False, "false"):
+        return b"\0"
+    raise MalformedValue(f"{value!r} is neither true nor false")
+
+
+def _encode_text(value: Any) -> bytes:
+    if not isinstance(value, str):
+        raise MalformedValue(f"{value!r} is no string")
+    return _with_length(value.encode("utf-8"))
+
+
+def parse_address(value: Any) -> bytes:
+    """32 bytes in base58. Raises `MalformedValue`."""
+    try:
+        address = base58_decode(value) if isinstance(value, str) else b""
+    except MalformedAddress:
+        address = b""
+    if len(address) != _ADDRESS_LENGTH:
+        raise MalformedValue(f"{value!r} is not {_ADDRESS_LENGTH} bytes in base58")
+    return address
+
+
+def _parse_bytes(value: Any) -> bytes:
+    """Hex that begins with 0x, or numbers of a byte."""
+    if isinstance(value, list):
+        return b"".join(_encode_number(1, one, is_signed=False) for one in value)
+    try:
+        if isinstance(value, str) and value.startswith("0x"):
+            return bytes.fromhex(value[2:])
+    except ValueError:
+        pass
+    raise MalformedValue(f"{value!r} is no hex that begins with 0x")
+
+
+def _sized(data: bytes, length: int) -> bytes:
+    if len(data) != length:
+        raise MalformedValue(f"{len(data)} bytes, not {length}")
+    return data
+
+
+def _with_length(data: bytes) -> bytes:
+    return len(data).to_bytes(4, "little") + data
+
+
+def _cut(data: bytes, at: int, length: int) -> bytes:
+    part = data[at : at + length]
+    if len(part) != length:
+        raise MalformedValue("the data is cut")
+    return part
+
+
+def _decode_bool(data: bytes, at: int) -> bool:
+    value = _cut(data, at, 1)[0]
+    if value > 1:
+        raise MalformedValue("a bool is neither 0 nor 1")
+    return value == 1
+
+
+def _decode_sized(data: bytes, at: int) -> tuple[bytes, int]:
+    length = int.from_bytes(_cut(data, at, 4), "little")
+    return _cut(data, at + 4, length), at + 4 + length
+
+
+def _decode_text(raw: bytes) -> str:
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedValue("a string is no UTF-8") from None
+
+
+def _number_encoder(size: int, *, is_signed: bool) -> Callable[[Any], bytes]:
+    return lambda value: _encode_number(size, value, is_signed=is_signed)
+
+
+_ENCODERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
+    **{name: _number_encoder(size, is_signed=is_signed) for name, (size, is_signed) in _NUMBERS.items()},
+    "bool": _encode_bool,
+    "string": _encode_text,
+    "bytes": lambda value: _with_length(_parse_bytes(value)),
+    "pubkey": parse_address,
+}
