@@ -16,9 +16,8 @@ PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observab
 OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
 """The command line's side of one VM, found by entry point."""
 
-UNMADE = {"cli/deploy.py", "cli/plan_file.py", "cli/devnet.py"}
-"""The first two deploy contracts, which only EVM's chains have a way to; the last says which kinds of chains a devnet
-may have, by the names under which whoever types it asks for them."""
+TYPED_NAMES = {"cli/devnet.py"}
+"""It says which kinds of chains a devnet may have, by the names under which whoever types it asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(
     r"relayer\.(vms|cli|devnet)\.(evm|svm)(\..*)?|(web3|eth_\w+|rlp|solders|solana)(\..*)?", re.ASCII
@@ -34,7 +33,7 @@ EXAMPLES = re.compile(r"\beip155:\d+(:(0x\S*|\$\w+))?")
 def _files() -> Iterator[Path]:
     for place in (ROOT / part for part in PARTS):
         files = [place] if place.is_file() else sorted(place.rglob("*.py"))
-        yield from (path for path in files if not OF_ONE_VM.match(_name(path)) and _name(path) not in UNMADE)
+        yield from (path for path in files if not OF_ONE_VM.match(_name(path)) and _name(path) not in TYPED_NAMES)
 
 
 def _name(path: Path) -> str:
