@@ -1,5 +1,6 @@
-"""Builds the gateway program, or with `--check` says whether the committed one is what the sources give, to the byte.
+"""Builds the gateway program and the examples, or with `--check` says whether the committed ones are what sources give.
 
+To the byte: the same sources and compiler give the same program.
 Usage: `python contracts/svm/build/build_program.py [--check]`. Needs the pinned ziglang, whose clang is the compiler;
 nothing is fetched.
 """
@@ -8,13 +9,31 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from sbf_link import STACK_FRAME_BYTES, SYSTEM_CALLS, link
 
 ROOT: Final = Path(__file__).resolve().parents[1]
-PROGRAM: Final = ROOT / "xvm_gateway.so"
+
+
+@dataclass(frozen=True)
+class Program:
+    """One program: its source, where it is committed, what it calls beyond `SYSTEM_CALLS`."""
+
+    source: Path
+    path: Path
+    more_system_calls: frozenset[str] = frozenset()
+
+
+GATEWAY: Final = Program(ROOT / "src" / "gateway.c", ROOT / "xvm_gateway.so")
+EXAMPLES: Final = (
+    Program(ROOT / "examples" / "counter.c", ROOT / "examples" / "counter.so", frozenset({"sol_set_return_data"})),
+    Program(ROOT / "examples" / "asker.c", ROOT / "examples" / "asker.so"),
+    Program(ROOT / "examples" / "loan.c", ROOT / "examples" / "loan.so"),
+)
+PROGRAMS: Final = (GATEWAY, *EXAMPLES)
 
 # SBF version 0 is BPF's second instruction set, with frames of 4 KiB and no symbols but system calls.
 COMPILER: Final = (
@@ -46,14 +65,20 @@ def compile_program(source: Path, more_system_calls: Collection[str] = ()) -> by
 
 def main() -> int:
     """Returns the process' exit code."""
-    program = compile_program(ROOT / "src" / "gateway.c")
-    if "--check" not in sys.argv[1:]:
-        PROGRAM.write_bytes(program)
-        print(f"{PROGRAM.name}: {len(program)} bytes")
-    elif program != PROGRAM.read_bytes():
-        print(f"{PROGRAM.name} is not what the sources give: run contracts/svm/build/build_program.py", file=sys.stderr)
-        return 1
-    return 0
+    is_check = "--check" in sys.argv[1:]
+    stale = []
+    for program in PROGRAMS:
+        code = compile_program(program.source, program.more_system_calls)
+        if not is_check:
+            program.path.write_bytes(code)
+            print(f"{program.path.name}: {len(code)} bytes")
+        elif code != program.path.read_bytes():
+            stale.append(program.path.name)
+    if stale:
+        print(
+            f"not what the sources give: {', '.join(stale)}: run contracts/svm/build/build_program.py", file=sys.stderr
+        )
+    return 1 if stale else 0
 
 
 if __name__ == "__main__":

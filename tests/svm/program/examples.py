@@ -274,7 +274,7 @@ def _incoming(ledger: Ledger, name: str) -> Parts:
     )
     step, batch = ledger.execute_step(asked, name=name)
     ledger.certify(batch)
-    names = [entry["name"] for entry in idl._INSTRUCTIONS[name]["accounts"]]
+    names = [entry["name"] for entry in idl.INSTRUCTIONS[name]["accounts"]]
     accounts = {entry: meta.pubkey for entry, meta in zip(names, step.accounts, strict=True)}
     fields = inbound_args(asked)
     args = {

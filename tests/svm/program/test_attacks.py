@@ -149,7 +149,7 @@ def owner_calls(ledger: Ledger, who: Pubkey) -> list[tuple[str, dict[str, Pubkey
     """All that an owner may do."""
     office = {"owner": who}
     route = {**office, "inbound": inbound_address(REMOTE_GATEWAY), "outbound": outbound_address(b"")}
-    terms = {field["name"]: 0 for field in idl._TYPES["Terms"]} | {"reserved": bytes(4)}
+    terms = {field["name"]: 0 for field in idl.TYPES["Terms"]} | {"reserved": bytes(4)}
     return [
         ("set_inbound", route, {"source_gateway": REMOTE_GATEWAY, "is_open": True}),
         ("set_outbound", route, {"chain": b"", "destination_gateway": b"", "terms": terms}),

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from build_program import COMPILER, PROGRAM, compile_program
+from build_program import COMPILER, PROGRAMS, Program, compile_program
 from sbf_link import LinkError, link
 from solders.pubkey import Pubkey
 
@@ -19,8 +19,9 @@ from tests.svm.program.ledger import Ledger
 SOURCES = {path.name: path.read_text() for path in sorted((idl.FOLDER / "src").iterdir())}
 
 
-def test_the_committed_program_is_what_the_sources_give() -> None:
-    assert compile_program(idl.FOLDER / "src" / "gateway.c") == PROGRAM.read_bytes()
+@pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.source.stem)
+def test_a_committed_program_is_what_the_sources_give(program: Program) -> None:
+    assert compile_program(program.source, program.more_system_calls) == program.path.read_bytes()
 
 
 def compiled(tmp_path: Path, source: str) -> bytes:

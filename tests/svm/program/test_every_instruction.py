@@ -27,7 +27,7 @@ USED_IN_OTHER_CASES = {
 
 
 def declared(name: str, index: int) -> dict[str, bool | str]:
-    entry: dict[str, bool | str] = idl._INSTRUCTIONS[name]["accounts"][index]
+    entry: dict[str, bool | str] = idl.INSTRUCTIONS[name]["accounts"][index]
     return entry
 
 
@@ -59,7 +59,7 @@ def test_there_is_an_example_of_every_instruction() -> None:
 def test_security_what_an_instruction_asks_of_its_accounts_it_checks(name: str) -> None:
     """SECURITY: owner, address, type, signature, writability; then the example itself goes through."""
     found = example(name)
-    for index, meta in enumerate(found.step.accounts[: len(idl._INSTRUCTIONS[name]["accounts"])]):
+    for index, meta in enumerate(found.step.accounts[: len(idl.INSTRUCTIONS[name]["accounts"])]):
         entry = declared(name, index)
         why = f"{name}, {entry['name']}"
         others = [other for other in found.step.accounts if other.pubkey == meta.pubkey]

@@ -215,5 +215,5 @@ NUMBERS = st.integers(0, 2**64 - 1)
 def test_any_request_has_one_id(asked: Request) -> None:
     encoded = request_bytes(asked)
     assert shown(REQUEST_ID, encoded) == request_id(asked)
-    fields = idl._decode({"defined": {"name": "Request"}}, encoded, 0)[0]
+    fields = idl.decode({"defined": {"name": "Request"}}, encoded, 0)[0]
     assert request_of(fields) == asked
