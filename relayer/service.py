@@ -35,6 +35,7 @@ from relayer.observability.metrics import Metrics
 from relayer.peers.client import HttpPeers, PeerAddress
 from relayer.peers.doorkeeper import Doorkeeper
 from relayer.peers.wire import network_id
+from relayer.ports.destination_vm import DestinationVm
 from relayer.ports.node_status import ChainStatus, PeerHead, PeerStatus
 from relayer.ports.signer import Guard
 from relayer.ports.store import Store
@@ -50,6 +51,7 @@ from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
 from relayer.stages.rotate import RotateStage
+from relayer.stages.rounds import RoundsStage
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
 from relayer.stages.split import SplitStage
@@ -365,13 +367,19 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
     for name, chain in desk.chains.items():
         stages += [
             WatchStage(desk, chain.source, start_blocks[name]),
-            AnswerStage(desk, chain.destination),
+            _answering(desk, inbox, chain.destination),
             SubmitStage(desk, chain, policy),
             ConfirmStage(desk, chain),
             ExpireStage(desk, name),
             RotateStage(desk, chain),
         ]
     return stages
+
+
+def _answering(desk: Desk, inbox: Inbox, destination: DestinationVm) -> Stage:
+    if destination.reads_history is True:
+        return AnswerStage(desk, destination)
+    return RoundsStage(desk, inbox, destination)
 
 
 def _stage_settings(settings: Settings) -> StageSettings:

@@ -305,6 +305,8 @@ def _what_became(facts: Facts) -> str:
             f"The call {_KINDS[conclusion.outcome.kind]} on {_destination(facts)}, block {conclusion.outcome.height}."
         )
     verb = "was answered" if conclusion.outcome.kind is OutcomeKind.EXECUTED else "failed"
+    if conclusion.outcome.round:
+        return f"The question {verb} in round {conclusion.outcome.round} on {_destination(facts)}."
     return f"The question {verb} as of block {conclusion.outcome.height} of {_destination(facts)}."
 
 

@@ -98,7 +98,7 @@ class ReceiptFinal:
 
 @dataclass(frozen=True, slots=True)
 class AnswerFinal:
-    """The answer to a QUERY, read at its pinned block, which is final."""
+    """The answer to a QUERY, read at its pinned block, which is final; or what this node signs of it in a round."""
 
     conclusion: Conclusion
     outcome_root: bytes
@@ -132,9 +132,13 @@ class CallbackLost:
 
 @dataclass(frozen=True, slots=True)
 class CallbackFinal:
-    """The source gateway says, in a final block, that the callback ran, or that its handler failed."""
+    """The source gateway says, in a final block, that the callback ran, or that its handler failed.
+
+    `return_data_hash` (32 bytes) is of what was delivered, and empty where the gateway does not say.
+    """
 
     is_handler_failed: bool
+    return_data_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

@@ -197,15 +197,28 @@ def _concluded(request: TrackedRequest, conclusion: Conclusion, root: bytes, *, 
     known: dict[str, Any] = {"conclusion": conclusion, "outcome_root": root}
     if request.status in _AWAITING_RECEIPT or request.status is Status.LANDED:
         return _to(request, Status.CONCLUDED, **known)
+    if request.status is Status.CONCLUDED and is_answer and _is_of_another_round(request, conclusion):
+        return _to(request, Status.CONCLUDED, **known)
     # The callback outran our view of the destination: the status stands, the facts are filled in.
     return Decision(request) if request.outcome_root else Decision(request.with_facts(**known))
+
+
+def _is_of_another_round(request: TrackedRequest, conclusion: Conclusion) -> bool:
+    """Whether what is held has found no quorum in its round, and this is the answer of another one."""
+    return request.conclusion is not None and request.conclusion.outcome.round != conclusion.outcome.round
 
 
 def _callback_final(request: TrackedRequest, event: CallbackFinal) -> Decision:
     if request.status in ENDS:
         return Decision(request)
     end = Status.HANDLER_FAILED if event.is_handler_failed else Status.DELIVERED
-    return Decision(request) if request.status is end else _to(request, end)
+    if request.status is end:
+        return Decision(request)
+    held = request.conclusion
+    if held is not None and held.outcome.round and event.return_data_hash not in {b"", held.outcome.return_data_hash}:
+        # The answer of another round was delivered than the last that this node signed; which, it does not know.
+        return _to(request, end, conclusion=None, outcome_root=b"")
+    return _to(request, end)
 
 
 def _cancel_final(request: TrackedRequest, event: CancelFinal) -> Decision:
@@ -239,7 +252,9 @@ def _end_forked_off(request: TrackedRequest) -> Decision:
         return Decision(request if request.returned_fee is None else replace(request, returned_fee=None))
     open_again = replace(request, callback_tx_hash=b"", returned_fee=None)
     if request.conclusion is not None and request.outcome_root:
-        return _to(open_again, Status.CONCLUDED)
+        # Rounds go on until an answer has its quorum; whether this one had is looked up by whoever tells of this.
+        is_open = request.conclusion.outcome.round > 0
+        return _to(open_again, Status.CONCLUDED, *((EffectKind.READ_ANSWER,) if is_open else ()))
     return _without_conclusion(open_again)
 
 

@@ -54,11 +54,15 @@ class CallConcluded:
 
 @dataclass(frozen=True, slots=True)
 class CallbackDelivered:
-    """A source gateway's `XVMCallbackDelivered`, or `XVMHandlerFailed` when `is_handler_failed`."""
+    """A source gateway's `XVMCallbackDelivered`, or `XVMHandlerFailed` when `is_handler_failed`.
+
+    `return_data_hash` (32 bytes) is of what was delivered, and empty where the log does not say.
+    """
 
     request_id: RequestId
     is_handler_failed: bool
     location: Location
+    return_data_hash: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)

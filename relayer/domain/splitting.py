@@ -43,6 +43,32 @@ def complete_batches(
     return born
 
 
+def largest_batches(
+    route: Route, first_height: int, ids: Sequence[RequestId], outcomes: Mapping[RequestId, Outcome]
+) -> list[Batch]:
+    """Of `complete_batches` those that are in no other: each outcome once, where all of a part of 256 is known or not.
+
+    What is in none of its part's subsets alone is in one of its own, for they go down to single leaves.
+    """
+    born: list[Batch] = []
+    taken: set[RequestId] = set()
+    for batch in complete_batches(route, first_height, ids, outcomes):
+        if taken.isdisjoint(request_ids(batch)):
+            taken.update(request_ids(batch))
+            born.append(batch)
+    return born
+
+
+def is_born_together(ids: Sequence[RequestId], chosen: Sequence[RequestId]) -> bool:
+    """Whether these are one of the batches that may be cut from all queries of a source block, `ids`, in log order."""
+    for start in range(0, len(ids), MAX_BATCH_LEAVES):
+        part = ids[start : start + MAX_BATCH_LEAVES]
+        if not set(chosen).isdisjoint(part):
+            subsets = (tuple(part[position] for position in positions) for positions in subset_positions(part))
+            return tuple(chosen) == tuple(part) or any(tuple(chosen) == subset for subset in subsets)
+    return False
+
+
 def subset_positions(ids: Sequence[RequestId]) -> Iterator[tuple[int, ...]]:
     """Positions of each distinct proper subset, in the order of the list, larger before smaller.
 

@@ -19,7 +19,7 @@ from relayer.domain.status import Status
 class Conclusion:
     """What became of a request: the outcome as signed, and the data that its hash commits to.
 
-    For a CALL `outcome` names the receipt's place on the destination; for a QUERY the pinned block.
+    For a CALL `outcome` names the receipt's place on the destination; for a QUERY the pinned block, or the round.
     """
 
     outcome: Outcome

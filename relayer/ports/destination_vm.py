@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attestation.request import Request
 from attestation.statement import OutcomeKind
@@ -23,15 +23,15 @@ class Pin:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a QUERY read at its pin, agreed by M endpoints: `return_data` is cut at the request's limit already."""
+    """What a QUERY read, agreed by M endpoints: `return_data` is cut at the request's limit already."""
 
     kind: OutcomeKind
     cut: bool
     return_data: bytes
 
 
-class DestinationVm(Chain, Protocol):
-    """The executing and answering side."""
+class ExecutingVm(Chain, Protocol):
+    """The executing side."""
 
     async def prepare_execute(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
         """Bundle and simulate executions. `payee` (32 bytes) is ours on the source; the consumed are `settled`."""
@@ -41,6 +41,15 @@ class DestinationVm(Chain, Protocol):
         """The same for requests that are past their expiry by the chain's own clock."""
         ...
 
+
+class HistoricalVm(ExecutingVm, Protocol):
+    """A VM that can be read as it was at an earlier block: all read the same, at a block that nobody chose."""
+
+    @property
+    def reads_history(self) -> Literal[True]:
+        """What tells it from a `PresentVm`."""
+        ...
+
     async def fetch_pin(self, after_timestamp: int) -> Pin | None:
         """The pin for a request whose source block has this timestamp (s), or None while no later block exists."""
         ...
@@ -48,3 +57,24 @@ class DestinationVm(Chain, Protocol):
     async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
         """What each QUERY reads at `pin`, in order. None where there is no answer at all (missing state, discord)."""
         ...
+
+
+class PresentVm(ExecutingVm, Protocol):
+    """A VM that can be read as it is now, and in no other way: what it reads is agreed on in rounds."""
+
+    @property
+    def reads_history(self) -> Literal[False]:
+        """What tells it from a `HistoricalVm`."""
+        ...
+
+    async def fetch_present_answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        """What each QUERY reads in final state that is no older than what M endpoints called final before this call.
+
+        In order; each answer is one that M endpoints give alike. None where no M do: their states differ just now, or
+        there is no answer at all.
+        """
+        ...
+
+
+DestinationVm = HistoricalVm | PresentVm
+"""The executing and answering side."""

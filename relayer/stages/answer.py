@@ -1,7 +1,8 @@
 """Answers queries: reads them at their pinned block as soon as it exists, concludes them when it is final.
 
-Its job: one per destination chain. A read counts only when the pin's child is final and still the child; one that is
-early is kept with its pin until then. A source block's answers are born as batches when all of them are there.
+Its job: one per destination chain that can be read as it was; `rounds` has the others. A read counts only when the
+pin's child is final and still the child; one that is early is kept with its pin until then. A source block's answers
+are born as batches when all of them are there.
 SECURITY: nothing is read at a block that this node chose; the pin follows from the asking block's timestamp alone.
 """
 
@@ -23,7 +24,7 @@ from relayer.domain.splitting import complete_batches
 from relayer.domain.status import UNSERVED, Status
 from relayer.domain.tracked import Conclusion, TrackedRequest
 from relayer.errors import RpcUnavailable
-from relayer.ports.destination_vm import Answer, DestinationVm, Pin
+from relayer.ports.destination_vm import Answer, HistoricalVm, Pin
 from relayer.ports.store import Commit, Deferral, OutboxRow, PinnedAnswer
 from relayer.stages.backoff import backoff_seconds
 from relayer.stages.desk import REST_SECONDS, Desk
@@ -57,7 +58,7 @@ class AnswerStage:
 
     name = "answer"
 
-    def __init__(self, desk: Desk, destination: DestinationVm) -> None:
+    def __init__(self, desk: Desk, destination: HistoricalVm) -> None:
         self._desk = desk
         self._destination = destination
 

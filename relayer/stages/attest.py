@@ -12,6 +12,7 @@ import structlog
 
 from relayer.domain.batch import Batch
 from relayer.domain.effects import EffectKind
+from relayer.domain.rounds import is_proposed_by
 from relayer.errors import ConflictingAttestation
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit, Deferral, OutboxRow
@@ -134,6 +135,8 @@ class AttestStage:
         desk, first = self._desk, set[bytes]()
         for batch in batches:
             ranked = desk.epochs.ranked_signers(batch.verifying_gateway, batch.route, batch.first_height)
+            if is_proposed_by(desk.signer.key, batch, ranked):
+                return set(desk.peers.keys)  # nobody signs it who does not hear of it
             others = [key for key in ranked if key != desk.signer.key]
             # Who is not known to be up may be so all the same: it comes after those who are.
             first.update(sorted(others, key=lambda key: not desk.peers.is_up(key))[:_FIRST_TOLD])

@@ -16,6 +16,7 @@ from relayer.domain.batch import Batch
 from relayer.domain.blocks import Head
 from relayer.domain.effects import EffectKind
 from relayer.domain.halt import Halt
+from relayer.domain.rounds import RoundBook
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.status import ENDS, Status
 from relayer.observability.metrics import UNKNOWN, Metrics
@@ -139,6 +140,7 @@ class Desk:
     `halted` holds why, by chain; `store_fault` why the last step could not reach the database, empty if it could;
     `signed_at` when this node signed what has no quorum yet, by root (`SIGNED_REMEMBERED` at most).
     `births` counts the commits of this process in which batches were born.
+    `rounds` what was read and signed of questions to chains that can only be read as they are now.
     `rotations` the batch, by gateway, that would bring in the set which the operator accepted for its next epoch;
     `rival_rotations` what peers, by (gateway, signer), were found to sign for another set. For people.
     """
@@ -159,6 +161,7 @@ class Desk:
     store_fault: str = ""
     signed_at: dict[bytes, float] = field(default_factory=dict)
     births: int = 0
+    rounds: RoundBook = field(default_factory=RoundBook)
     rotations: dict[bytes, Batch] = field(default_factory=dict)
     rival_rotations: dict[tuple[bytes, bytes], Rotate] = field(default_factory=dict)
 

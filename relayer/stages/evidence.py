@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
 
 from attestation.evidence import Equivocation, SignedStatement, verify_equivocation
 from attestation.evidence_file import encode_evidence
+from attestation.request import RequestId
 from attestation.statement import Execute, Outcome, Rotate, Statement, guard_key
 from relayer.domain.signers import signer_text
+from relayer.domain.tracked import TrackedRequest
 from relayer.errors import PeerMessageInvalid, PeerUnavailable
 from relayer.ports.signer import Attestation
 from relayer.ports.store import Commit, EvidenceRow, ForeignStatements
@@ -146,7 +149,7 @@ class EvidenceStage:
         store = self._desk.store
         ids = [statement.request_id for statement in statements if isinstance(statement, Execute | Outcome)]
         requests = await store.load_requests(ids)
-        roots = {root for r in requests.values() for root in (r.execute_root, r.outcome_root) if root}
+        roots = self._roots_of(requests)
         ours = {
             guard_key(statement, batch.verifying_gateway): statement.leaf
             for batch in (await store.load_batches([*roots])).values()
@@ -157,6 +160,11 @@ class EvidenceStage:
             ours[guard_key(rotate, attestation.gateway)] = rotate.leaf
         keys = [(guard_key(statement, attestation.gateway), statement.leaf) for statement in statements]
         return frozenset((key, leaf) for key, leaf in keys if ours.get(key, leaf) != leaf)
+
+    def _roots_of(self, requests: Mapping[RequestId, TrackedRequest]) -> set[bytes]:
+        """This node's roots that speak of these: the last of each kind, and those of former rounds."""
+        roots = {root for r in requests.values() for root in (r.execute_root, r.outcome_root) if root}
+        return roots | self._desk.rounds.roots([*requests])
 
     def _note_rotation(self, attestation: Attestation, statements: tuple[Statement, ...]) -> None:
         """Another set than ours for the gateway's next epoch: no offence, but people must know why nothing rotates."""
@@ -198,7 +206,7 @@ class EvidenceStage:
         store, signer = self._desk.store, foreign.attestation.signer
         ids = [s.request_id for s in foreign.statements if isinstance(s, Execute | Outcome)]
         requests = await store.load_requests(ids)
-        roots = {root for r in requests.values() for root in (r.execute_root, r.outcome_root) if root}
+        roots = self._roots_of(requests)
         statements_by_root = {root: batch.statements for root, batch in (await store.load_batches([*roots])).items()}
         for other in await store.load_foreign_statements(signer, ids):
             if other.root != foreign.attestation.root:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -222,6 +222,14 @@ class Inbox:
 
     def _all_early(self) -> list[Attestation]:
         return [attestation for early in self._early.values() for _, attestation in early.kept.values()]
+
+    def heard(self, gateways: Collection[bytes]) -> list[Attestation]:
+        """What peers were heard to sign for these gateways and is not stored: verified, in the order in which it came.
+
+        The batches of some of it may be born here.
+        """
+        gathered = (attestation for kept in self._gathered.values() for attestation in kept)
+        return [attestation for attestation in (*self._all_early(), *gathered) if attestation.gateway in gateways]
 
     def overdue(self) -> list[Attestation]:
         """Early ones whose batch was not born here within `unknown_root_seconds`: somebody sees another chain."""

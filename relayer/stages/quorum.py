@@ -16,7 +16,8 @@ from attestation.quorum import Quorum
 from attestation.statement import Execute, Outcome
 from relayer.domain.batch import Batch, BatchKind, request_ids
 from relayer.domain.effects import EffectKind
-from relayer.domain.events import ExecuteCertified, OutcomeCertified
+from relayer.domain.events import AnswerFinal, ExecuteCertified, OutcomeCertified
+from relayer.domain.rounds import ANSWERABLE
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.signer import Attestation
@@ -50,11 +51,7 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
     ids = [identifier for batch in certified for identifier in request_ids(batch)]
     draft = Draft(desk.routes, now, await store.load_requests(ids))
     for batch in certified:
-        due_at = now + desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
-        event = ExecuteCertified(batch.root) if batch.kind is BatchKind.EXECUTE else OutcomeCertified(batch.root)
-        for statement in batch.statements:
-            if isinstance(statement, Execute | Outcome) and _is_current(statement, draft.get(statement.request_id)):
-                draft.apply(statement.request_id, event, due_at, batch.root)
+        _apply_certificate(desk, draft, batch, now)
     whole = tuple((EffectKind.SPLIT_BATCH, batch.root) for batch in certified)
     commit = draft.commit(replace(rest, certificates=(*rest.certificates, *certificates), done=(*rest.done, *whole)))
     await desk.commit(commit)
@@ -65,6 +62,30 @@ async def commit_quorums(desk: Desk, roots: Iterable[bytes], rest: Commit) -> No
             quorum_duration = desk.metrics.quorum_duration.labels(batch.verifying_chain, batch.kind)
             quorum_duration.observe(max(now - signed_at, 0.0))
     desk.bells.ring_effects({effect.chain for effect in commit.effects})
+
+
+def _apply_certificate(desk: Desk, draft: Draft, batch: Batch, now: float) -> None:
+    """What a batch's certificate means to its requests."""
+    due_at = now + desk.rank_delay(batch.route, batch.first_height, batch.verifying_gateway)
+    event = ExecuteCertified(batch.root) if batch.kind is BatchKind.EXECUTE else OutcomeCertified(batch.root)
+    for statement in batch.statements:
+        if isinstance(statement, Outcome) and statement.round:
+            _conclude_in_round(desk, draft, batch, statement)
+        if isinstance(statement, Execute | Outcome) and _is_current(statement, draft.get(statement.request_id)):
+            draft.apply(statement.request_id, event, due_at, batch.root)
+
+
+def _conclude_in_round(desk: Desk, draft: Draft, batch: Batch, outcome: Outcome) -> None:
+    """The round that found its quorum may be an earlier one than was signed last: then its value counts.
+
+    Of a value that this node knows no more it can deliver nothing: those who do will, and it goes on with its rounds.
+    """
+    request = draft.get(outcome.request_id)
+    if request is None or request.status not in ANSWERABLE:
+        return
+    conclusion = desk.rounds.named(request, outcome)
+    if conclusion is not None:
+        draft.apply(outcome.request_id, AnswerFinal(conclusion, batch.root))
 
 
 def _is_current(statement: Execute | Outcome, request: TrackedRequest | None) -> bool:

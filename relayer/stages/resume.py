@@ -46,6 +46,8 @@ handed over again are mined. All nodes resume in the same hour, and each would p
 
 _SIGNING: Final = frozenset({EffectKind.SIGN_BATCH, EffectKind.SPLIT_BATCH})
 
+_NOWHERE: Final = BlockRef(0, bytes(32))
+
 _MOST_ROWS: Final = 1 << 31
 """More than an outbox ever holds: a command reads all of it."""
 
@@ -147,7 +149,12 @@ async def resumption_commit(
 
 async def _examine_fork(store: Store, chain: Chain, halt: Halt, start_block: int, signer: bytes) -> Resumption:
     requests = await store.load_request_blocks(chain.gateway)
-    conclusions = await store.load_conclusion_blocks(chain.caip2)
+    conclusions = [
+        # What was read in a round rests on no block.
+        (identifier, block)
+        for identifier, block in await store.load_conclusion_blocks(chain.caip2)
+        if block != _NOWHERE
+    ]
     ancestor = await _fetch_ancestor(chain, [block for _, block in (*requests, *conclusions)], start_block)
     gone = [identifier for identifier, block in requests if block.number > ancestor.number]
     undone = [identifier for identifier, block in conclusions if block.number > ancestor.number]

@@ -309,7 +309,8 @@ class _Step:
                 case CallConcluded():
                     self._finalise_receipt(observation, *outcome_of.get(observation.request_id, (None, b"")))
                 case CallbackDelivered():
-                    self._draft.apply(observation.request_id, CallbackFinal(observation.is_handler_failed))
+                    end = CallbackFinal(observation.is_handler_failed, observation.return_data_hash)
+                    self._draft.apply(observation.request_id, end)
                 case RequestCancelled():
                     self._draft.apply(observation.request_id, CancelFinal(observation.returned))
                 case CancelSettled():

@@ -57,9 +57,14 @@ class SimBlock:
 
 
 class SimChain:
-    """One chain with one gateway. `depth_blocks` is its finality rule."""
+    """One chain with one gateway. `depth_blocks` is its finality rule; without history it is read as it is only."""
 
-    def __init__(self, chain_id: int, depth_blocks: int, signer_set: SignerSet, now: int) -> None:
+    def __init__(
+        self, chain_id: int, depth_blocks: int, signer_set: SignerSet, now: int, *, has_history: bool = True
+    ) -> None:
+        self.has_history = has_history
+        self.blocks_per_value = 0
+        """Without history: how many blocks an account's data stands, 0 for ever."""
         self.caip2 = str(ChainAddress.evm(chain_id))
         self.gateway = evm_account(chain_id, bytes([0xA0, chain_id]) * 10).to_bytes()
         self.address = ChainAddress.evm(chain_id).to_bytes()
@@ -173,8 +178,11 @@ class SimChain:
         return {log.request_id: log for log in self.logs() if isinstance(log, CallConcluded)}
 
     def read(self, block: BlockRef, payload: bytes) -> tuple[OutcomeKind, bytes]:
-        """What a QUERY reads: something else at every block of every fork."""
-        return OutcomeKind.EXECUTED, keccak256(block.hash + payload)[:6]
+        """What a QUERY reads: something else at every block of every fork, of a chain that is read at blocks."""
+        if self.has_history:
+            return OutcomeKind.EXECUTED, keccak256(block.hash + payload)[:6]
+        value = block.number // self.blocks_per_value if self.blocks_per_value else 0
+        return OutcomeKind.EXECUTED, keccak256(b"%d" % value + payload)[:6]
 
     def pin_of(self, after_timestamp: int, blocks: Sequence[SimBlock]) -> tuple[BlockRef, BlockRef] | None:
         """Parent and child around a moment, among these blocks."""

@@ -307,7 +307,8 @@ class GatewayState:
             self.pending[identifier] = replace(known, state="failed")
         else:
             del self.pending[identifier]
-        logs.add(lambda at: CallbackDelivered(identifier, is_failed, at))
+        told = b"" if is_failed else outcome.return_data_hash
+        logs.add(lambda at: CallbackDelivered(identifier, is_failed, at, told))
 
     def _pay(self, known: Pending, outcome: Outcome) -> None:
         """Who let a request expire keeps half of the share, the sender gets the rest back."""

@@ -33,6 +33,7 @@ from relayer.stages.expire import ExpireStage
 from relayer.stages.halts import restore_halts
 from relayer.stages.inbox import Inbox
 from relayer.stages.rotate import RotateStage
+from relayer.stages.rounds import RoundsStage
 from relayer.stages.runner import Runner
 from relayer.stages.settings import StageSettings
 from relayer.stages.split import SplitStage
@@ -42,7 +43,7 @@ from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
 from tests.simulation.gateway import Call
 from tests.simulation.peers import Network, SimPeers
-from tests.simulation.views import ChainView
+from tests.simulation.views import HistoricalView, PresentView
 
 POLICY: Final = SpendPolicy()
 
@@ -92,8 +93,11 @@ class Process:
         self.is_alive = True
         self.is_restored = False
         self.commits = 0
-        self.views = {
-            chain.caip2: ChainView(chain, self, calls, keccak256(key.key + chain.address)[:20]) for chain in chains
+        self.views: dict[str, HistoricalView | PresentView] = {
+            chain.caip2: (HistoricalView if chain.has_history else PresentView)(
+                chain, self, calls, keccak256(key.key + chain.address)[:20]
+            )
+            for chain in chains
         }
         names = list(self.views)
         self.desk = Desk(
@@ -124,7 +128,9 @@ class Process:
         for name, view in self.views.items():
             self.stages += [
                 WatchStage(self.desk, view, start_block=1),
-                AnswerStage(self.desk, view),
+                AnswerStage(self.desk, view)
+                if isinstance(view, HistoricalView)
+                else RoundsStage(self.desk, self.inbox, view),
                 SubmitStage(self.desk, view, POLICY),
                 ConfirmStage(self.desk, view),
                 ExpireStage(self.desk, name),

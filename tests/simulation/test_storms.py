@@ -56,15 +56,20 @@ def plans(*faults: str, asks: Sequence[str] = tuple(ASKS)) -> st.SearchStrategy[
     )
 
 
-def live_through(plan: Plan) -> World:
-    """The world after the plan, when everything has come right. Raises AssertionError if it does not."""
+def live_through(plan: Plan, blocks_per_value: int | None = None) -> World:
+    """The world after the plan, when everything has come right. Raises AssertionError if it does not.
+
+    With `blocks_per_value` the second chain has no history, and what is read there stands for so many blocks.
+    """
 
     async def live() -> World:
         world = World(
             random.Random(plan.seed),
             depth_blocks=plan.depth_blocks,
             settings=SMALL if plan.is_small else StageSettings(),
+            without_history=() if blocks_per_value is None else (2,),
         )
+        world.b.blocks_per_value = blocks_per_value or 0
         world.pauses = plan.pauses
         for name, ticks in plan.acts:
             (ASKS | FAULTS)[name](world)
@@ -109,6 +114,12 @@ def test_everything_comes_right_after_new_epochs(plan: Plan) -> None:
 @given(plan=plans("lose pushes", "lag", "thaw", "lie", "stop lying", "break endpoints", "pass time", "mine"))
 def test_everything_comes_right_after_silence_and_lies(plan: Plan) -> None:
     live_through(plan)
+
+
+@STORMS
+@given(plan=plans(asks=("query", "query", "poor query", "call")), blocks_per_value=st.sampled_from([0, 1, 4, 20]))
+def test_everything_comes_right_where_only_the_present_can_be_read(plan: Plan, blocks_per_value: int) -> None:
+    live_through(plan, blocks_per_value)
 
 
 @pytest.mark.parametrize("ask", ASKS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 from attestation.keccak import keccak256
 from attestation.request import Request, RequestId
@@ -53,7 +53,7 @@ class Gate(Protocol):
 
 
 class ChainView:
-    """One node's endpoints of one chain: it may see less than there is. Implements every port of a VM."""
+    """One node's endpoints of one chain: it may see less than there is. Implements every port of a VM but answering."""
 
     def __init__(self, chain: SimChain, gate: Gate, calls: dict[bytes, Call], account: bytes) -> None:
         self._chain = chain
@@ -92,11 +92,6 @@ class ChainView:
 
     @property
     def source(self) -> ChainView:
-        """All sides are this one object."""
-        return self
-
-    @property
-    def destination(self) -> ChainView:
         """All sides are this one object."""
         return self
 
@@ -151,20 +146,13 @@ class ChainView:
         """A simulated gateway has one verifier for ever."""
         return ""
 
-    # asking and answering
+    # asking
 
-    async def fetch_pin(self, after_timestamp: int) -> Pin | None:
-        """The blocks around a moment."""
-        await self._gate.rpc()
-        found = self._chain.pin_of(after_timestamp, self._seen())
-        return None if found is None else Pin(*found)
-
-    async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
-        """What is read at the pin; None while this node's endpoints have not got its state."""
-        await self._gate.rpc()
+    def _read_all(self, block: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        """What is read at a block; None while this node's endpoints have not got its state."""
         if self.is_unreadable:
             return [None for _ in requests]
-        return [self._read(pin, request.payload) for request in requests]
+        return [self._read(block, request.payload) for request in requests]
 
     def _read(self, pin: BlockRef, payload: bytes) -> Answer | None:
         if payload in self.unreadable_payloads:
@@ -317,6 +305,52 @@ class ChainView:
     def _seen(self) -> list[SimBlock]:
         blocks = self._chain.blocks if self.frozen is None else self.frozen
         return blocks[: max(len(blocks) - self.lag_blocks, 1)]
+
+
+class HistoricalView(ChainView):
+    """Of a chain that can be read as it was."""
+
+    @property
+    def reads_history(self) -> Literal[True]:
+        """It can."""
+        return True
+
+    @property
+    def destination(self) -> HistoricalView:
+        """All sides are this one object."""
+        return self
+
+    async def fetch_pin(self, after_timestamp: int) -> Pin | None:
+        """The blocks around a moment."""
+        await self._gate.rpc()
+        found = self._chain.pin_of(after_timestamp, self._seen())
+        return None if found is None else Pin(*found)
+
+    async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        """What is read at the pin."""
+        await self._gate.rpc()
+        return self._read_all(pin, requests)
+
+
+class PresentView(ChainView):
+    """Of a chain that can only be read as it is now."""
+
+    @property
+    def reads_history(self) -> Literal[False]:
+        """It cannot."""
+        return False
+
+    @property
+    def destination(self) -> PresentView:
+        """All sides are this one object."""
+        return self
+
+    async def fetch_present_answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        """What is read at the newest final block that this node sees."""
+        await self._gate.rpc()
+        seen = self._seen()
+        final = seen[max(len(seen) - 1 - self._chain.depth_blocks, 0)]
+        return self._read_all(final.ref, requests)
 
 
 _Part = tuple[CertifiedBatch, Sequence[TrackedRequest]]

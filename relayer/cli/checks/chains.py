@@ -148,7 +148,11 @@ async def _examine_contracts(settings: ChainSettings, chain: OpenChain, tip: Blo
         "verifier": (settings.verifier, parse_account_text(f"{settings.caip2}:{settings.verifier}")),
     }
     probes = [_probe(gateway, account) for _, account in accounts.values()]
-    answers = await chain.destination.fetch_answers(tip, probes)
+    destination = chain.destination
+    if destination.reads_history is True:
+        answers = await destination.fetch_answers(tip, probes)
+    else:
+        answers = await destination.fetch_present_answers(probes)
     findings = []
     for (name, (text, _)), answer in zip(accounts.items(), answers, strict=True):
         if answer is None:

@@ -172,11 +172,14 @@ def _call_concluded(log: Log, location: Location) -> CallConcluded:
 
 
 def _callback_delivered(log: Log, location: Location) -> CallbackDelivered:
-    return CallbackDelivered(_delivered_id(log), is_handler_failed=False, location=location)
+    identifier, return_data_hash = _delivered(log)
+    return CallbackDelivered(identifier, is_handler_failed=False, location=location, return_data_hash=return_data_hash)
 
 
 def _handler_failed(log: Log, location: Location) -> CallbackDelivered:
-    return CallbackDelivered(_delivered_id(log), is_handler_failed=True, location=location)
+    # Its word is the whole outcome's hash, not its data's.
+    identifier, _ = _delivered(log)
+    return CallbackDelivered(identifier, is_handler_failed=True, location=location)
 
 
 def _cancelled(log: Log, location: Location) -> RequestCancelled:
@@ -200,13 +203,14 @@ def _reclaimed(log: Log, location: Location) -> CancelSettled:
     return CancelSettled(RequestId(identifier), location)
 
 
-def _delivered_id(log: Log) -> RequestId:
+def _delivered(log: Log) -> tuple[RequestId, bytes]:
+    """The request, and the hash of what was delivered."""
     (identifier,) = _topics(log, 1)
     words = Words(log.data, 0, 4)
     _kind(words.uint8(0))
     words.boolean(1)
     words.finish()
-    return RequestId(identifier)
+    return RequestId(identifier), words.word(2)
 
 
 def _epoch_applied(log: Log, location: Location) -> EpochApplied:

@@ -1,6 +1,6 @@
 """An EVM chain as the place where requests are executed and questions are answered.
 
-Its job: the port `DestinationVm`: the `execute` and `expire` transactions for what is not consumed yet, and the reading
+Its job: the port `HistoricalVm`: the `execute` and `expire` transactions for what is not consumed yet, and the reading
 of QUERYs. It must not judge whether an execution pays.
 
 Source: contracts/evm/src/interfaces/IXvmDestination.sol.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final
+from typing import Final, Literal
 
 from attestation.request import Request, RequestId
 from attestation.statement import Execute
@@ -43,6 +43,11 @@ class EvmDestination(EvmChain):
         self._preparer = preparer
         self._pins = PinFinder(parts.pool, parts.times)
         self._answers = AnswerReader(parts.pool, parts.identity.chain_id)
+
+    @property
+    def reads_history(self) -> Literal[True]:
+        """Nodes keep the state of recent blocks."""
+        return True
 
     async def prepare_execute(self, batches: Sequence[CertifiedBatch], payee: bytes) -> Preparation:
         """Bundle and simulate executions; what M endpoints know as consumed is `settled`."""

@@ -36,6 +36,7 @@ from relayer.domain.events import (
     RequestReobserved,
 )
 from relayer.domain.lifecycle import Decision, decide, observe
+from relayer.domain.rounds import in_round
 from relayer.domain.status import ENDS, Status
 from relayer.domain.tracked import TrackedRequest
 from tests.unit.domain.examples import call, conclusion, location_at, query
@@ -70,6 +71,7 @@ FITTING: Final = {
 _WORDS = st.sampled_from([b"\x01" * 32, b"\x02" * 32])
 _REASONS = st.sampled_from(["paused", "fee_below_cost"])
 _CONCLUSIONS = st.sampled_from([conclusion(request_id(call()), data) for data in (b"", b"\x2a")])
+_ROUNDS = st.builds(in_round, _CONCLUSIONS, st.integers(1, 3))
 _PLACES = st.sampled_from([location_at(4), location_at(5), location_at(6)])
 
 _PROGRESSES: st.SearchStrategy[Event] = st.one_of(
@@ -81,7 +83,7 @@ _PROGRESSES: st.SearchStrategy[Event] = st.one_of(
     st.just(ExpiryPassed()),
     st.builds(ReceiptSeen, _CONCLUSIONS),
     st.builds(ReceiptFinal, _CONCLUSIONS, _WORDS),
-    st.builds(AnswerFinal, _CONCLUSIONS, _WORDS),
+    st.builds(AnswerFinal, st.one_of(_CONCLUSIONS, _ROUNDS), _WORDS),
     st.just(OutcomeCertified(b"\x02" * 32)),
     st.builds(CallbackHeld, _REASONS),
     st.builds(CallbackSubmitted, _WORDS),
@@ -90,7 +92,9 @@ _LOSSES_OF_ALL_KINDS: st.SearchStrategy[Event] = st.sampled_from([loss() for los
 _RAISES: st.SearchStrategy[Event] = st.builds(FeeRaised, st.integers(0, 5_000))
 _CANCELS: st.SearchStrategy[Event] = st.builds(CancelFinal, st.integers(0, 1_000))
 _ENDINGS: st.SearchStrategy[Event] = st.one_of(
-    st.builds(RequestRejected, _REASONS), st.builds(CallbackFinal, st.booleans()), st.just(CancelSettledFinal())
+    st.builds(RequestRejected, _REASONS),
+    st.builds(CallbackFinal, st.booleans(), st.sampled_from([b"", b"\x0a" * 32])),
+    st.just(CancelSettledFinal()),
 )
 
 
@@ -196,7 +200,11 @@ class Life(RuleBasedStateMachine):
         # Roots name what was signed: they are set once, and again only to the subset that found a quorum.
         if not isinstance(event, ExecuteCertified):
             assert before.execute_root in {b"", decision.request.execute_root}
-        if not isinstance(event, OutcomeCertified):
+        # An answer of another round takes the place of one without a quorum, or falls when another one is delivered.
+        is_of_round = before.conclusion is not None and before.conclusion.outcome.round > 0
+        is_other_round = isinstance(event, AnswerFinal) and before.status is Status.CONCLUDED
+        is_other_end = isinstance(event, CallbackFinal) and is_of_round and decision.request.conclusion is None
+        if not (isinstance(event, OutcomeCertified) or is_other_round or is_other_end):
             assert before.outcome_root in {b"", decision.request.outcome_root}
         assert decision.request.fee >= before.fee
         # A cancel is told once, and undone by nothing that happens above finality.

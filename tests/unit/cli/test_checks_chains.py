@@ -45,6 +45,7 @@ class World:
     balance: int = 10**18
     fee: int = 10**9
     is_pruned: bool = False
+    has_history: bool = True
     verifier_fault: str = ""
     opened: int = 0
     closed: int = 0
@@ -118,9 +119,20 @@ class WorldChain:
             for number in range(first, last + 1)
         )
 
+    @property
+    def reads_history(self) -> bool:
+        return self._world.has_history
+
+    async def fetch_present_answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
+        assert not self._world.has_history
+        return self._answers(requests)
+
     async def fetch_answers(self, pin: BlockRef, requests: Sequence[Request]) -> Sequence[Answer | None]:
         if self._world.is_pruned:
             raise RpcDisagreement(f"no state at {pin.number}")
+        return self._answers(requests)
+
+    def _answers(self, requests: Sequence[Request]) -> Sequence[Answer | None]:
         found = [
             self._world.has_code.get(parse_interoperable_address(request.target).address, True) for request in requests
         ]
@@ -242,12 +254,15 @@ async def test_a_clock_that_is_wrong_is_a_fault(age: float, words: str) -> None:
     assert words in found["clock"][1]
 
 
+@pytest.mark.parametrize("has_history", [True, False])
 @pytest.mark.parametrize("name", ["gateway", "verifier"])
-async def test_an_address_without_code_is_a_fault(name: str) -> None:
+async def test_an_address_without_code_is_a_fault(name: str, *, has_history: bool) -> None:
     account = {"gateway": GATEWAY, "verifier": VERIFIER}[name]
     address = bytes.fromhex(account[2:])
-    assert (await told(World(has_code={address: False})))[name] == (State.FAULT, f"{account} has no code")
-    assert "do not agree" in (await told(World(has_code={address: None})))[name][1]
+    absent = World(has_code={address: False}, has_history=has_history)
+    assert (await told(absent))[name] == (State.FAULT, f"{account} has no code")
+    disputed = World(has_code={address: None}, has_history=has_history)
+    assert "do not agree" in (await told(disputed))[name][1]
 
 
 async def test_a_verifier_that_is_not_the_gateways_is_a_fault() -> None:

@@ -48,6 +48,7 @@ from relayer.domain.events import (
     RequestReobserved,
 )
 from relayer.domain.lifecycle import decide
+from relayer.domain.rounds import in_round
 from relayer.domain.status import ENDS, Status
 from relayer.domain.tracked import TrackedRequest
 from tests.unit.domain.examples import call, conclusion, location_at, query
@@ -94,6 +95,7 @@ ReceiptSeen           .     LAN   LAN   LAN   LAN   .     .     .     .     .   
 ReceiptOrphaned       .     .     .     .     .     CER+X .     .     .     .     .     .     .     .     .
 ReceiptFinal          .     CON   CON   CON   CON   CON   .     .     .     .     .     .     .     .     .
 AnswerFinal           .     .     .     .     .     .     .     .     .     .     .     .     .     .     .
+AnswerFinal/round     .     .     .     .     .     .     .     .     .     .     .     .     .     .     .
 OutcomeCertified      .     .     .     .     .     .     ATT+C .     .     .     .     .     .     .     .
 CallbackHeld          .     .     .     .     .     .     .     CBH   =     .     .     .     .     .     .
 CallbackSubmitted     .     .     .     .     .     .     .     SUB   SUB   =     .     .     .     .     .
@@ -123,6 +125,7 @@ ReceiptSeen           .     .     .     .     .     .     .     .     .     .   
 ReceiptOrphaned       .     .     .     .     .     FIN   .     .     .     .     .     .     .     .     .
 ReceiptFinal          .     .     .     .     .     .     .     .     .     .     .     .     .     .     .
 AnswerFinal           .     CON   CON   CON   CON   CON   .     .     .     .     .     .     .     .     .
+AnswerFinal/round     .     CON   CON   CON   CON   CON   =     .     .     .     .     .     .     .     .
 OutcomeCertified      .     .     .     .     .     .     ATT+C .     .     .     .     .     .     .     .
 CallbackHeld          .     .     .     .     .     .     .     CBH   =     .     .     .     .     .     .
 CallbackSubmitted     .     .     .     .     .     .     .     SUB   SUB   =     .     .     .     .     .
@@ -159,6 +162,7 @@ def events_for(mode: Mode) -> dict[str, Event]:
         "ReceiptOrphaned": ReceiptOrphaned(),
         "ReceiptFinal": ReceiptFinal(other, b"\x04" * 32),
         "AnswerFinal": AnswerFinal(other, b"\x04" * 32),
+        "AnswerFinal/round": AnswerFinal(in_round(other, 9), b"\x04" * 32),
         "OutcomeCertified": OutcomeCertified(b"\x02" * 32),
         "CallbackHeld": CallbackHeld("route_paused"),
         "CallbackSubmitted": CallbackSubmitted(b"\x08" * 32),
@@ -305,6 +309,33 @@ def test_an_end_that_outran_its_outcome_leads_back_to_before_it(
     decision = decide(before, EndForkedOff())
     assert decision.request.status is status
     assert [effect.kind for effect in decision.effects] == effects
+
+
+def in_a_round(status: Status) -> TrackedRequest:
+    """A question whose answer was last signed in a round."""
+    request = request_in(status, Mode.QUERY)
+    assert request.conclusion is not None
+    return replace(request, conclusion=in_round(request.conclusion, 7))
+
+
+@pytest.mark.parametrize("is_handler_failed", [False, True])
+def test_a_delivery_of_what_was_signed_last_leaves_it_standing(*, is_handler_failed: bool) -> None:
+    before = in_a_round(Status.CONCLUDED)
+    assert before.conclusion is not None
+    told = b"" if is_handler_failed else before.conclusion.outcome.return_data_hash
+    after = decide(before, CallbackFinal(is_handler_failed, told)).request
+    assert (after.conclusion, after.outcome_root) == (before.conclusion, before.outcome_root)
+
+
+def test_a_delivery_of_another_rounds_answer_leaves_none_standing() -> None:
+    after = decide(in_a_round(Status.CONCLUDED), CallbackFinal(False, b"\x0a" * 32)).request  # noqa: FBT003
+    assert (after.status, after.conclusion, after.outcome_root) == (Status.DELIVERED, None, b"")
+
+
+def test_an_answer_of_a_round_whose_end_is_gone_is_looked_for_again() -> None:
+    decision = decide(in_a_round(Status.DELIVERED), EndForkedOff())
+    assert decision.request.status is Status.CONCLUDED
+    assert [effect.kind for effect in decision.effects] == [EffectKind.READ_ANSWER]
 
 
 def test_a_receipt_of_a_dead_fork_leaves_an_uncertified_request_final() -> None:

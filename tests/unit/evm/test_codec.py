@@ -149,7 +149,7 @@ def test_the_other_events_are_read_in_log_order() -> None:
     assert decode(*logs) == (
         (
             FeeAdded(IDENTIFIER, 10, location(0)),
-            CallbackDelivered(IDENTIFIER, is_handler_failed=False, location=location(1)),
+            CallbackDelivered(IDENTIFIER, False, location(1), return_data_hash=bytes(32)),  # noqa: FBT003
             CallbackDelivered(IDENTIFIER, is_handler_failed=True, location=location(2)),
             RequestCancelled(IDENTIFIER, 5, location(3)),
             CancelSettled(IDENTIFIER, location(4)),
