@@ -43,6 +43,9 @@ BUSY_SECONDS: Final = 30
 _CONNECTIONS: Final = 8
 """Open connections of one engine. SQLite has one writer, and as many readers as stages load at the same time."""
 
+_LONG_READS: Final = _CONNECTIONS - 2
+"""So many at a time: of SQLite's connections one writes, and one reads what is short."""
+
 _CACHE_KIBIBYTES: Final = 16 * 1024
 """Page cache of one SQLite connection: the hot pages of all indexes with a million requests. It fills as the database
 grows, and is never given back.
@@ -126,7 +129,9 @@ class SqliteEngine:
             connect_args={"check_same_thread": False},
         )
         event.listen(self.sync_engine, "connect", self._prepare_connection)
-        self._threads = ThreadPoolExecutor(_CONNECTIONS, thread_name_prefix="store")
+        # Long reads wait for one another, never the writer for them.
+        self._reading = ThreadPoolExecutor(_LONG_READS, thread_name_prefix="store-reading")
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="store-writing")
         # A fair queue within the process; the database's own waiting is by polling.
         self._turn = asyncio.Lock()
         self._opening = asyncio.Lock()
@@ -147,7 +152,7 @@ class SqliteEngine:
                 except DBAPIError as error:
                     if not is_locked(error):
                         raise
-            return await self._in_thread(lambda: self._read_patiently(work))
+            return await _run_in(self._reading, lambda: self._read_patiently(work))
 
     async def write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool = False) -> _Value:
         """See `Engine`."""
@@ -158,8 +163,9 @@ class SqliteEngine:
     async def dispose(self) -> None:
         """Close all connections."""
         # The last connection to be closed copies what was written ahead into the file.
-        await self._in_thread(self._close)
-        self._threads.shutdown()
+        await _run_in(self._writing, self._close)
+        self._reading.shutdown()
+        self._writing.shutdown()
 
     def _prepare_connection(self, connection: Any, _record: object) -> None:
         cursor = connection.cursor()
@@ -184,7 +190,7 @@ class SqliteEngine:
     async def _open_reader(self) -> None:
         async with self._opening:
             if self._reader is None:
-                self._reader = await self._in_thread(self._open_impatient)
+                self._reader = await _run_in(self._reading, self._open_impatient)
 
     def _open_impatient(self) -> Connection:
         connection = self.sync_engine.connect()
@@ -197,7 +203,7 @@ class SqliteEngine:
 
     async def _write(self, work: Callable[[Connection, bool], _Value], *, is_long: bool) -> _Value:
         if self._writer is None:
-            self._writer = await self._in_thread(self._open_impatient)
+            self._writer = await _run_in(self._writing, self._open_impatient)
             self._last_version = None
         writer, driver = self._writer, _driver_of(self._writer)
         try:
@@ -205,21 +211,18 @@ class SqliteEngine:
         except DBAPIError as error:
             if not is_locked(error):
                 raise
-            await self._in_thread(lambda: _begin_patiently(driver))
+            await _run_in(self._writing, lambda: _begin_patiently(driver))
         with driver_errors_told(), _undone_unless_written(writer):
             # SECURITY: what was remembered is believed only while nobody else has written. SQLite counts the commits of
             # other connections, and within this transaction there are none.
             (version,) = driver.execute("PRAGMA data_version").fetchone()
             is_undisturbed, self._last_version = version == self._last_version, version
             if is_long:
-                result = await self._in_thread(lambda: work(writer, is_undisturbed))
+                result = await _run_in(self._writing, lambda: work(writer, is_undisturbed))
             else:
                 result = work(writer, is_undisturbed)
-            await self._in_thread(lambda: driver.execute("COMMIT"))
+            await _run_in(self._writing, lambda: driver.execute("COMMIT"))
         return result
-
-    async def _in_thread(self, work: Callable[[], _Value]) -> _Value:
-        return await uninterrupted(asyncio.get_running_loop().run_in_executor(self._threads, work))
 
 
 class ServerEngine:
@@ -270,6 +273,10 @@ class ServerEngine:
 def sqlite_driver_of(connection: Connection) -> sqlite3.Connection | None:
     """The driver's own connection; None if it is no SQLite's. What it raises is told by the engine."""
     return _driver_of(connection) if connection.dialect.name == "sqlite" else None
+
+
+async def _run_in(threads: ThreadPoolExecutor, work: Callable[[], _Value]) -> _Value:
+    return await uninterrupted(asyncio.get_running_loop().run_in_executor(threads, work))
 
 
 def _in_snapshot(connection: Connection, work: Callable[[Connection], _Value]) -> _Value:

@@ -104,6 +104,24 @@ async def test_readers_see_one_state_while_a_writer_commits(tmp_path: Path) -> N
         await each.dispose()
 
 
+async def test_a_commit_waits_for_no_long_reads(tmp_path: Path) -> None:
+    engine = open_engine(f"sqlite:///{tmp_path}/x.db")
+    await run(engine, "CREATE TABLE things (name TEXT)")
+    is_written = threading.Event()
+
+    def look_late(connection: Connection) -> int:
+        assert is_written.wait(timeout=60)
+        return count_things(connection)
+
+    # More than an engine lets run at a time.
+    reading = [asyncio.create_task(engine.read(look_late, is_long=True)) for _ in range(20)]
+    await asyncio.sleep(0)
+    await run(engine, "INSERT INTO things VALUES ('one')")
+    is_written.set()
+    assert await asyncio.gather(*reading) == [1] * 20
+    await engine.dispose()
+
+
 def count_things(connection: Connection) -> int:
     number: int = connection.execute(text("SELECT count(*) FROM things")).scalar_one()
     return number
