@@ -10,7 +10,8 @@ import pytest
 from solders.pubkey import Pubkey
 
 from attestation.keccak import keccak256
-from tests.svm.examples.programs import ASKER, COUNT, COUNTER, ask, open_with_examples, send
+from tests.svm.examples.loans import open_pool
+from tests.svm.examples.programs import ASKER, COUNT, COUNTER, LOAN, ask, open_with_examples, send
 from tests.svm.program import idl
 
 FOLDER = idl.FOLDER / "examples"
@@ -74,5 +75,13 @@ def test_accounts_are_laid_out_as_the_idl_says() -> None:
     ledger = open_with_examples()
     send(ledger, COUNTER, "initialize", {"payer": ledger.payer.pubkey(), "counter": COUNT})
     question = ask(ledger, ledger.sender)
-    for program, name, key in ((COUNTER, "Counter", COUNT), (ASKER, "Question", question.key)):
+    pool = open_pool(ledger)
+    loan, _ = pool.borrow(ledger.sender)
+    accounts = (
+        (COUNTER, "Counter", COUNT),
+        (ASKER, "Question", question.key),
+        (LOAN, "Pool", pool.key),
+        (LOAN, "Loan", loan.key),
+    )
+    for program, name, key in accounts:
         assert len(ledger.account(key).data) == program.account_length(name)
