@@ -35,6 +35,12 @@ def test_base58_refuses_other_text(text: str) -> None:
         base58_decode(text)
 
 
+def test_base58_of_any_length_goes_both_ways() -> None:
+    for length in (23, 24, 47, 48, 1_000):
+        data = bytes(range(256)) * 4
+        assert base58_decode(base58_encode(data[:length]), 2_000) == data[:length]
+
+
 def test_base58_takes_44_characters() -> None:
     assert base58_decode("1" * 44) == bytes(44)
 

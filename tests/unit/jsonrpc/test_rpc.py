@@ -53,6 +53,16 @@ async def test_many_calls_share_few_exchanges() -> None:
     assert sorted(map(len, node.exchanges)) == [50, rpc.DEFAULT_LIMITS.calls, rpc.DEFAULT_LIMITS.calls]
 
 
+async def test_an_endpoint_may_take_less_at_once() -> None:
+    node = ScriptedNode(lambda _, params: params[0])
+    limits = rpc.ExchangeLimits(calls=3, request_bytes=150)
+    async with serve(node) as session:
+        endpoint = RpcEndpoint(session, node.url, 0, 5, limits=limits)
+        assert await endpoint.call([RpcCall("a", [n]) for n in range(7)]) == list(range(7))
+        assert await endpoint.call([RpcCall("a", ["x" * 80]) for _ in range(2)]) == ["x" * 80] * 2
+    assert sorted(map(len, node.exchanges)) == [1, 1, 1, 3, 3]
+
+
 async def test_large_calls_are_spread_so_that_bodies_stay_small() -> None:
     node = ScriptedNode(lambda _, params: len(params[0]))
     size = rpc.DEFAULT_LIMITS.request_bytes // 3
