@@ -181,6 +181,9 @@ def test_a_query_is_explained_as_a_question() -> None:
     assert "as of the last block" in explain(_facts(query, route=QUERY_ROUTE))
     done = replace(query, status=Status.DELIVERED, conclusion=make_conclusion(query.request_id))
     assert "The question was answered as of block 20" in explain(_facts(done, route=QUERY_ROUTE))
+    assert done.conclusion is not None
+    in_round = replace(done, conclusion=replace(done.conclusion, outcome=replace(done.conclusion.outcome, round=7)))
+    assert "The question was answered in round 7 on" in explain(_facts(in_round, route=QUERY_ROUTE))
 
 
 def test_a_halted_chain_of_the_route_is_told_of() -> None:
