@@ -52,7 +52,7 @@ from relayer.ports.store import (
     TransactionStatus,
 )
 from relayer.store.engine import database_file, open_engine
-from relayer.store.guard_store import SqlGuard
+from relayer.store.guard_store import GUARD_CACHE_KIBIBYTES, SqlGuard
 from relayer.store.migrate import Schema, upgrade
 from relayer.store.sql_store import SqlStore
 from tests.factories import (
@@ -402,7 +402,7 @@ async def _run(store: SqlStore, guard: SqlGuard, blocks: int) -> dict[str, float
 
 @asynccontextmanager
 async def _opened(store_url: str, guard_url: str) -> AsyncIterator[tuple[SqlStore, SqlGuard]]:
-    engines = open_engine(store_url), open_engine(guard_url)
+    engines = open_engine(store_url), open_engine(guard_url, GUARD_CACHE_KIBIBYTES)
     yield SqlStore(engines[0]), SqlGuard(engines[1])
     for engine in engines:
         await engine.dispose()
