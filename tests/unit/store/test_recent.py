@@ -119,8 +119,8 @@ def keep_absence(held: WorkingSet, number: int) -> None:
 @pytest.mark.parametrize(
     ("keep", "count", "mebibytes"),
     [
-        (keep_request, 15_000, 32),
-        (keep_batch, 200, 16),
+        (keep_request, 24_000, 32),
+        (keep_batch, 260, 16),
         (keep_attestations, 400, 2),
         (keep_certificate, 6_000, 2),
         (keep_absence, 40_000, 2),
@@ -129,7 +129,10 @@ def keep_absence(held: WorkingSet, number: int) -> None:
 def test_what_is_at_hand_takes_no_more_memory_than_its_limit(
     keep: Callable[[WorkingSet, int], None], count: int, mebibytes: int
 ) -> None:
-    """A node has the memory after a day that it has after an hour only if what is weighed is no heavier than told."""
+    """A node has the memory after a day that it has after an hour only if what is weighed is no heavier than told.
+
+    Each count is of more than the limit leaves room for.
+    """
     held, most = WorkingSet(), 0
     tracemalloc.start()
     try:
