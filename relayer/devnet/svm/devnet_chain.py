@@ -6,6 +6,7 @@ nothing, and needs the extra `svm` no more than to say that it is missing: only 
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
@@ -48,7 +49,11 @@ _MAX_FEE_PER_GAS: Final = 1_000_000
 _COMPUTE_UNITS: Final = 1_400_000
 """Of one transaction at most; Source: MAX_COMPUTE_UNIT_LIMIT of solana-compute-budget."""
 
-_PROGRAM_FILE: Final = "contracts/svm/xvm_gateway.so"
+_PROGRAMS: Final = Path("contracts/svm")
+_GATEWAY_CODE: Final = "xvm_gateway.so"
+_EXAMPLES_FOLDER: Final = "examples"
+_ADDRESSES: Final = "addresses.json"
+"""What the example programs are called, and where they are."""
 
 
 class SolanaChain:
@@ -63,7 +68,8 @@ class SolanaChain:
             raise ConfigError(["--vms svm: the extra svm is not installed: pip install 'xvm-relayer[svm]'"])
         self._place = place
         self._port, self._ws_port = place.ports
-        self._program = find_program()
+        self._folder = find_programs()
+        self._examples = json.loads((self._folder / _EXAMPLES_FOLDER / _ADDRESSES).read_text("utf-8"))
 
     @property
     def name(self) -> str:
@@ -100,7 +106,11 @@ class SolanaChain:
             f"--slot-seconds={self.block_time_seconds:g}",
             # What is confirmed is final as soon as the devnet's depth allows.
             f"--finalized-after={max(1, self._place.finality_depth)}",
-            *(f"--program={PROGRAM}={self._program}", f"--upgrade-authority={owner}"),
+            *(f"--program={PROGRAM}={self._folder / _GATEWAY_CODE}", f"--upgrade-authority={owner}"),
+            *(
+                f"--program={example['program']}={self._folder / _EXAMPLES_FOLDER / example['code']}"
+                for example in self._examples.values()
+            ),
             *(f"--fund={self.account(secret)}={_ACCOUNT_LAMPORTS}" for secret in dev_secrets()),
         ]
 
@@ -133,7 +143,8 @@ class SolanaChain:
 
     def described(self) -> Mapping[str, object]:
         """Programs to call."""
-        return {"programs": DEMO_PROGRAMS}
+        examples = {name: example["program"] for name, example in self._examples.items()}
+        return {"programs": {**DEMO_PROGRAMS, **examples}}
 
     @property
     def _cluster(self) -> str:
@@ -145,12 +156,12 @@ class SolanaChain:
         return ('finality = { tag = "finalized" }', f"block_time_seconds = {self.block_time_seconds:g}")
 
 
-def find_program() -> Path:
-    """The gateway program, of this project's tree or the working folder's. Raises `ConfigError` if there is none."""
+def find_programs() -> Path:
+    """The folder of the programs, in this project's tree or the working folder's. Raises `ConfigError` without one."""
     for folder in (Path(__file__).resolve().parents[3], Path.cwd()):
-        if (folder / _PROGRAM_FILE).is_file():
-            return folder / _PROGRAM_FILE
-    raise ConfigError([f"{_PROGRAM_FILE} is not here: run it in the project's folder"])
+        if (folder / _PROGRAMS / _GATEWAY_CODE).is_file():
+            return folder / _PROGRAMS
+    raise ConfigError([f"{_PROGRAMS / _GATEWAY_CODE} is not here: run it in the project's folder"])
 
 
 def fetch_height(rpc_url: str) -> int | None:
