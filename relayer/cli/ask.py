@@ -93,7 +93,7 @@ AccountsOption = Annotated[
         "--accounts",
         metavar="ACCOUNT...",
         help="What the call may touch, where calls list that: ADDRESS, or NAME=ADDRESS with --idl; behind it "
-        "':w' if it is written, ':s' if it signs, ':sw' for both.",
+        "':w' if it is written, ':s' if it signs, ':sw' for both. 'own' is the asker's own account there.",
     ),
 ]
 InterfaceOption = Annotated[
@@ -168,6 +168,8 @@ query_app = typer.Typer(add_completion=False)
         "xvm call eip155:31338:$COUNTER --from alpha --data 0xd09de08a --json",
         "xvm call $COUNTER --from eip155:1 --to eip155:10 --rpc $RPC --gateway $GATEWAY --key-file wallet.json "
         "--fn 'set((uint256,bytes)[],bool)' --args '[[1,\"0x00\"]]' true",
+        "xvm call $TOKEN --from alpha --to gamma --own-account --idl token.json --fn transfer --args 300 "
+        "--accounts source=$SOURCE destination=$DESTINATION authority=own --wait",
     ),
 )
 def call(
@@ -236,6 +238,7 @@ def call(
     epilog=examples(
         "xvm query $COUNTER --from alpha --to beta --fn 'count()' --returns uint256 --wait",
         "xvm query eip155:31338:$COUNTER --from alpha --data 0x06661abd --wait --json",
+        "xvm query $MINT --from alpha --to gamma --idl token.json --returns Mint --wait",
     ),
 )
 def query(

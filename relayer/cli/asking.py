@@ -83,12 +83,16 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A request that was made. `fee` was paid, in the source chain's smallest unit."""
+    """A request that was made. `fee` was paid, in the source chain's smallest unit.
+
+    `kept_at` is the account that holds it until it ends, in the chain's own text form, where there is one to itself.
+    """
 
     request_id: RequestId
     sender: InteroperableAddress
     fee: int
     place: Place
+    kept_at: str = ""
 
 
 @dataclass(frozen=True, slots=True)

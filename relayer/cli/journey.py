@@ -49,10 +49,13 @@ class Journey:
             "target": str(self.ask.target),
             "payload": f"0x{self.ask.payload.hex()}",
             "fee": str(asked.fee),
+            "kept_at": asked.kept_at or None,
             "requested": _place_view(self.home, asked.place),
         }
         self._say(f"request     {identifier}")
         self._say(f"fee         {asked.fee} (smallest unit of {self.home})")
+        if asked.kept_at:
+            self._say(f"kept at     {asked.kept_at}")
         self._say_place("requested", self.home, asked.place)
         return asked
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from eth_abi.abi import encode
@@ -109,6 +109,7 @@ def test_a_program_reads_one_document(capsys: pytest.CaptureFixture[str]) -> Non
         "target": str(TARGET),
         "payload": "0x0102",
         "fee": "102",
+        "kept_at": None,
         "requested": {"chain": "eip155:31337", "block": 12, "tx_hash": "0xa5"},
         "executed": {"chain": "eip155:31338", "block": 33, "tx_hash": "0xe8", "kind": "EXECUTED"},
         "called_back": {"chain": "eip155:31337", "block": 19, "tx_hash": "0xca11"},
@@ -196,3 +197,12 @@ def test_without_a_callback_in_time_there_is_no_kind_and_a_hint(capsys: pytest.C
     assert travelled.wait(travelled.send(), 0) is None
     hint = f"xvm: no callback within 0 s (away); see: xvm request explain 0x{'0a' * 32}\n"
     assert capsys.readouterr().err == hint
+
+
+def test_where_the_source_chain_keeps_a_request_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    class Keeper(Script):
+        def send(self, ask: Ask, fee: int) -> Asked:
+            return replace(super().send(ask, fee), kept_at="an account")
+
+    journey(Keeper([None])).send()
+    assert "kept at     an account\n" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import stat
 from pathlib import Path
 
 import pytest
+from solders.keypair import Keypair
 from typer.testing import CliRunner
 
 from attestation.schemes import BLS12381, SECP256K1
@@ -32,6 +33,7 @@ def test_a_new_bare_key_is_its_owners_alone_and_shows_its_public_key(tmp_path: P
     shown = json.loads(answer.stdout)
     assert shown["signer"] == f"0x{SECP256K1.signing_key(secret).key.hex()}"
     assert shown["accounts"]["eip155"].lower() == shown["signer"]
+    assert shown["accounts"]["solana"] == str(Keypair.from_seed(secret).pubkey())
     assert json.loads(RUNNER.invoke(app, ["keys", "show", str(path), "--json"]).stdout) == shown
 
 
