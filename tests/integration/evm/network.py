@@ -18,17 +18,13 @@ from web3 import HTTPProvider, Web3
 from web3.contract import Contract
 
 from attestation.address import Chain, checksum_address, evm_account
-from attestation.batch import Batch as SignedBatch
-from attestation.certificate import build_certificate
 from attestation.keccak import keccak256
 from attestation.request import Mode, Request
 from relayer.deployment import deploy, open_deployers
 from relayer.devnet.evm.anvil import anvil_command, dev_accounts, find_anvil
 from relayer.devnet.ports import free_ports
-from relayer.domain.batch import Batch, conclusion_of, execute_batches, receipt_batches
 from relayer.domain.finality import FinalityRule
-from relayer.domain.lifecycle import observe
-from relayer.domain.observations import CallConcluded, CallRequested, ObservedBlock
+from relayer.domain.observations import ObservedBlock
 from relayer.domain.route import Route, RouteTable
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.deployment import ChainPlan, Deployed, DeploymentPlan, RouteTerms
@@ -36,7 +32,9 @@ from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import ChainSettings
 from relayer.vms.deployment_record import DeploymentRecord
 from relayer.vms.evm.contract_artifacts import load_artifact
-from tests.factories import SIGNING_KEYS, make_signer_set
+from tests import certifying
+from tests.certifying import track_all
+from tests.factories import make_signer_set
 
 SOURCE_ID: Final = 31337
 DESTINATION_ID: Final = 31338
@@ -178,43 +176,13 @@ class Network:
         )
         call.transact({"from": chain.web3.eth.accounts[1], "value": value, "gas": gas})
 
-    def certify(self, batch: Batch, requests: Sequence[TrackedRequest]) -> CertifiedBatch:
-        """With the certificate of three of the four signers."""
-        signed = SignedBatch(batch.verifying_gateway, batch.root, batch.count, 1)
-        signatures = {index: SIGNING_KEYS[index].sign(signed.digest()) for index in (0, 2, 3)}
-        return CertifiedBatch(batch, build_certificate(signed, 1, signatures).to_bytes(), tuple(requests))
-
     def executions(self, *blocks: ObservedBlock) -> list[CertifiedBatch]:
         """The certified Execute batches of these source blocks, everything in them to be acted on."""
-        certified = []
-        for block in blocks:
-            requests = {request.request_id: request for request in track_all(block)}
-            for batch in execute_batches(block, self.routes):
-                wanted = [requests[statement.request_id] for statement in batch.statements]  # type: ignore[union-attr]
-                certified.append(self.certify(batch, wanted))
-        return certified
+        return certifying.executions(self.routes, *blocks)
 
     def deliveries(self, block: ObservedBlock, requests: Sequence[TrackedRequest]) -> list[CertifiedBatch]:
         """The certified Outcome batches of a destination block, for these requests."""
-        receipts = {o.request_id: o for o in block.observations if isinstance(o, CallConcluded)}
-        concluded = [
-            replace(request, conclusion=conclusion_of(receipts[request.request_id]))
-            for request in requests
-            if request.request_id in receipts
-        ]
-        return [
-            self.certify(batch, concluded)
-            for batch in receipt_batches(block, self.destination.gateway_address, self.routes)
-        ]
-
-
-def track_all(block: ObservedBlock) -> list[TrackedRequest]:
-    """The requests of a source block, as a relayer tracks them."""
-    return [
-        observe(o.request_id, o.request, o.route, o.location, block.timestamp, o.fee, o.deadline).request
-        for o in block.observations
-        if isinstance(o, CallRequested)
-    ]
+        return certifying.deliveries(self.routes, self.destination.gateway_address, block, requests)
 
 
 def requests_of(block: ObservedBlock) -> list[Request]:

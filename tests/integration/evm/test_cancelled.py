@@ -8,8 +8,9 @@ from relayer.domain.observations import CallConcluded, CancelSettled, RequestCan
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.vms.evm.connect import EvmOpenChain
+from tests.certifying import track_all
 from tests.integration.evm.acting import fetch_tip, mine_and_fetch, send_and_mine
-from tests.integration.evm.network import OPTIONS, Network, calldata, track_all
+from tests.integration.evm.network import OPTIONS, Network, calldata
 from tests.unit.evm.gateway_logs import request_tuple
 
 pytestmark = pytest.mark.anvil

@@ -9,8 +9,9 @@ import pytest
 from attestation.statement import OutcomeKind
 from relayer.domain.observations import CallbackDelivered, CallConcluded
 from relayer.vms.evm.connect import EvmOpenChain
+from tests.certifying import track_all
 from tests.integration.evm.acting import fetch_tip, mine_and_fetch, send_and_mine
-from tests.integration.evm.network import Network, calldata, track_all
+from tests.integration.evm.network import Network, calldata
 
 pytestmark = pytest.mark.anvil
 

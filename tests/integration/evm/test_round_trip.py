@@ -17,9 +17,10 @@ from relayer.domain.observations import (
 )
 from relayer.keys.keystore import Secret
 from relayer.vms.evm.connect import EvmOpenChain
+from tests.certifying import track_all
 from tests.factories import make_signer_set
 from tests.integration.evm.acting import fetch_tip, mine_and_fetch, send_and_mine
-from tests.integration.evm.network import OPTIONS, RELAYER_SECRET, Network, calldata, requests_of, track_all
+from tests.integration.evm.network import OPTIONS, RELAYER_SECRET, Network, calldata, requests_of
 from tests.unit.evm.gateway_logs import request_tuple
 
 pytestmark = pytest.mark.anvil
