@@ -31,15 +31,16 @@ def merkle_root(leaves: Sequence[bytes]) -> bytes:
 
 def merkle_path(leaves: Sequence[bytes], index: int) -> tuple[bytes, ...]:
     """The siblings from leaf `index` up to the root. Raises what `merkle_root` raises, and `LeafOutOfRange`."""
+    return merkle_paths(leaves, [index])[0]
+
+
+def merkle_paths(leaves: Sequence[bytes], indices: Sequence[int]) -> list[tuple[bytes, ...]]:
+    """The paths of several leaves, from one tree. Raises as `merkle_path`."""
     tree = _build(leaves)
-    if not 0 <= index < len(leaves):
-        raise LeafOutOfRange(index)
-    path: list[bytes] = []
-    node = len(tree) - 1 - index
-    while node:
-        path.append(tree[node + 1 if node & 1 else node - 1])
-        node = (node - 1) >> 1
-    return tuple(path)
+    for index in indices:
+        if not 0 <= index < len(leaves):
+            raise LeafOutOfRange(index)
+    return [_path(tree, len(tree) - 1 - index) for index in indices]
 
 
 def verify_path(root: bytes, leaf: bytes, path: Sequence[bytes]) -> None:
@@ -60,6 +61,14 @@ def verify_path(root: bytes, leaf: bytes, path: Sequence[bytes]) -> None:
         node = keccak256(node + sibling if node < sibling else sibling + node)
     if node != root:
         raise PathMismatch
+
+
+def _path(tree: Sequence[bytes], node: int) -> tuple[bytes, ...]:
+    path: list[bytes] = []
+    while node:
+        path.append(tree[node + 1 if node & 1 else node - 1])
+        node = (node - 1) >> 1
+    return tuple(path)
 
 
 def _build(leaves: Sequence[bytes]) -> list[bytes]:

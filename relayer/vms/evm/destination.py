@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Final, Literal
+from typing import Literal
 
 from attestation.request import Request, RequestId
 from attestation.statement import Execute
 from relayer.domain.blocks import BlockRef
+from relayer.domain.slot_word import EMPTY_SLOT, is_consumed
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
@@ -28,8 +29,6 @@ from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.simulation import SETTLED
 from relayer.vms.evm.views import consumed_call, parse_consumed
 from relayer.vms.jsonrpc.rpc import RpcEndpoint
-
-_EMPTY_SLOT: Final = bytes(32)
 
 _Encode = Callable[[Request, Execute], bytes]
 _Weigh = Callable[[Request, bytes], Load]
@@ -94,7 +93,7 @@ class EvmDestination(EvmChain):
         async def ask(endpoint: RpcEndpoint) -> list[bool]:
             words = iter([parse_consumed(answer, endpoint) for answer in await endpoint.call(calls)])
             return [
-                _is_consumed(identifier, next(words), _EMPTY_SLOT if origin is None else next(words))
+                is_consumed(identifier, next(words), EMPTY_SLOT if origin is None else next(words))
                 for identifier, origin in slots
             ]
 
@@ -114,11 +113,6 @@ def _part(batch: CertifiedBatch, done: frozenset[RequestId], encode: _Encode, we
             items.append(Item(index, statement.request_id, encoded, weigh(request, encoded)))
     leaves = tuple(statement.leaf for statement in batch.batch.statements)
     return Part(leaves, batch.certificate, tuple(items))
-
-
-def _is_consumed(identifier: RequestId, own_word: bytes, origin_word: bytes) -> bool:
-    """A retry that ran is written down under its first attempt, with the low 248 bits of its own id."""
-    return own_word != _EMPTY_SLOT or (origin_word != _EMPTY_SLOT and origin_word[1:] == identifier[1:])
 
 
 def _execute_load(request: Request, encoded: bytes) -> Load:

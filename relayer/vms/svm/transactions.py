@@ -32,6 +32,9 @@ _BUDGET: Final = (
     Instruction(_COMPUTE_BUDGET, _UNIT_LIMIT + bytes(4), []),
     Instruction(_COMPUTE_BUDGET, _UNIT_PRICE + bytes(8), []),
 )
+BUDGET_LENGTH: Final = len(_BUDGET)
+"""Instructions of a draft before those that it was made of."""
+
 _ENVELOPE_BYTES: Final = 1 + 64 + 1
 """Count of signatures, one signature, and the byte that says version 0."""
 

@@ -40,7 +40,7 @@ def sample(kind: Any) -> Any:
     if "array" in kind:
         item, length = kind["array"]
         return bytes([7]) * length if item == "u8" else [3] * length
-    return {field["name"]: sample(field["type"]) for field in idl._TYPES[kind["defined"]["name"]]}
+    return {field["name"]: sample(field["type"]) for field in idl.TYPES[kind["defined"]["name"]]}
 
 
 def account_of(name: str, owner: Pubkey = PROGRAM, tail: bytes = b"") -> AccountState:

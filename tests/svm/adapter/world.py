@@ -13,6 +13,7 @@ from solders.keypair import Keypair
 from solders.message import MessageV0
 from solders.transaction import VersionedTransaction
 
+from relayer.devnet.svm.blocks import Landed
 from relayer.devnet.svm.chain import Chain, ChainSettings
 from relayer.devnet.svm.node import Node
 from relayer.vms.jsonrpc.endpoints import EndpointPool
@@ -30,7 +31,12 @@ class Refused(Exception):  # noqa: N818 - what a test expects, not a fault of it
 
 
 class World(Ledger):
-    """The ledger of the program's tests, on a chain that has slots, commitments and an RPC. Slots pass with `send`."""
+    """The ledger of the program's tests, on a chain that has slots, commitments and an RPC. Slots pass with `send`.
+
+    `last` is what was sent last.
+    """
+
+    last: Landed
 
     def __init__(self, *, signers: int = 4, threshold: int = 3) -> None:
         self.now = NOW
@@ -62,6 +68,7 @@ class World(Ledger):
         message = MessageV0.try_compile(self.payer.pubkey(), steps, [], blockhash)
         others = [key for key in signers if key.pubkey() != self.payer.pubkey()]
         landed = self.chain.send(VersionedTransaction(message, [self.payer, *others]))
+        self.last = landed
         self.advance()
         if landed.error is not None:
             raise Refused(landed.error, landed.result.logs()[-4:])

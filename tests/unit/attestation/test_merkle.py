@@ -9,7 +9,14 @@ from attestation.errors import (
     PathTooLong,
 )
 from attestation.keccak import keccak256
-from attestation.merkle import MAXIMUM_BATCH_COUNT, MAXIMUM_PATH_LENGTH, merkle_path, merkle_root, verify_path
+from attestation.merkle import (
+    MAXIMUM_BATCH_COUNT,
+    MAXIMUM_PATH_LENGTH,
+    merkle_path,
+    merkle_paths,
+    merkle_root,
+    verify_path,
+)
 from tests.vectors.examples import example_leaves
 
 
@@ -35,6 +42,12 @@ def test_every_leaf_has_a_path(count: int) -> None:
         path = merkle_path(leaves, index)
         assert len(path) <= MAXIMUM_PATH_LENGTH
         verify_path(root, leaf, path)
+
+
+def test_several_paths_are_those_of_each_leaf() -> None:
+    leaves = example_leaves(11)
+    assert merkle_paths(leaves, [7, 0, 10]) == [merkle_path(leaves, index) for index in (7, 0, 10)]
+    assert merkle_paths(leaves, []) == []
 
 
 def test_one_leaf_is_its_own_root() -> None:
