@@ -39,10 +39,13 @@ def open_deployers(
     faults = []
     for namespace in namespaces:
         found = tuple(entry_points(group=DEPLOYER_GROUP, name=namespace))
-        if found:
-            factories.append(found[0].load())
-        else:
+        if not found:
             faults.append(f"nothing that is installed deploys to {namespace} chains")
+            continue
+        try:
+            factories.append(found[0].load())
+        except ModuleNotFoundError as error:
+            faults.append(f"what deploys to {namespace} chains needs {error.name}, which is not installed")
     if faults:
         raise ConfigError(faults)
     return tuple(factory(plan, rpc_urls, owner_key, record) for factory in factories)

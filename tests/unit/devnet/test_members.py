@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from solders.keypair import Keypair
+
 from attestation.address import checksum_address
 from relayer.cli.plan_file import load_plan
 from relayer.config import load_config
@@ -13,7 +15,8 @@ from relayer.devnet.evm.devnet_chain import AnvilChain
 from relayer.devnet.kinds import ChainPlace
 from relayer.devnet.members import config_text, make_member, plan_text, write_key
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
-from relayer.domain.finality import FinalityRule
+from relayer.devnet.svm.devnet_chain import PROGRAM, SolanaChain
+from relayer.domain.finality import FinalityRule, FinalityTag
 
 SPEC = DevnetSpec(relayers=2, threshold=2, block_time_seconds=0.5, finality_depth=3, rpc_endpoints=3)
 
@@ -77,6 +80,32 @@ def test_the_plan_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     assert [checksum_address(operator.payout) for operator in file.plan.operators] == [m.payout for m in members]
     assert [checksum_address(grant.account) for grant in file.plan.chains[0].grants] == [m.payout for m in members]
     assert file.plan.chains[0].finality == FinalityRule(depth_blocks=3)
+
+
+def test_a_solana_chain_is_written_and_read_back_as_it_was_meant(tmp_path: Path) -> None:
+    folder, chain = DevnetFolder(tmp_path), SolanaChain(place("gamma", 0, 8899, 8900))
+    members = [make_member(folder, f"relayer-{n}", 9000 + n) for n in (1, 2)]
+    write_key(folder.owner_key, bytes(31) + b"\1")
+    folder.plan.write_text(plan_text(SPEC, folder, [CHAINS[0], chain], members))
+    gamma = load_plan(folder.plan).plan.chains[1]
+    assert (gamma.caip2, gamma.account_text(gamma.gateway or b"")) == (chain.caip2, PROGRAM)
+    keys = [Keypair.from_seed(member.wallet_secret).pubkey() for member in members]
+    assert [grant.account for grant in gamma.grants] == [bytes(key) for key in keys]
+    deployed = {"gateway": PROGRAM, "verifier": PROGRAM, "start_block": 7}
+    evm = {name: checksum_address(bytes(19) + b"\1") for name in ("gateway", "verifier", "registry")}
+    path = folder.relayer("relayer-1") / "config.toml"
+    described = [(CHAINS[0], {**evm, "start_block": 7}), (chain, deployed)]
+    path.write_text(config_text(SPEC, members[0], members[1:], described))
+    (_, section), (_, settings) = (loaded := load_config(path)).chains, loaded.load_chain_settings()
+    assert (section.registry, section.native_decimals) == (None, 9)
+    assert settings.ws_urls == ("ws://127.0.0.1:8900",)
+    assert settings.finality == FinalityRule(tag=FinalityTag.FINALIZED)
+    assert (settings.transaction_gas_cap, settings.block_time_seconds) == (1_400_000, 0.2)
+    assert bytes(Keypair.from_seed(settings.wallet_key).pubkey()) == gamma.grants[0].account
+
+
+def test_two_solana_chains_of_a_devnet_have_two_genesis_hashes() -> None:
+    assert SolanaChain(place("gamma", 0, 1, 2)).caip2 != SolanaChain(place("delta", 1, 3, 4)).caip2
 
 
 def test_members_of_another_scheme_have_peer_keys_and_proven_keys(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from attestation.address import Namespace
 from relayer.cli import plan_file
 from relayer.cli.config_example import example_config
 
@@ -30,6 +31,18 @@ def test_the_plan_of_the_reference_is_a_plan(tmp_path: Path, monkeypatch: pytest
     path.write_text(toml_of("deployment-plan.md"), "utf-8")
     file = plan_file.load_plan(path)
     assert file.rpc_urls == {"eip155:1": "https://rpc.alpha.example", "eip155:10": "https://rpc.beta.example"}
+
+
+def test_the_solana_chain_of_the_plans_reference_belongs_in_a_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ALPHA_RPC", "GAMMA_RPC"):
+        monkeypatch.setenv(name, "https://rpc.example")
+    path = tmp_path / "plan.toml"
+    path.write_text("".join(_TOML.findall((REFERENCE / "deployment-plan.md").read_text("utf-8"))), "utf-8")
+    *_, gamma = plan_file.load_plan(path).plan.chains
+    assert (gamma.chain.namespace, len(gamma.gateway or b"")) == (Namespace.SOLANA, 32)
+    assert (gamma.price_per_gigagas, gamma.signers_fee, gamma.max_fee_per_gas) == (2 * 10**8, 10_000, 10**6)
 
 
 def test_every_key_of_a_plan_is_in_its_reference() -> None:
