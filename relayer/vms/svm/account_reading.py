@@ -28,9 +28,18 @@ class AccountsAnswer(NamedTuple):
     accounts: tuple[AccountState | None, ...]
 
 
-def accounts_call(keys: Sequence[Pubkey], commitment: str, min_slot: int = 0) -> RpcCall:
-    """The call for at most `MAX_ACCOUNTS_PER_CALL` accounts, as of `min_slot` or later."""
-    options = {"commitment": commitment, "encoding": "base64", "minContextSlot": min_slot}
+class DataPart(NamedTuple):
+    """A part of an account's data, in bytes. What lies behind its end is not there."""
+
+    offset: int
+    length: int
+
+
+def accounts_call(keys: Sequence[Pubkey], commitment: str, min_slot: int = 0, part: DataPart | None = None) -> RpcCall:
+    """The call for at most `MAX_ACCOUNTS_PER_CALL` accounts, as of `min_slot` or later; of their data this part."""
+    options: dict[str, Any] = {"commitment": commitment, "encoding": "base64", "minContextSlot": min_slot}
+    if part is not None:
+        options["dataSlice"] = {"offset": part.offset, "length": part.length}
     return RpcCall("getMultipleAccounts", [[str(key) for key in keys], options])
 
 
