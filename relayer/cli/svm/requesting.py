@@ -15,6 +15,7 @@ from solders.pubkey import Pubkey
 
 from attestation.address import InteroperableAddress
 from relayer.cli.asking import Ask
+from relayer.cli.usage import WrongUsage
 from relayer.vms.svm.accounts import Terms
 from relayer.vms.svm.addresses import SYSTEM_PROGRAM, GatewayAddresses
 
@@ -44,19 +45,27 @@ def quote_lamports(ask: Ask, terms: Terms) -> int:
 def request_instruction(
     addresses: GatewayAddresses, sender: Pubkey, ask: Ask, *, salt: int, max_fee: int, expiry: int
 ) -> Instruction:
-    """Ask, as a wallet that pays for itself: the event alone will be its callback. `expiry` in Unix seconds or 0."""
-    options = _OPTIONS.pack(
-        ask.mode,
-        ask.own_account,
-        ask.execution_gas_limit,
-        ask.callback_gas_limit,
-        ask.return_limit,
-        expiry,
-        False,
-        ask.code_hash,
-        0,
-        ask.deadline_blocks,
-    )
+    """Ask, as a wallet that pays for itself: the event alone will be its callback. `expiry` in Unix seconds or 0.
+
+    Raises `WrongUsage` for limits that fit no field.
+    """
+    try:
+        options = _OPTIONS.pack(
+            ask.mode,
+            ask.own_account,
+            ask.execution_gas_limit,
+            ask.callback_gas_limit,
+            ask.return_limit,
+            expiry,
+            False,
+            ask.code_hash,
+            0,
+            ask.deadline_blocks,
+        )
+    except struct.error:
+        raise WrongUsage(
+            ["a limit in gas, bytes, seconds or blocks is larger than any that the gateway takes"]
+        ) from None
     data = b"".join(
         (
             _TAG,

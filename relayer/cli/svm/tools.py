@@ -13,6 +13,7 @@ import secrets
 import struct
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from solders.instruction import Instruction
@@ -46,7 +47,6 @@ from relayer.vms.jsonrpc.rpc import RpcCall
 from relayer.vms.svm.account_reading import accounts_call, parse_accounts
 from relayer.vms.svm.accounts import STAGE_HEAD_LENGTH, AccountState, Outbound, parse_account
 from relayer.vms.svm.addresses import GatewayAddresses
-from relayer.vms.svm.borsh import MalformedBorsh
 from relayer.vms.svm.codec import read_requested
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.transactions import draft_of, is_fitting, sign_draft
@@ -101,6 +101,8 @@ class SvmGatewaySession:
             raise ConfigError([f"--gateway: {error}"]) from None
         self._at = GatewayAddresses(program)
         self._rpc = SvmEndpoint(endpoint.chain, endpoint.rpc_url)
+        # A request is looked at again and again; public endpoints count the calls.
+        self._transactions: dict[str, Transaction] = {}
         genesis = self._rpc.call(RpcCall("getGenesisHash", []))
         if parse_hash(genesis) != endpoint.chain.reference:
             raise ConfigError([f"--rpc: the endpoint serves solana:{genesis}, not {endpoint.chain}"])
@@ -110,12 +112,23 @@ class SvmGatewaySession:
 
     def fetch_receipt(self, asked: Asked) -> Receipt | None:
         """The `XVMCallConcluded` of a request."""
-        for transaction in self._fetch_transactions(self._at.slot(asked.request_id)):
-            for borsh in transaction.fields(CONCLUDED):
-                if borsh.word() == asked.request_id:
-                    borsh.sized()  # the source gateway
-                    return Receipt(read_kind(borsh), _place(transaction))
+        with self._reading():
+            for transaction in self._fetch_transactions(self._at.slot(asked.request_id)):
+                for borsh in transaction.fields(CONCLUDED):
+                    if borsh.word() == asked.request_id:
+                        borsh.sized()  # the source gateway
+                        return Receipt(read_kind(borsh), _place(transaction))
         return None
+
+    @contextmanager
+    def _reading(self) -> Iterator[None]:
+        """What is not written as Solana's RPC writes it is no answer."""
+        try:
+            yield
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            raise RpcUnavailable(
+                f"{self._chain}: the endpoint gives a malformed answer ({type(error).__name__})"
+            ) from None
 
     def _fetch_transactions(self, account: Pubkey) -> Iterator[Transaction]:
         """The gateway's transactions that name one of its accounts, oldest first."""
@@ -123,7 +136,11 @@ class SvmGatewaySession:
             yield self._fetch_transaction(slot, signature)
 
     def _fetch_transaction(self, slot: int, signature: str) -> Transaction:
-        return parse_transaction(self._rpc.call(transaction_call(signature)), slot, signature, self._at.program)
+        found = self._transactions.get(signature)
+        if found is None:
+            answer = self._rpc.call(transaction_call(signature))
+            found = self._transactions[signature] = parse_transaction(answer, slot, signature, self._at.program)
+        return found
 
     def _fetch_accounts(self, *keys: Pubkey) -> tuple[AccountState | None, ...]:
         return parse_accounts(self._rpc.call(accounts_call(keys, _CONFIRMED)), len(keys)).accounts
@@ -141,25 +158,31 @@ class SvmSourceSession(SvmGatewaySession):
 
     def quote(self, ask: Ask) -> int:
         """What the gateway will take, in lamports."""
-        return quote_lamports(ask, self._fetch_outbound(ask).terms)
+        with self._reading():
+            return quote_lamports(ask, self._fetch_outbound(ask).terms)
 
     def send(self, ask: Ask, fee: int) -> Asked:
         """One transaction, several if the payload is long; returns when it is confirmed."""
-        salt, expiry = secrets.randbits(64), 0
-        if ask.expires_in_seconds:
-            expiry = self._fetch_time() + ask.expires_in_seconds
-        asking = request_instruction(self._at, self._sender, ask, salt=salt, max_fee=fee, expiry=expiry)
-        slot, signature = self._run(self._staged(asking))
-        transaction = self._fetch_transaction(slot, signature)
-        for borsh in transaction.fields(REQUESTED):
-            told = read_requested(borsh)
-            self._pending[told.request_id] = told.pending
-            sender = InteroperableAddress(self._chain, bytes(self._sender))
-            return Asked(told.request_id, sender, told.fee, _place(transaction), str(told.pending))
-        raise RejectedError(f"{self._chain}: the gateway told of no request in transaction {signature}")
+        with self._reading():
+            salt, expiry = secrets.randbits(64), 0
+            if ask.expires_in_seconds:
+                expiry = self._fetch_time() + ask.expires_in_seconds
+            asking = request_instruction(self._at, self._sender, ask, salt=salt, max_fee=fee, expiry=expiry)
+            slot, signature = self._run(self._staged(asking))
+            transaction = self._fetch_transaction(slot, signature)
+            for borsh in transaction.fields(REQUESTED):
+                told = read_requested(borsh)
+                self._pending[told.request_id] = told.pending
+                sender = InteroperableAddress(self._chain, bytes(self._sender))
+                return Asked(told.request_id, sender, told.fee, _place(transaction), str(told.pending))
+            raise RejectedError(f"{self._chain}: the gateway told of no request in transaction {signature}")
 
     def fetch_ending(self, asked: Asked) -> Ending | Cancelled | None:
         """The gateway's event, with the data that the transaction of the callback holds."""
+        with self._reading():
+            return self._find_ending(asked)
+
+    def _find_ending(self, asked: Asked) -> Ending | Cancelled | None:
         is_cut = False
         for transaction in self._fetch_transactions(self._pending_account(asked)):
             for borsh in transaction.fields(CANCELLED):
@@ -205,10 +228,7 @@ class SvmSourceSession(SvmGatewaySession):
 
     def _fetch_outbound(self, ask: Ask) -> Outbound:
         (account,) = self._fetch_accounts(self._at.outbound(chain_of(ask.target)))
-        try:
-            outbound = parse_account(Outbound, account, self._at.program)
-        except MalformedBorsh as error:
-            raise RpcUnavailable(f"{self._chain}: {error}") from None
+        outbound = parse_account(Outbound, account, self._at.program)
         if outbound is None:
             raise CallReverted("Unrouted: no route leads from this gateway to the target's chain", b"")
         return outbound

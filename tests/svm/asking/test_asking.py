@@ -217,6 +217,24 @@ async def test_SECURITY_an_endpoint_that_answers_nonsense_is_unavailable_and_its
     assert "apikey" not in str(caught.value)
 
 
+@pytest.mark.parametrize("method", ["getSignaturesForAddress", "getTransaction", "getMultipleAccounts"])
+@pytest.mark.parametrize("answer", [7, "no", [7], [{}], {"slot": 1}, {"context": {"slot": 1}, "value": [{}]}])
+async def test_what_an_endpoint_writes_otherwise_than_the_rpc_is_no_answer(
+    place: Place, method: str, answer: object
+) -> None:
+    asked, _ = await ask(place)
+    source = await place.source()
+    place.overrides[method] = answer
+    with pytest.raises(RpcUnavailable):
+        await place.run(lambda: (source.quote(ASK), source.fetch_ending(replace(asked, kept_at=""))))
+
+
+async def test_a_limit_that_fits_no_field_is_wrong_usage(place: Place) -> None:
+    source = await place.source()
+    with pytest.raises(ConfigError, match="larger than any that the gateway takes"):
+        await place.run(lambda: source.send(replace(ASK, execution_gas_limit=2**64), 10**9))
+
+
 def test_an_account_is_the_public_key_of_an_ed25519_seed() -> None:
     assert tools_for("solana").account_text(Secret(ASKER_SEED)) == str(ASKER.pubkey())
 

@@ -53,6 +53,16 @@ def test_data_and_accounts_are_the_payload() -> None:
     assert codec(data=b"").encode(Mode.CALL) == bytes(8)
 
 
+def test_contracts_of_other_vms_write_the_same_payload() -> None:
+    """As contracts/evm/test/client/SolanaPayload.t.sol has it."""
+    written, signer = Pubkey(b"\x11" * 32), Pubkey(b"\x22" * 32)
+    call = codec(data=b"\3\4", accounts=(f"{written}:w", f"{signer}:s"), is_own_account=True)
+    expected = "02000000" + "11" * 32 + "0001" + "22" * 32 + "0100" + "02000000" + "0304"
+    assert call.encode(Mode.CALL).hex() == expected
+    target = InteroperableAddress(Chain(Namespace.SOLANA, bytes(written)), bytes(signer)).to_bytes()
+    assert target.hex() == "0001000220" + "11" * 32 + "20" + "22" * 32
+
+
 def test_a_token_transfer_is_encoded_by_the_idl_with_its_flags() -> None:
     accounts = (f"destination={TO}", f"authority={WHO}", f"source={FROM}")
     call = codec(function="transfer", arguments=("300",), accounts=accounts, interface=SPL, is_own_account=True)
