@@ -171,18 +171,18 @@ def _outcome_recorded(borsh: Borsh, location: Location) -> CallbackDelivered | C
     identifier = _id(borsh)
     _kind(borsh.u8())
     was_cancelled = borsh.boolean()
-    borsh.fixed(2 * 32)  # hash of the return data, deliverer
+    return_data_hash, _deliverer = borsh.word(), borsh.word()
     if was_cancelled:
         return CancelSettled(identifier, location)
-    return CallbackDelivered(identifier, is_handler_failed=True, location=location)
+    return CallbackDelivered(identifier, is_handler_failed=True, location=location, return_data_hash=return_data_hash)
 
 
 def _callback_delivered(borsh: Borsh, location: Location) -> CallbackDelivered:
     identifier = _id(borsh)
     _kind(borsh.u8())
     borsh.boolean()  # success
-    borsh.fixed(2 * 32)  # hash of the return data, deliverer
-    return CallbackDelivered(identifier, is_handler_failed=False, location=location)
+    return_data_hash, _deliverer = borsh.word(), borsh.word()
+    return CallbackDelivered(identifier, is_handler_failed=False, location=location, return_data_hash=return_data_hash)
 
 
 def _cancelled(borsh: Borsh, location: Location) -> RequestCancelled:
