@@ -54,7 +54,7 @@ def delivered_fields(identifier: bytes, kind: int, *, success: bool) -> dict[str
         "request_id": identifier,
         "kind": kind,
         "success": success,
-        "return_data_hash": bytes(32),
+        "return_data_hash": b"\x0c" * 32,
         "deliverer": bytes(32),
     }
 
@@ -64,7 +64,7 @@ def recorded_fields(identifier: bytes, kind: int, *, was_cancelled: bool) -> dic
         "request_id": identifier,
         "kind": kind,
         "was_cancelled": was_cancelled,
-        "return_data_hash": bytes(32),
+        "return_data_hash": b"\x0c" * 32,
         "deliverer": bytes(32),
     }
 
@@ -127,8 +127,8 @@ def test_what_is_recorded_is_undelivered_until_its_callback_has_run(*, identifie
     recorded = event_data("XVMOutcomeRecorded", recorded_fields(identifier, kind, was_cancelled=False))
     delivered = event_data("XVMCallbackDelivered", delivered_fields(identifier, kind, success=ran))
     assert decode(recorded, delivered) == (
-        CallbackDelivered(identifier, is_handler_failed=True, location=HERE),
-        CallbackDelivered(identifier, is_handler_failed=False, location=replace(HERE, log_index=1)),
+        CallbackDelivered(identifier, True, HERE, b"\x0c" * 32),  # noqa: FBT003
+        CallbackDelivered(identifier, False, replace(HERE, log_index=1), b"\x0c" * 32),  # noqa: FBT003
     )
 
 
