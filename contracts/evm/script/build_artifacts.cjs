@@ -24,6 +24,7 @@ const CONTRACTS = {
   XvmPing: 'src/examples/XvmPing.sol',
   XvmToken: 'src/examples/XvmToken.sol',
   CollateralLoan: 'src/examples/CollateralLoan.sol',
+  LockedCollateralLoan: 'src/examples/LockedCollateralLoan.sol',
   XvmErc7786Source: 'src/adapters/XvmErc7786Source.sol',
   XvmErc7786Inbound: 'src/adapters/XvmErc7786Inbound.sol',
 };

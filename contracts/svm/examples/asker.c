@@ -40,9 +40,9 @@ static u64 require_question(const Program *program, const Account *account, Ques
 
 /* A question of who signs for it. */
 static u64 require_own_question(const Program *program, const Account *owner, const Account *account, Question **question) {
-  TRY(require_signer(owner));
   TRY(require_question(program, account, question));
   /* SECURITY: what was asked is its owner's, and so is what was paid for it */
+  TRY(require_signer(owner));
   REQUIRE(is_account(owner, (*question)->owner), NOT_ASKER);
   return 0;
 }

@@ -60,6 +60,7 @@ static u64 open_pool(Program *program, Reader *reader) {
   Bytes lender = read_bytes(reader);
   u64 units_per_lamport = read_u64(reader);
   TRY(require_end(reader));
+  /* SECURITY: behind the pool lies what is not its own */
   REQUIRE(lender.length <= MAX_GATEWAY_LENGTH, MALFORMED_ADDRESS);
   REQUIRE(units_per_lamport != 0, OUT_OF_BOUNDS);
   Creation made = {.payer = &program->accounts[POOL_CREATOR], .account = &program->accounts[POOL_POOL]};
@@ -237,11 +238,12 @@ static u64 give_up(Program *program, Reader *reader) {
   Pool *pool;
   Loan *loan;
   const Account *borrower = &program->accounts[GIVE_UP_BORROWER], *pool_account = &program->accounts[GIVE_UP_POOL];
-  TRY(require_signer(borrower));
   TRY(require_pool(program, pool_account, &pool));
   TRY(require_loan(program, &program->accounts[GIVE_UP_LOAN], &loan));
+  /* SECURITY: another pool has asked for no such loan, and has no pending request to show for it */
   REQUIRE(is_account(pool_account, loan->pool), WRONG_ADDRESS);
   /* SECURITY: anybody else would have every loan asked for given up at its deadline */
+  TRY(require_signer(borrower));
   REQUIRE(is_account(borrower, loan->borrower), NOT_BORROWER);
   REQUIRE(loan->is_asking, NOT_WAITING);
   Asker asker = {.seed = word_of(pool_account->key)};

@@ -46,11 +46,16 @@ class Pool:
         return made, asked_in(send(self.ledger, LOAN, "borrow", made.asking(borrower, 1), args, [borrower]))
 
 
-def open_pool(ledger: Ledger, creator: Keypair | None = None, lender: bytes = REMOTE_TARGET) -> Pool:
+def open_pool(
+    ledger: Ledger,
+    creator: Keypair | None = None,
+    lender: bytes = REMOTE_TARGET,
+    units_per_lamport: int = UNITS_PER_LAMPORT,
+) -> Pool:
     """Names a lender's contract."""
     who = creator or ledger.treasury
     key = address(b"pool", bytes(who.pubkey()), program=LOAN.address)
-    args = {"lender": lender, "units_per_lamport": UNITS_PER_LAMPORT}
+    args = {"lender": lender, "units_per_lamport": units_per_lamport}
     send(ledger, LOAN, "open_pool", {"creator": who.pubkey(), "pool": key, "gateway": PROGRAM}, args, [who])
     return Pool(ledger, key)
 
@@ -116,7 +121,9 @@ class Loan:
         self.deliver(asked, question, data, kind)
         self.callback(question, data)
 
-    def give_up(self, question: int, signer: Keypair | None = None, **accounts: Pubkey) -> Sent:
+    def give_up(
+        self, question: int, signer: Keypair | None = None, unsigned: Pubkey | None = None, **accounts: Pubkey
+    ) -> Sent:
         """Waits no longer."""
         who = signer or self.borrower
         places = {
@@ -128,7 +135,7 @@ class Loan:
             "loan": self.key,
             **accounts,
         }
-        return send(self.ledger, LOAN, "give_up", places, signers=[who])
+        return send(self.ledger, LOAN, "give_up", places, signers=[] if unsigned else [who], unsigned=unsigned)
 
 
 def told(status: int) -> bytes:

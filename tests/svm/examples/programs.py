@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from solders.instruction import AccountMeta
+from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -50,9 +50,15 @@ def send(
     accounts: dict[str, Pubkey],
     args: dict[str, Any] | None = None,
     signers: Sequence[Keypair] = (),
+    unsigned: Pubkey | None = None,
 ) -> Sent:
-    """Sends one instruction of an example."""
-    return ledger.send(program.instruction(program.address, name, {**GATEWAY, **accounts}, args or {}), signers=signers)
+    """Sends one instruction of an example. `unsigned` does not sign, whatever the IDL says."""
+    step = program.instruction(program.address, name, {**GATEWAY, **accounts}, args or {})
+    metas = [
+        AccountMeta(one.pubkey, is_signer=one.is_signer and one.pubkey != unsigned, is_writable=one.is_writable)
+        for one in step.accounts
+    ]
+    return ledger.send(Instruction(program.address, bytes(step.data), metas), signers=signers)
 
 
 GATEWAY: Final = {"config": BASE["config"], "event_authority": BASE["event_authority"], "gateway": PROGRAM}

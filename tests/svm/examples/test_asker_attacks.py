@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 from solders.account import Account
-from solders.instruction import AccountMeta, Instruction
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
@@ -24,9 +23,8 @@ from tests.svm.program.ledger import (
 def tell(question: Question, authority: Pubkey, signers: list[Keypair]) -> None:
     """Calls the handler without the gateway."""
     args = {"request_id": request_id(question.asked), "success": True, "return_data": b"a lie"}
-    step = ASKER.instruction(ASKER.address, "xvm_callback", {"authority": authority, "question": question.key}, args)
-    first = AccountMeta(authority, is_signer=bool(signers), is_writable=False)
-    question.ledger.send(Instruction(ASKER.address, bytes(step.data), [first, *step.accounts[1:]]), signers=signers)
+    places = {"authority": authority, "question": question.key}
+    send(question.ledger, ASKER, "xvm_callback", places, args, signers, None if signers else authority)
 
 
 def test_a_callback_is_signed(ledger: Ledger) -> None:
@@ -90,6 +88,9 @@ def test_a_question_is_its_owner_s(ledger: Ledger, name: str) -> None:
     }
     with pytest.raises(Refused, match="NotAsker"):
         send(ledger, ASKER, name, places, {"manner": REFUSE}, [thief])
+    owner = ledger.sender.pubkey()
+    with pytest.raises(Refused, match="MissingSigner"):
+        send(ledger, ASKER, name, {**places, "owner": owner}, {"manner": REFUSE}, unsigned=owner)
 
 
 def test_nobody_asks_in_another_s_name(ledger: Ledger) -> None:
@@ -120,9 +121,26 @@ def test_a_question_is_given_up_at_its_own_gateway(ledger: Ledger) -> None:
         question.cancel(gateway=PROBE)
 
 
+def test_a_question_that_is_answered_is_not_given_up(ledger: Ledger) -> None:
+    question = ask(ledger, ledger.sender)
+    ledger.deliver(ledger.outcome(question.asked), question.pending)
+    question.callback()
+    with pytest.raises(Refused, match="NotWaiting"):
+        question.cancel()
+
+
 def test_a_question_that_waits_is_not_closed(ledger: Ledger) -> None:
     question = ask(ledger, ledger.sender)
     with pytest.raises(Refused, match="StillWaiting"):
         send(
             ledger, ASKER, "close", {"owner": ledger.sender.pubkey(), "question": question.key}, signers=[ledger.sender]
         )
+
+
+def test_a_handler_s_manner_is_one_of_four(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match="MalformedInstruction"):
+        ask(ledger, ledger.sender, manner=4)
+    question = ask(ledger, ledger.sender)
+    own = {"owner": ledger.sender.pubkey(), "question": question.key}
+    with pytest.raises(Refused, match="MalformedInstruction"):
+        send(ledger, ASKER, "set_manner", own, {"manner": 4}, [ledger.sender])

@@ -125,3 +125,8 @@ def test_it_answers_at_length(ledger: Ledger, length: int) -> None:
 def test_another_account_is_no_counter(ledger: Ledger) -> None:
     with pytest.raises(Refused, match="WrongOwner"):
         send(ledger, COUNTER, "increment", {"counter": keypair("other").pubkey()}, {"amount": 1})
+
+
+def test_it_answers_no_more_than_the_chain_returns(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match="OutOfBounds"):
+        send(ledger, COUNTER, "answer", {}, {"length": 1_025})

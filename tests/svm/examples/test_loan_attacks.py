@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from solders.account import Account
+from solders.pubkey import Pubkey
 
 from attestation.statement import OutcomeKind
 from tests.svm.examples.loans import (
@@ -11,17 +15,30 @@ from tests.svm.examples.loans import (
     REMOTE_NONE,
     REMOTE_REPAID,
     UNKNOWN,
+    Loan,
     Pool,
     open_pool,
     told,
 )
 from tests.svm.examples.programs import LOAN, send, writable
-from tests.svm.program.ledger import NOW, PROBE, SLOT, Ledger, Refused, keypair
+from tests.svm.program.ledger import NOW, PROBE, SLOT, Ledger, Refused, address, keypair
 
 
 @pytest.fixture
 def pool(ledger: Ledger) -> Pool:
     return open_pool(ledger)
+
+
+def pending_of(pool: Pool, loan: Loan, question: int) -> Pubkey:
+    """Where this pool's question of this loan would wait."""
+    return replace(loan, pool=pool).pending(question)
+
+
+def forge(ledger: Ledger, original: Pubkey, owner: Pubkey) -> Pubkey:
+    """Another account that holds the same."""
+    forged = keypair("forged").pubkey()
+    ledger.svm.set_account(forged, Account(10**9, bytes(ledger.account(original).data), owner))
+    return forged
 
 
 def test_a_gateway_of_the_borrower_s_gets_no_signature(ledger: Ledger, pool: Pool) -> None:
@@ -38,8 +55,9 @@ def test_a_lender_of_the_borrower_s_says_nothing_of_another_s_loan(ledger: Ledge
     loan, asked = pool.borrow(ledger.sender)
     loan.answer(asked, 1)
     own = open_pool(ledger, ledger.sender)
+    places = {"sender_state": address(b"sender", bytes(own.sender)), "pending": pending_of(own, loan, 2)}
     with pytest.raises(Refused, match="WrongAddress"):
-        loan.settle(2, pool=own.key, sender=own.sender)
+        loan.settle(2, pool=own.key, sender=own.sender, **places)
 
 
 def test_one_loan_s_answer_does_not_unlock_another(ledger: Ledger, pool: Pool) -> None:
@@ -87,6 +105,34 @@ def test_a_loan_is_given_up_by_its_borrower(ledger: Ledger, pool: Pool) -> None:
     ledger.set_time(asked.expiry + 301, SLOT + 2_001)
     with pytest.raises(Refused, match="NotBorrower"):
         loan.give_up(1, ledger.guardian)
+    with pytest.raises(Refused, match="MissingSigner"):
+        loan.give_up(1, unsigned=ledger.sender.pubkey())
+
+
+def test_a_loan_is_given_up_in_its_own_pool(ledger: Ledger, pool: Pool) -> None:
+    """SECURITY: in another nothing waits for an answer; never paid out yet, it would be unlocked, and then paid out."""
+    loan, _ = pool.borrow(ledger.sender)
+    own = open_pool(ledger, ledger.sender)
+    with pytest.raises(Refused, match="WrongAddress"):
+        loan.give_up(1, pool=own.key, sender=own.sender, pending=pending_of(own, loan, 1))
+
+
+@pytest.mark.parametrize(("owner", "error"), [(PROBE, "WrongOwner"), (LOAN.address, "WrongAddress")])
+def test_an_answer_goes_to_a_loan_of_the_program_s(ledger: Ledger, pool: Pool, owner: Pubkey, error: str) -> None:
+    """SECURITY: whoever runs the callback brings the account."""
+    loan, asked = pool.borrow(ledger.sender)
+    loan.deliver(asked, 1)
+    forged = forge(ledger, loan.key, owner)
+    with pytest.raises(Refused, match=error):
+        loan.callback(1, more=[writable(forged), writable(ledger.sender.pubkey())])
+
+
+@pytest.mark.parametrize(("owner", "error"), [(PROBE, "WrongOwner"), (LOAN.address, "WrongAddress")])
+def test_a_pool_is_the_program_s(ledger: Ledger, pool: Pool, owner: Pubkey, error: str) -> None:
+    """SECURITY: a pool of one's own making would have prices of one's own making."""
+    forged = Pool(ledger, forge(ledger, pool.key, owner))
+    with pytest.raises(Refused, match=error):
+        forged.borrow(ledger.sender)
 
 
 def test_giving_up_one_loan_does_not_cancel_another(ledger: Ledger, pool: Pool) -> None:
@@ -122,3 +168,14 @@ def test_an_answer_is_taken_once(ledger: Ledger, pool: Pool) -> None:
     ledger.set_time(NOW + 10_000, SLOT + 2_001)
     with pytest.raises(Refused, match="NotWaiting"):
         loan.give_up(1)
+
+
+def test_a_lender_s_address_has_room_in_its_pool(ledger: Ledger) -> None:
+    """SECURITY: what is longer would be written over what lies behind the pool."""
+    with pytest.raises(Refused, match="MalformedAddress"):
+        open_pool(ledger, lender=bytes(81))
+
+
+def test_collateral_is_worth_something(ledger: Ledger) -> None:
+    with pytest.raises(Refused, match="OutOfBounds"):
+        open_pool(ledger, units_per_lamport=0)
