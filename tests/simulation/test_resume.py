@@ -329,3 +329,36 @@ async def test_security_a_halt_survives_a_restart_even_if_the_old_history_is_bac
     await rounds(world, 10)
     assert world.truth.signed == {}
     assert all(list(node.running.desk.halted) == [world.a.caip2] for node in world.nodes)
+
+
+async def test_answers_that_were_agreed_on_in_rounds_rest_on_no_block_of_the_chain_that_was_read() -> None:
+    world = World(random.Random(5), settings=StageSettings(), chain_ids=(1, 2, 3), without_history=(2,))
+    await rounds(world, DEEP)
+    answered = world.ask(world.a, world.b, mode=Mode.QUERY)
+    executed = world.ask(world.a, world.b)
+    await world.calm()
+    executed_in = world.b.receipts()[executed].location.block
+    await break_and_halt(world, world.b)
+    for node in world.nodes:
+        resumption = await resume(world, node, world.b)
+        assert resumption.undone == ()
+        # As far back as the last block that anything rests on, and no further.
+        assert resumption.read_from == executed_in
+    fresh = world.ask(world.a, world.b, mode=Mode.QUERY)
+    await world.calm()
+    assert statuses(world, answered) == statuses(world, fresh) == {Status.DELIVERED}
+
+
+async def test_questions_whose_delivery_is_gone_are_answered_again() -> None:
+    world = World(random.Random(5), settings=StageSettings(), chain_ids=(1, 2, 3), without_history=(2,))
+    await rounds(world, DEEP)
+    identifier = world.ask(world.a, world.b, mode=Mode.QUERY)
+    while not any(hasattr(log, "is_handler_failed") for log in world.a.logs()):
+        await world.round()
+    await rounds(world, 4)
+    await break_and_halt(world, world.a, 5, is_forgetful=True)
+    for node in world.nodes:
+        await resume(world, node, world.a)
+    assert identifier in world.a.requests()
+    await world.calm()
+    assert statuses(world, identifier) == {Status.DELIVERED}
