@@ -3,7 +3,7 @@
 Its job: their lists, as the gateway will take them. SECURITY: what we pay with and what is the gateway's is passed on
 to nobody. The gateway refuses it as well; here it is not even offered. It fetches nothing.
 
-Source: contracts/svm/src/destination.h (`is_payload`), source.h (`pass_accounts`); docs/reference/protocol.md.
+Source: contracts/svm/src/destination.h (`is_payload`), source.h (`pass_accounts`); contracts/svm/README.md.
 """
 
 from __future__ import annotations
