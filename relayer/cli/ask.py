@@ -102,7 +102,11 @@ InterfaceOption = Annotated[
 ]
 ReturnsOption = Annotated[
     str | None,
-    typer.Option("--returns", metavar="TYPES", help="What it returns, such as 'uint256': decodes the result."),
+    typer.Option(
+        "--returns",
+        metavar="TYPES",
+        help="What it returns, such as 'uint256': decodes the result; the --idl's own if left out.",
+    ),
 ]
 ExecutionGasOption = Annotated[
     int, typer.Option("--execution-gas", metavar="GAS", min=0, help="Gas for the target; 0: the route's default.")
@@ -306,7 +310,9 @@ def _go(
     *,
     as_json: bool,
 ) -> None:
-    if returns is not None:
+    if returns is None:
+        returns = codec.result_types
+    else:
         # Before anything is paid for.
         codec.check_result_types(returns)
     home, away = asker.endpoint, reach.away(ask.target.chain)

@@ -130,6 +130,11 @@ class PayloadCodec(Protocol):
         """The payload that asks for the call, or, of a QUERY, for what the call would give."""
         ...
 
+    @property
+    def result_types(self) -> str | None:
+        """What the call returns, as far as its interface tells, as `decode_result` takes it."""
+        ...
+
     def check_result_types(self, types: str) -> None:
         """Whether `decode_result` can take them."""
         ...

@@ -66,6 +66,11 @@ class EvmPayloadCodec:
             return self._call.data or b""
         return _encode_call(self._call.function, self._call.arguments)
 
+    @property
+    def result_types(self) -> None:
+        """A signature does not tell."""
+        return
+
     def check_result_types(self, types: str) -> None:
         """Whether these can be the types of a result."""
         _parse_types(types, "--returns")

@@ -261,6 +261,22 @@ class BorshTypes:
         return self.defined[name]
 
 
+def kind_text(kind: Kind) -> str:
+    """A type as it is typed."""
+    match _plain(kind):
+        case str(name):
+            return name
+        case {"array": [item, length]}:
+            return f"[{kind_text(item)};{length}]"
+        case {"tuple": [*items]}:
+            return f"({','.join(map(kind_text, items))})"
+        case {"defined": defined}:
+            return _defined_name(defined)
+        case other:
+            ((name, item),) = other.items()
+            return f"{name}<{kind_text(item)}>"
+
+
 def _plain(kind: Kind) -> Kind:
     return _ALIASES.get(kind, kind) if isinstance(kind, str) else kind
 

@@ -40,12 +40,13 @@ class IdlAccount:
 
 @dataclass(frozen=True, slots=True)
 class IdlInstruction:
-    """An instruction: what its data begins with, its arguments by name, the accounts in order."""
+    """An instruction: what its data begins with, its arguments by name, the accounts in order, what it returns."""
 
     name: str
     discriminator: bytes
     arguments: tuple[tuple[str, Kind], ...]
     accounts: tuple[IdlAccount, ...]
+    returns: Kind | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +101,7 @@ def anchor_discriminator(kind: str, name: str) -> bytes:
 
 def _instruction(entry: Mapping[str, Any], types: BorshTypes) -> IdlInstruction:
     arguments = tuple((str(argument["name"]), argument["type"]) for argument in entry["args"])
-    for _, kind in arguments:
+    for kind in [*(kind for _, kind in arguments), *([entry["returns"]] if entry.get("returns") else [])]:
         types.require(kind)
     # Names of functions were in camel case in older files, and always in snake case where they are hashed.
     snake = _CAPITAL.sub("_", entry["name"]).lower()
@@ -109,6 +110,7 @@ def _instruction(entry: Mapping[str, Any], types: BorshTypes) -> IdlInstruction:
         discriminator=_discriminator(entry, f"global:{snake}"),
         arguments=arguments,
         accounts=tuple(_accounts(entry["accounts"], "")),
+        returns=entry.get("returns"),
     )
 
 

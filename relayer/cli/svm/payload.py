@@ -17,7 +17,7 @@ from attestation.errors import AttestationError
 from attestation.request import Mode
 from attestation.textcodecs import base58_encode
 from relayer.cli.asking import TypedCall
-from relayer.cli.svm.borsh_types import BorshTypes, Kind, MalformedValue, parse_address
+from relayer.cli.svm.borsh_types import BorshTypes, Kind, MalformedValue, kind_text, parse_address
 from relayer.cli.svm.idl import NO_IDL, Idl, IdlInstruction, anchor_discriminator
 from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError
@@ -71,15 +71,24 @@ class SvmPayloadCodec:
                 raise WrongUsage(["--accounts, --args: a query of an account's data takes none; name a call by --fn"])
             return b""
         accounts, data = self._parts()
-        signers = [each for each in accounts if each.is_signer]
-        if mode is Mode.CALL and signers and not call.is_own_account:
+        signers = [base58_encode(each.address) for each in accounts if each.is_signer]
+        if signers and mode is Mode.QUERY:
+            raise WrongUsage([f"--accounts: {signers[0]} signs, and a query has nobody's signature"])
+        if signers and not call.is_own_account:
             # The gateway calls nothing where anybody else is to sign: it would end as UNREACHED, and paid.
-            text = base58_encode(signers[0].address)
-            raise WrongUsage([f"--accounts: {text} signs, which only the asker's own account can: add --own-account"])
+            raise WrongUsage(
+                [f"--accounts: {signers[0]} signs, which only the asker's own account can: add --own-account"]
+            )
         if len(accounts) > MAX_ACCOUNTS:
             raise WrongUsage([f"--accounts: {len(accounts)}, of which a transaction holds {MAX_ACCOUNTS} at most"])
         listed = b"".join(each.address + bytes([each.is_signer, each.is_writable]) for each in accounts)
         return _with_count(len(accounts), listed) + _with_count(len(data), data)
+
+    @property
+    def result_types(self) -> str | None:
+        """What the IDL says that the instruction returns."""
+        instruction = self._idl.instructions.get(self._call.function or "")
+        return None if instruction is None or instruction.returns is None else kind_text(instruction.returns)
 
     def check_result_types(self, types: str) -> None:
         """Whether these can be the types of a result."""

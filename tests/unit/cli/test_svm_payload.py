@@ -17,7 +17,7 @@ from attestation.address import Chain, InteroperableAddress, Namespace, evm_acco
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from relayer.cli.asking import TypedCall
-from relayer.cli.svm.borsh_types import BorshTypes, MalformedValue
+from relayer.cli.svm.borsh_types import BorshTypes, MalformedValue, kind_text
 from relayer.cli.svm.idl import Idl
 from relayer.cli.svm.payload import SvmPayloadCodec
 from relayer.errors import ConfigError
@@ -49,7 +49,8 @@ def payload(data: bytes, *accounts: tuple[Pubkey, bool, bool]) -> bytes:
 def test_data_and_accounts_are_the_payload() -> None:
     call = codec(data=b"\1\2", accounts=(f"{FROM}:w", str(TO), f"{WHO}:sw"), is_own_account=True)
     expected = payload(b"\1\2", (FROM, False, True), (TO, False, False), (WHO, True, True))
-    assert call.encode(Mode.CALL) == call.encode(Mode.QUERY) == expected
+    assert call.encode(Mode.CALL) == expected
+    assert codec(data=b"\1", accounts=(f"{FROM}:w",)).encode(Mode.QUERY) == payload(b"\1", (FROM, False, True))
     assert codec(data=b"").encode(Mode.CALL) == bytes(8)
 
 
@@ -89,8 +90,9 @@ def test_what_the_idl_fixes_or_lets_go_needs_not_be_typed_and_others_follow() ->
 def test_variants_and_options_are_typed_bare_or_as_json(authority: str, encoded: bytes) -> None:
     accounts = (f"owned={FROM}", f"owner={WHO}")
     for kind in ("AccountOwner", '"AccountOwner"'):
-        call = codec(function="set_authority", arguments=(kind, authority), accounts=accounts, interface=SPL)
-        assert call.encode(Mode.QUERY) == payload(b"\6\2" + encoded, (FROM, False, True), (WHO, True, False))
+        words = {"arguments": (kind, authority), "accounts": accounts, "is_own_account": True}
+        call = codec(function="set_authority", interface=SPL, **words)
+        assert call.encode(Mode.CALL) == payload(b"\6\2" + encoded, (FROM, False, True), (WHO, True, False))
 
 
 def test_a_signature_is_anchors_instruction() -> None:
@@ -133,6 +135,7 @@ def test_what_cannot_be_meant_is_refused_in_words(fields: dict[str, Any], words:
     ("fields", "words"),
     [
         ({"accounts": (str(WHO),)}, "a query of an account's data takes none"),
+        ({"data": b"", "accounts": (f"{WHO}:s",), "is_own_account": True}, "a query has nobody's signature"),
         ({"function": "slice", "arguments": ("1",)}, "slice takes an offset and a length"),
         ({"function": "slice", "arguments": ("1", str(2**32))}, "slice takes an offset and a length"),
     ],
@@ -224,8 +227,8 @@ def test_the_gateways_own_request_is_encoded_as_the_program_reads_it(
     words = (str(salt), "5", f"0x{target.hex()}", "0x", typed, "null")
     names = ("payer", "config", "event_authority", "program", "sender", "outbound", "sender_state", "pending")
     accounts = tuple(f"{name}={WHO}" for name in names)
-    call = codec(function="request", arguments=words, accounts=accounts, interface=GATEWAY_IDL)
-    encoded = call.encode(Mode.QUERY)
+    call = codec(function="request", arguments=words, accounts=accounts, interface=GATEWAY_IDL, is_own_account=True)
+    encoded = call.encode(Mode.CALL)
     assert encoded[4 + 10 * 34 + 4 :] == oracle.instruction_data("request", args)
     types = Idl.load(GATEWAY_IDL).types
     kind = {"defined": {"name": "Options"}}
@@ -240,6 +243,22 @@ def test_any_bytes_are_a_value_or_an_error(data: bytes, name: str) -> None:
     except MalformedValue:
         return
     assert types.encode({"defined": {"name": name}}, value) == data
+
+
+def test_what_a_call_returns_stands_in_the_idl() -> None:
+    counter = oracle.FOLDER / "examples" / "counter.idl.json"
+    call = codec(function="read", accounts=(f"counter={WHO}",), interface=counter)
+    assert call.result_types == "u64"
+    assert call.decode_result("u64", struct.pack("<Q", 9)) == ["9"]
+    assert codec(function="fail", interface=counter).result_types is None
+    assert codec(data=b"").result_types is None
+
+
+@pytest.mark.parametrize(
+    "text", ["u64", "vec<option<pubkey>>", "[u8;32]", "(u8,[(bool,i128);2],coption<string>)", "Mint"]
+)
+def test_a_type_is_written_as_it_is_typed(text: str) -> None:
+    assert kind_text(Idl.load(SPL).types.parse(text)) == text
 
 
 def test_an_older_idl_says_the_same_in_other_words(tmp_path: Path) -> None:

@@ -55,6 +55,8 @@ registration = VmRegistration("cosmos", open_chain, Commands())
 
 
 class Codec:
+    result_types = None
+
     def __init__(self, call):
         self.call = call
 
