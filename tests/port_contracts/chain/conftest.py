@@ -12,12 +12,15 @@ import pytest_asyncio
 from tests.integration.evm.network import start_network
 from tests.port_contracts.chain.evm_harness import open_evm
 from tests.port_contracts.chain.harness import ChainHarness
+from tests.port_contracts.chain.svm_harness import open_svm, start_svm
 
-HARNESSES: dict[str, tuple[Any, Any]] = {"evm": (start_network, open_evm)}
+HARNESSES: dict[str, tuple[Any, Any]] = {"evm": (start_network, open_evm), "svm": (start_svm, open_svm)}
 """By name: what starts the chains of a whole module in a folder, and what opens them for one test."""
 
+MARKS: dict[str, tuple[pytest.MarkDecorator, ...]] = {"evm": (pytest.mark.anvil,)}
 
-@pytest.fixture(scope="module", params=HARNESSES)
+
+@pytest.fixture(scope="module", params=[pytest.param(name, marks=MARKS.get(name, ())) for name in HARNESSES])
 def started(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Any]]:
     start, _ = HARNESSES[request.param]
     with start(tmp_path_factory.mktemp(request.param)) as network:
