@@ -285,6 +285,32 @@ async def test_security_two_that_differ_are_looked_at_again_and_nothing_is_skipp
         assert all(not isinstance(o, CallRequested) for block in blocks for o in block.observations)
 
 
+@pytest.mark.parametrize("lie", ["drop_blocks", "drop_first_block"])
+async def test_security_a_block_that_is_left_out_is_missed(asked: World, lie: str) -> None:
+    """SECURITY: its requests would never be seen. Each block names the one before it."""
+    async with watched(endpoint_of(asked, LIES[lie])) as chain:
+        with pytest.raises(RpcUnavailable, match="left out a block"):
+            await chain.fetch_news(0, 8)
+
+
+async def test_security_one_endpoint_cannot_make_slots_final(asked: World) -> None:
+    """SECURITY: what is final is signed."""
+    async with watched(endpoint_of(asked, run_ahead), endpoint_of(asked), endpoint_of(asked), quorum=2) as chain:
+        assert (await chain.fetch_head()).final_number == asked.chain.ledger.open.slot - FINALIZED_AFTER
+
+
+async def test_security_a_transaction_of_the_newest_version_hides_no_block(asked: World) -> None:
+    """SECURITY: a node shows no block or transaction of a version that is not asked for, and anybody may send one."""
+
+    def of_version_200(method: str, params: list[Any], answer: Any) -> Any:
+        if method in {"getBlock", "getTransaction"} and params[1]["maxSupportedTransactionVersion"] < 200:
+            raise NodeFault(-32015, "Transaction version (200) is not supported by the requesting client.")
+        return answer
+
+    async with watched(endpoint_of(asked, of_version_200)) as chain:
+        assert asked_in(await follow(chain)) == list(range(12))
+
+
 async def test_an_endpoint_that_lags_contradicts_nobody(asked: World) -> None:
     nodes = [lagging(asked, 6), endpoint_of(asked), endpoint_of(asked)]
     async with watched(*nodes, quorum=2) as chain:
@@ -350,7 +376,10 @@ async def test_security_a_transaction_that_nobody_can_read_beside_others_spoils_
         assert asked_in(await follow(chain, most=64)) == list(range(12))
 
 
-async def test_an_endpoint_that_lists_without_end_is_given_up(asked: World, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_security_an_endpoint_that_lists_without_end_is_given_up(
+    asked: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SECURITY: it would have us ask forever."""
     monkeypatch.setattr(mentions_module, "_MAX_PAGES", 5)
     monkeypatch.setattr(mentions_module, "_LEAST_PAGE", 1)
     monkeypatch.setattr(mentions_module, "MAX_PAGE", 1)

@@ -98,6 +98,14 @@ async def test_every_fault_is_named_at_once_and_no_key_is_shown() -> None:
     assert "0909" not in str(caught.value)
 
 
+async def test_security_one_endpoint_named_twice_is_not_two_voices() -> None:
+    """SECURITY: a quorum of two would be one endpoint's word."""
+    node = ScriptedNode(answer)
+    async with serve(node):
+        with pytest.raises(ConfigError, match="twice"):
+            await connect(settings_for(node, node, quorum=2))
+
+
 async def test_a_chain_of_another_vm_is_a_fault() -> None:
     with pytest.raises(ConfigError, match="no Solana chain"):
         await connect(replace(settings_for(ScriptedNode()), caip2="eip155:1"))
