@@ -304,11 +304,11 @@ class Rogue:
         self.shown.append(root)
         return self.leaves[root].statements
 
-    def say(self, batch: Batch, to: Sequence[Node]) -> None:
-        """Sign a batch and show it to these."""
-        key = self.node.key
-        signature = key.sign(batch_digest(batch.verifying_gateway, batch.root, batch.count, 1))
-        attestation = Attestation(batch.verifying_gateway, batch.root, batch.count, 1, key.key, signature)
+    def say(self, batch: Batch, to: Sequence[Node], count: int | None = None) -> None:
+        """Sign a batch, of so many leaves as it says, and show it to these."""
+        key, gateway, count = self.node.key, batch.verifying_gateway, count or batch.count
+        signature = key.sign(batch_digest(gateway, batch.root, count, 1))
+        attestation = Attestation(gateway, batch.root, count, 1, key.key, signature)
         self.leaves[batch.root] = batch
         self.world.network.on_the_way += [Message(key.key, node.key.key, (attestation,)) for node in to]
 
@@ -382,6 +382,18 @@ async def test_security_what_is_not_read_here_or_not_in_turn_is_not_signed(twist
     assert said.root in rogue.shown
     assert outcome not in all_signed(world)
     assert statuses(world, identifier) >= {Status.DELIVERED}
+
+
+async def test_security_a_proposal_whose_signature_is_over_another_count_is_none() -> None:
+    """SECURITY: it would bind its signer to nothing; who says the opposite elsewhere could not be convicted by it."""
+    world = new_world()
+    identifier, _ = ask(world), ask(world)
+    rogue, round_number = await rogue_of(world, identifier, in_rounds=1)
+    said = batch_of(world, true_outcome(world, identifier, round_number))
+    rogue.say(said, honest(world, rogue), count=2)
+    await rounds(world, 12)
+    assert said.root in rogue.shown
+    assert said.statements[0] not in all_signed(world)
 
 
 async def test_security_of_two_answers_in_one_round_a_node_signs_one() -> None:

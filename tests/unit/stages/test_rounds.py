@@ -282,3 +282,20 @@ async def test_a_proposal_that_nobody_could_compare_is_dropped_after_a_minute() 
     world.clock.seconds += 61
     await step(world, node, RoundsStage, world.b)
     assert not stage._peers[proposer.key.key].proposals
+
+
+async def test_security_an_orphan_is_in_no_batch_of_the_block_that_replaced_its_own() -> None:
+    """SECURITY: nodes that saw it, and nodes that did not, must cut alike."""
+    world = new_world()
+    mine(world, world.a)
+    orphan = world.ask(world.a, world.b, mode=Mode.QUERY)
+    mine(world, world.a)
+    await take_in(world)
+    replacements = [world.ask(world.a, world.b, mode=Mode.QUERY) for _ in range(7)]
+    assert world.a.reorganise(1, 1, int(world.clock.now()), kept=[False])
+    mine(world, world.a, 1 + world.a.depth_blocks)
+    mine(world, world.b, 1 + world.b.depth_blocks)
+    await take_in(world)
+    proposer = await propose(world, replacements[0])
+    assert status_of(proposer, orphan) is Status.ORPHANED
+    assert [batch.count for batch in proposer.store._batches.values()] == [7]
