@@ -16,6 +16,8 @@ from tests.svm.program import idl
 
 FOLDER = idl.FOLDER / "examples"
 ADDRESSES = json.loads((FOLDER / "addresses.json").read_text())
+EVM = idl.FOLDER.parents[1] / "relayer" / "vms" / "evm" / "artifacts"
+LENDER = idl.FOLDER.parent / "evm" / "src" / "examples" / "LockedCollateralLoan.sol"
 NAMES = sorted(idl.EXAMPLES)
 
 
@@ -85,3 +87,19 @@ def test_accounts_are_laid_out_as_the_idl_says() -> None:
     )
     for program, name, key in accounts:
         assert len(ledger.account(key).data) == program.account_length(name)
+
+
+def test_the_loan_program_speaks_to_its_lender_s_contract() -> None:
+    source = (FOLDER / "loan.c").read_text()
+    abi = json.loads((EVM / "LockedCollateralLoan.json").read_text())["abi"]
+    signatures = {
+        entry["name"]: f"{entry['name']}({','.join(one['type'] for one in entry['inputs'])})"
+        for entry in abi
+        if entry["type"] == "function"
+    }
+    for name, constant in (("lend", "LEND"), ("status", "STATUS")):
+        (found,) = re.findall(rf"{constant}\[4\] = {{(.*?)}};", source)
+        assert bytes(int(one, 16) for one in found.split(", ")) == keccak256(signatures[name].encode())[:4]
+    (numbered,) = re.findall(r"enum Status {(.*?)}", LENDER.read_text(), re.DOTALL)
+    for number, status in enumerate(numbered.replace(" ", "").replace("\n", "").split(",")):
+        assert f"REMOTE_{status} = {number}" in source
