@@ -14,6 +14,7 @@ from attestation.address import InteroperableAddress, parse_account, parse_inter
 from attestation.errors import MalformedAddress
 from attestation.statement import OutcomeKind
 from relayer.api.views import hash_text
+from relayer.domain.rounds import ROUND_SECONDS
 from relayer.domain.route import Route
 from relayer.domain.signers import signer_text
 from relayer.domain.status import ENDS, Status
@@ -90,12 +91,7 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
         case Status.FINAL if request.is_call:
             return (f"The request is final on {source} and waits for a quorum of signers.", _quorum(facts))
         case Status.FINAL:
-            return (
-                f"The question is final on {source}.",
-                f"It is answered as of the last block of {destination} not later than the one that asked.",
-                "Once a later block there is final, a quorum of signers must give the same answer.",
-                "Nothing needs to be done.",
-            )
+            return (f"The question is final on {source}.", *_reading(facts, destination), "Nothing needs to be done.")
         case Status.CERTIFIED:
             return (
                 "A quorum of signers attests the request.",
@@ -188,6 +184,19 @@ def _halts(facts: Facts) -> list[str]:
         for name in dict.fromkeys((facts.route.source_chain, facts.route.destination_chain))
         if (chain := facts.chains.get(name)) is not None and chain.halt_reason
     ]
+
+
+def _reading(facts: Facts, destination: str) -> Sequence[str]:
+    chain = facts.chains.get(destination)
+    if chain is None or chain.reads_history:
+        return (
+            f"It is answered as of the last block of {destination} not later than the one that asked.",
+            "Once a later block there is final, a quorum of signers must give the same answer.",
+        )
+    return (
+        f"What {destination} says can only be read as it is now: signers name in turn what they read,",
+        f"{ROUND_SECONDS} seconds each, until a quorum has read the same since the question became final.",
+    )
 
 
 def _source(facts: Facts) -> str:

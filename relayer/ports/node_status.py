@@ -21,7 +21,8 @@ class ChainStatus:
     `tip` is None before the first look; `final_number` is -1 while nothing is final; `taken_in_number` is the height up
     to which all final blocks are taken in, -1 before the first. `gateway` is ERC-7930, `halt` None while it is worked
     on. `rival_rotations` are signers found to have signed another set for the gateway's next epoch than this node's
-    operator accepted, with what they signed.
+    operator accepted, with what they signed. `reads_history` says whether queries are read there at a block, or in
+    rounds.
     """
 
     caip2: str
@@ -32,6 +33,7 @@ class ChainStatus:
     taken_in_number: int
     halt: Halt | None = None
     rival_rotations: tuple[tuple[bytes, Rotate], ...] = ()
+    reads_history: bool = True
 
     @property
     def halt_reason(self) -> str:

@@ -25,4 +25,5 @@ def chain_status(desk: Desk, chain: Chain) -> ChainStatus:
             for (gateway, signer), rotate in sorted(desk.rival_rotations.items())
             if gateway == chain.gateway
         ),
+        reads_history=desk.chains[chain.caip2].destination.reads_history,
     )

@@ -55,8 +55,9 @@ def _facts(
     attestations: tuple[Attestation, ...] = (),
     epoch: StoredEpoch | None = None,
     source: ChainStatus = SOURCE,
+    destination: ChainStatus = DESTINATION,
 ) -> Facts:
-    chains = {SOURCE_CHAIN: source, DESTINATION_CHAIN: DESTINATION}
+    chains = {SOURCE_CHAIN: source, DESTINATION_CHAIN: destination}
     commands = {"eip155": CastCommands()}
     return Facts(request, route, transitions, transactions, attestations, epoch, chains, commands, NOW)
 
@@ -179,6 +180,10 @@ def test_what_the_node_itself_sent_is_shown() -> None:
 def test_a_query_is_explained_as_a_question() -> None:
     query = replace(track(make_query()), status=Status.FINAL)
     assert "as of the last block" in explain(_facts(query, route=QUERY_ROUTE))
+    present = replace(DESTINATION, reads_history=False)
+    text = explain(_facts(query, route=QUERY_ROUTE, destination=present))
+    assert "signers name in turn what they read, 4 seconds each" in text
+    assert "as of the last block" not in text
     done = replace(query, status=Status.DELIVERED, conclusion=make_conclusion(query.request_id))
     assert "The question was answered as of block 20" in explain(_facts(done, route=QUERY_ROUTE))
     assert done.conclusion is not None
