@@ -112,6 +112,8 @@ class SolanaChain:
                 for example in self._examples.values()
             ),
             *(f"--fund={self.account(secret)}={_ACCOUNT_LAMPORTS}" for secret in dev_secrets()),
+            # As anvil has it: a devnet is there to be broken.
+            "--faults",
         ]
 
     @property
