@@ -11,7 +11,8 @@ from attestation.errors import MalformedAddress
 _BASE58_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUES: Final = {character: value for value, character in enumerate(_BASE58_ALPHABET)}
 _BASE58_MAXIMUM_LENGTH: Final = 44  # 32 bytes never need more
-_BASE58_LEAF: Final = 32  # digits that are summed one by one; of more, halves are: so thousands take milliseconds
+_BASE58_PAIRS: Final = tuple(high + low for high in _BASE58_ALPHABET for low in _BASE58_ALPHABET)
+_BASE58_LEAF: Final = 32  # digits that are taken one after the other; more are halved: so thousands take milliseconds
 
 _BECH32_ALPHABET: Final = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
 _BECH32_VALUES: Final = {character: value for value, character in enumerate(_BECH32_ALPHABET)}
@@ -24,12 +25,8 @@ _BECH32_PREFIX: Final = re.compile(r"[a-z][a-z0-9]{0,30}")  # 31 + separator 1 +
 def base58_encode(data: bytes) -> str:
     """Base58, each leading zero byte as a `1`."""
     zeros = len(data) - len(data.lstrip(b"\x00"))
-    number = int.from_bytes(data, "big")
-    digits: list[str] = []
-    while number:
-        number, digit = divmod(number, 58)
-        digits.append(_BASE58_ALPHABET[digit])
-    return "1" * zeros + "".join(reversed(digits))
+    pairs = len(data) * 8 // 11 + 1  # a pair of digits holds more than 11 bits
+    return "1" * zeros + _base58_text(int.from_bytes(data, "big"), pairs).lstrip("1")
 
 
 def base58_decode(text: str, maximum_length: int = _BASE58_MAXIMUM_LENGTH) -> bytes:
@@ -45,6 +42,19 @@ def base58_decode(text: str, maximum_length: int = _BASE58_MAXIMUM_LENGTH) -> by
     number = _base58_number(digits)
     zeros = len(text) - len(text.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
+
+
+def _base58_text(number: int, pairs: int) -> str:
+    """So many pairs of digits, the first of them zeros."""
+    if 2 * pairs > _BASE58_LEAF:
+        low_pairs = pairs // 2
+        high, low = divmod(number, 58 ** (2 * low_pairs))
+        return _base58_text(high, pairs - low_pairs) + _base58_text(low, low_pairs)
+    written: list[str] = []
+    for _ in range(pairs):
+        number, pair = divmod(number, 58 * 58)
+        written.append(_BASE58_PAIRS[pair])
+    return "".join(reversed(written))
 
 
 def _base58_number(digits: list[int]) -> int:
