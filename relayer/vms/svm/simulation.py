@@ -1,7 +1,7 @@
 """What a transaction would do now.
 
-Its job: run drafts on the newest confirmed state, many in one exchange: do they fail, where and why, how many compute
-units do they use? One endpoint's word is enough for what costs us at most a fee; what is worse is asked of M. It must
+Its job: run drafts on the newest state, many in one exchange: do they fail, where and why, how many compute units do
+they use? One endpoint's word is enough for what costs us at most a fee; what is worse is asked of M. It must
 not choose what to do about it.
 
 Source: agave's RPC, `simulateTransaction`.
@@ -21,20 +21,23 @@ from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.jsonrpc.weighing import WeighedCall, call_by_weight
 from relayer.vms.svm.failures import failed_place, failure_text
-from relayer.vms.svm.states import COMMITMENT
 from relayer.vms.svm.transactions import BUDGET_LENGTH, MAX_COMPUTE_UNITS, trial_of
 from relayer.vms.svm.values import parse_count
 
 NO_ANSWER: Final = "no_answer"
 """The error of a trial that endpoints which are up did not finish: it is too heavy for them."""
 
+_COMMITMENT: Final = "processed"
+"""The newest there is: what another relayer sent a moment ago would fail, and cost its fee. A fork that goes away again
+misleads us about spending only."""
+
 _OPTIONS: Final = {
     "encoding": "base64",
-    "commitment": COMMITMENT,
+    "commitment": _COMMITMENT,
     "sigVerify": False,
     "replaceRecentBlockhash": True,
 }
-_PROBE: Final = RpcCall("getSlot", [{"commitment": COMMITMENT}])
+_PROBE: Final = RpcCall("getSlot", [{"commitment": _COMMITMENT}])
 
 
 class Trial(NamedTuple):

@@ -10,10 +10,11 @@ import pytest
 from solders.instruction import AccountMeta
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 
 from attestation.request import request_id
 from tests.svm.adapter.relaying import Hands, certified, execute_of, executions, named, tracked
-from tests.svm.adapter.world import RELAYER, World, pool_of
+from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World, pool_of
 from tests.svm.program.ledger import (
     CONFIG,
     EVENT_AUTHORITY,
@@ -383,6 +384,38 @@ async def test_an_execution_that_is_sent_twice_runs_once(world: World) -> None:
         calls = (await hands.execute(batch)).calls
         assert await hands.send([*calls, *calls]) == [None, {"InstructionError": [2, {"Custom": 6068}]}]
     assert kind_of(world, asked) == 0
+
+
+async def test_what_is_given_up_with_its_blockhash_is_signed_anew_and_runs_once(world: World) -> None:
+    """SECURITY: a transaction that only seemed lost would run a second time."""
+    asked = inbound_request(PROBE, payload(ANSWER))
+    batch = executions(world, asked)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(batch)).groundwork)
+        (call,) = (await hands.execute(batch)).calls
+        terms = await hands.wallet.fetch_terms()
+        lost = hands.wallet.sign(call, terms.next_nonce, terms.bid)
+        world.advance(150 + FINALIZED_AFTER + 2)
+        assert await hands.wallet.fetch_next_nonce() > terms.next_nonce
+        assert await hands.wallet.fetch_receipts([lost.hash]) == [None]
+        assert (await hands.execute(batch)).calls == (call,)
+        assert await hands.send([call]) == [None]
+        await hands.wallet.send([lost.raw])
+        world.advance()
+        assert world.chain.ledger.find(Signature(lost.hash)) is None
+        assert (await hands.execute(batch)).settled == (request_id(asked),)
+
+
+async def test_what_another_relayer_ran_a_moment_ago_is_not_sent(world: World) -> None:
+    asked = inbound_request(PROBE, payload(ANSWER))
+    batch = executions(world, asked)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(batch)).groundwork)
+        calls = (await hands.execute(batch)).calls
+        terms = await hands.wallet.fetch_terms()
+        await hands.wallet.send([hands.wallet.sign(calls[0], terms.next_nonce, terms.bid).raw])
+        look = await hands.execute(batch)
+    assert (look.calls, named(look)) == ((), {request_id(asked): "AlreadyConsumed"})
 
 
 async def test_requests_that_are_not_wanted_of_a_batch_are_left_alone(world: World) -> None:
