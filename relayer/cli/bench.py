@@ -17,6 +17,7 @@ from relayer.devnet.bench.bench import bench_once
 from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.pairs import describe_pairs
 from relayer.devnet.bench.revision import checked_out
+from relayer.devnet.bench.route import Route
 from relayer.devnet.spec import DevnetSpec
 from relayer.errors import ConfigError
 
@@ -29,6 +30,7 @@ _BLOCK_GAS_LIMIT = 2_000_000_000
 _KEPT_STATES = 32
 """Beyond finality. anvil copies its whole state with each block: a long bench would fill the machine's memory."""
 
+_DEFAULT_ROUTE = "evm:evm"
 _DEFAULT_SECONDS = 10.0
 _DEFAULT_ROUNDS = 5
 _MAX_ROUNDS = 99
@@ -40,6 +42,7 @@ app = typer.Typer(add_completion=False)
     epilog=examples(
         "xvm bench --rate 500 --seconds 60",
         "xvm bench --mode query --burst 5000 --json",
+        "xvm bench --route evm:svm --rate 100 --seconds 20",
         "xvm bench --rate 20 --seconds 30 --relayers 19 --threshold 13",
         "xvm bench --rate 200 --against HEAD~1 --rounds 5",
         "xvm bench --rate 200 --seconds 20 --profile",
@@ -47,6 +50,9 @@ app = typer.Typer(add_completion=False)
 )
 def bench(
     mode: str = typer.Option("call", "--mode", metavar="call|query", help="What is asked for."),
+    route: str = typer.Option(
+        _DEFAULT_ROUTE, "--route", metavar="SOURCE:DESTINATION", help="VMs, as `xvm devnet up --vms` names them."
+    ),
     rate: float | None = typer.Option(None, "--rate", metavar="R", help="Requests a second, held for --seconds."),
     burst: int | None = typer.Option(None, "--burst", metavar="N", help="Instead: so many requests at once."),
     seconds: float | None = typer.Option(
@@ -81,25 +87,27 @@ def bench(
     if against is not None and profile:
         raise WrongUsage(["--profile slows what it measures: leave it out of a comparison"])
     try:
+        way = Route.parse(route)
         spec = DevnetSpec(
             *(relayers, threshold, block_time, finality_depth),
             block_gas_limit=_BLOCK_GAS_LIMIT,
             kept_states=_KEPT_STATES + finality_depth,
+            vms=way.vms,
         )
     except ConfigError as error:
         # Exit code 1 would say that requests were lost.
         raise WrongUsage(error.faults) from None
     with ended_by_signals("the bench was ended before its end", _INTERRUPTED):
         if against is None:
-            found = bench_once(spec, load, print_note, is_profiled=profile)
+            found = bench_once(spec, way, load, print_note, is_profiled=profile)
             _show(found, as_json=as_json)
         else:
-            found = _compare(spec, load, against, _DEFAULT_ROUNDS if rounds is None else rounds)
+            found = _compare(spec, way, load, against, _DEFAULT_ROUNDS if rounds is None else rounds)
             _show_comparison(found, as_json=as_json)
     raise typer.Exit(1 if found["lost"] or found["duplicated"] or found["wrong"] else 0)
 
 
-def _compare(spec: DevnetSpec, load: Load, reference: str, rounds: int) -> dict[str, Any]:
+def _compare(spec: DevnetSpec, route: Route, load: Load, reference: str, rounds: int) -> dict[str, Any]:
     pairs: list[tuple[dict[str, Any], dict[str, Any]]] = []
     with checked_out(reference) as revision:
         for number in range(rounds):
@@ -107,7 +115,7 @@ def _compare(spec: DevnetSpec, load: Load, reference: str, rounds: int) -> dict[
             # By turns who is first: what the first run leaves warm must help neither.
             for is_here in (number % 2 == 0, number % 2 == 1):
                 print_note(f"round {number + 1} of {rounds}: {'this tree' if is_here else reference}")
-                found[is_here] = bench_once(spec, load, print_note, None if is_here else revision.program)
+                found[is_here] = bench_once(spec, route, load, print_note, None if is_here else revision.program)
             pairs.append((found[True], found[False]))
     runs = [run for pair in pairs for run in pair]
     return {

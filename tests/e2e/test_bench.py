@@ -14,7 +14,7 @@ from tests.e2e import devnets
 pytestmark = pytest.mark.devnet
 
 FIELDS = {
-    *("mode", "requests", "lost", "duplicated", "wrong", "requests_per_second", "latency_seconds"),
+    *("mode", "route", "requests", "lost", "duplicated", "wrong", "requests_per_second", "latency_seconds"),
     *("executed_seconds", "overhead_ms", "cpu_ms_per_request_per_node", "cpu_ms_per_request_chains"),
     *("gas_per_callback", "gas_per_execute", "rpc_calls_per_request", "database_bytes_per_request", "stages"),
 }
@@ -31,6 +31,17 @@ def test_a_bench_loses_nothing_and_says_what_it_cost(mode: str, tmp_path: Path) 
         assert 0 < said[name]["p50"] <= said[name]["p99"]
     assert (said["executed_seconds"]["p50"] > 0) == (said["gas_per_execute"] > 0) == (mode == "call")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("route", ["evm:svm", "svm:evm"])
+def test_a_bench_goes_from_any_vm_to_any(route: str, tmp_path: Path) -> None:
+    done = devnets.xvm("bench", "--route", route, "--burst", "20", "--block-time", "0.5", "--json", home=tmp_path)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["route"], said["requests"], said["lost"], said["duplicated"], said["wrong"]) == (route, 20, 0, 0, 0)
+    assert 0 < said["executed_seconds"]["p50"] < said["latency_seconds"]["p50"]
+    assert said["gas_per_execute"] > 0
+    assert said["gas_per_callback"] > 0
 
 
 def test_ctrl_c_leaves_nothing(tmp_path: Path) -> None:

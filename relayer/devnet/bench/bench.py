@@ -16,14 +16,15 @@ from typing import Any, Final
 
 import aiohttp
 
-from attestation.request import Mode
-from relayer.devnet.bench.chain_watch import ChainWatch
-from relayer.devnet.bench.load import Asker, Load
+from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.memory import MemoryWatch
+from relayer.devnet.bench.pace import Pacer
 from relayer.devnet.bench.profile import BEGIN_SIGNAL, describe_profile, sampled_program
+from relayer.devnet.bench.records import ChainRecord
 from relayer.devnet.bench.report import Findings, describe
+from relayer.devnet.bench.route import Route
+from relayer.devnet.bench.sides import BenchSide, open_side
 from relayer.devnet.bench.usage import read_usage
-from relayer.devnet.demo.chain_session import ChainSession
 from relayer.devnet.network import Devnet, DevnetFailed
 from relayer.devnet.processes import ProcessBook
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
@@ -41,9 +42,17 @@ Report = Callable[[str], None]
 
 
 def bench_once(
-    spec: DevnetSpec, load: Load, report: Report, program: Sequence[str] | None = None, *, is_profiled: bool = False
+    spec: DevnetSpec,
+    route: Route,
+    load: Load,
+    report: Report,
+    program: Sequence[str] | None = None,
+    *,
+    is_profiled: bool = False,
 ) -> dict[str, Any]:
-    """The bench's object, of a devnet in a temporary folder; `program` as a `Devnet` takes it.
+    """The bench's object, of a devnet in a temporary folder, which must have the route's chains.
+
+    `program` is as a `Devnet` takes it.
 
     What is lost, doubled or wrong is counted on the chains. With `is_profiled` the relayers sample themselves, and the
     object has a `profile` more.
@@ -59,83 +68,94 @@ def bench_once(
             description = devnet.launch(programs if is_profiled else {})
             chains = [item.pid for item in ProcessBook(folder.processes).read() if item.name.startswith("chain-")]
             sampled = [int(relayer["pid"]) for relayer in description["relayers"]] if is_profiled else []
-            found = _run_load(description, chains, load, report, sampled)
+            found = _run_load(description, chains, route, load, report, sampled)
         # The relayers have ended, and each has written what it sampled.
         return found | ({"profile": describe_profile(samples, load.count)} if is_profiled else {})
 
 
 def _run_load(
-    description: Mapping[str, Any], chains: Sequence[int], load: Load, report: Report, sampled: Sequence[int]
+    description: Mapping[str, Any],
+    chains: Sequence[int],
+    route: Route,
+    load: Load,
+    report: Report,
+    sampled: Sequence[int],
 ) -> dict[str, Any]:
     failed: list[aiohttp.ClientError] = []
     try:
-        return asyncio.run(_run(description, chains, load, report, sampled))
+        return asyncio.run(_run(description, chains, route, load, report, sampled))
     except* aiohttp.ClientError as errors:
         failed += [error for error in errors.exceptions if isinstance(error, aiohttp.ClientError)]
     raise DevnetFailed(f"a chain does not answer any more: {'; '.join(map(str, failed))}")
 
 
 async def _run(
-    description: Mapping[str, Any], chains: Sequence[int], load: Load, report: Report, sampled: Sequence[int]
+    description: Mapping[str, Any],
+    chains: Sequence[int],
+    route: Route,
+    load: Load,
+    report: Report,
+    sampled: Sequence[int],
 ) -> dict[str, Any]:
-    here, there = description["chains"][:2]
-    first, second = ChainSession(here), ChainSession(there)
-    asker = Asker(load, first, second, here["accounts"])
-    source, destination = ChainWatch(first), ChainWatch(second)
+    here, there = route.chains_of(description)
+    source, destination = open_side(route.source, here), open_side(route.destination, there)
+    pacer = Pacer(load, source)
     memory = MemoryWatch(int(relayer["pid"]) for relayer in description["relayers"])
-    depth = int(here["finality_depth"])
     timeout = aiohttp.ClientTimeout(total=_HTTP_SECONDS, sock_read=None)
     async with aiohttp.ClientSession(timeout=timeout) as http, asyncio.TaskGroup() as group:
+        aim = await destination.bring_target(http, load.mode)
+        await source.prepare_asking(http, load, aim)
         watching = []
-        for watch in (source, destination):
+        for side in (source, destination):
             ready = asyncio.Event()
-            watching.append(group.create_task(watch.run(http, ready)))
+            watching.append(group.create_task(side.watch(http, ready)))
             await ready.wait()
         for pid in sampled:
             os.kill(pid, BEGIN_SIGNAL)
         before = read_usage(description["relayers"], chains)
-        progress = _Progress(load, source, destination, memory, report)
-        sent = await asker.send_all(http, progress.tell)
+        progress = _Progress(load, source.record, destination.record, memory, report)
+        sent = await pacer.send_all(http, progress.tell)
         asked_in = time.monotonic() - min(sent.values())
         await _await_callbacks(load, source, progress)
-        await asyncio.sleep((depth + _SETTLE_BLOCKS) * float(here["block_time_seconds"]))
+        await asyncio.sleep((int(here["finality_depth"]) + _SETTLE_BLOCKS) * float(here["block_time_seconds"]))
         used = read_usage(description["relayers"], chains).minus(before)
         for task in watching:
             task.cancel()
         findings = Findings(
             load=load,
+            route=str(route),
+            answer_hash=aim.answer_hash,
             source=source.record,
             destination=destination.record,
             sent=sent,
             asked_in=asked_in,
-            late=asker.late_seconds,
-            depth=depth,
+            late=pacer.late_seconds,
             relayers=len(description["relayers"]),
             used=used,
             memory=memory,
-            gas_executing=await destination.fetch_gas(http, "XVMCallConcluded") if load.mode is Mode.CALL else 0,
-            gas_delivering=await source.fetch_gas(http, "XVMCallbackDelivered"),
-            counted=int(asker.counter.functions.count().call()),
+            gas_executing=await destination.fetch_relayed_gas(http),
+            gas_delivering=await source.fetch_relayed_gas(http),
+            counted=await destination.fetch_count(http),
         )
     return describe(findings)
 
 
-async def _await_callbacks(load: Load, source: ChainWatch, progress: _Progress) -> None:
+async def _await_callbacks(load: Load, source: BenchSide, progress: _Progress) -> None:
     delivered, deadline = 0, time.monotonic() + PATIENCE_SECONDS
     while delivered < load.count and time.monotonic() < deadline:
         source.changed.clear()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(source.changed.wait(), 1.0)
         progress.tell(load.count)
-        if len(source.record.logs["XVMCallbackDelivered"]) > delivered:
-            delivered, deadline = len(source.record.logs["XVMCallbackDelivered"]), time.monotonic() + PATIENCE_SECONDS
+        if len(source.record.delivered) > delivered:
+            delivered, deadline = len(source.record.delivered), time.monotonic() + PATIENCE_SECONDS
 
 
 class _Progress:
     """A line every other second, and a look at the relayers' memory."""
 
     def __init__(
-        self, load: Load, source: ChainWatch, destination: ChainWatch, memory: MemoryWatch, report: Report
+        self, load: Load, source: ChainRecord, destination: ChainRecord, memory: MemoryWatch, report: Report
     ) -> None:
         self._load, self._source, self._destination = load, source, destination
         self._memory, self._report = memory, report
@@ -147,8 +167,8 @@ class _Progress:
         if now - self._told < _REPORT_SECONDS:
             return
         self._told = now
-        executed = len(self._destination.record.logs["XVMCallConcluded"])
-        delivered = len(self._source.record.logs["XVMCallbackDelivered"])
+        executed = len(self._destination.concluded)
+        delivered = len(self._source.delivered)
         self._memory.sample(delivered)
         counts = f"{sent} of {self._load.count} asked, {executed} executed, {delivered} called back"
         self._report(f"{now - self._began:6.1f} s  {counts}")

@@ -1,6 +1,6 @@
 """What a bench found, as one JSON object.
 
-Its job: count on the chains' logs, and put times and costs into figures.
+Its job: count on what the chains' gateways told, and put times and costs into figures.
 """
 
 from __future__ import annotations
@@ -10,36 +10,32 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-from attestation.keccak import keccak256
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.bench.chain_watch import ChainRecord, Entry, return_data_hash
 from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.memory import MemoryWatch
+from relayer.devnet.bench.records import ChainRecord, Outcome, Sighting
 from relayer.devnet.bench.usage import Usage
-
-QUERY_ANSWER_HASH: Final = keccak256((32).to_bytes(32, "big") + (1).to_bytes(32, "big") + b"\xab".ljust(32, b"\0"))
-"""Of what the load's query must be told: one byte, 0xab, ABI-encoded."""
-
-_WORD: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
     """All that a bench has seen. Times are monotonic seconds; `counted` is what the target counted.
 
-    `asked_in` is how many seconds it took to send the load, `late` how late the latest request was sent.
+    `route` is as it was asked for, `answer_hash` of what a query must be answered. `asked_in` is how many seconds it
+    took to send the load, `late` how late the latest request was sent.
     """
 
     load: Load
+    route: str
+    answer_hash: bytes
     source: ChainRecord
     destination: ChainRecord
     sent: Mapping[bytes, float]
     asked_in: float
     late: float
-    depth: int
     relayers: int
     used: Usage
     memory: MemoryWatch
@@ -50,27 +46,28 @@ class Findings:
 
 def describe(found: Findings) -> dict[str, Any]:
     """The bench's object."""
-    asked = {entry.request_id: entry for entry in found.source.logs["XVMCallRequested"]}
-    concluded = _first_of(found.destination.logs["XVMCallConcluded"])
-    delivered = _first_of(found.source.logs["XVMCallbackDelivered"])
-    done = {identifier: found.source.blocks[entry.block] for identifier, entry in delivered.items()}
-    sent_at = {identifier: found.sent[entry.tx_hash] for identifier, entry in asked.items()}
+    asked = _first_of(found.source.asked)
+    concluded = _first_of(found.destination.concluded)
+    delivered = _first_of(found.source.delivered)
+    done = {identifier: found.source.blocks[callback.block] for identifier, callback in delivered.items()}
+    sent_at = {identifier: found.sent[request.transaction] for identifier, request in asked.items()}
     is_call = found.load.mode is Mode.CALL
     count = found.load.count
     growth = found.memory.growth
     return {
         "mode": found.load.mode.name.lower(),
+        "route": found.route,
         "requests": count,
         "lost": count - len(delivered),
         "duplicated": _duplicated(found, len(concluded)),
-        "wrong": sum(not _is_right(found, entry, concluded) for entry in delivered.values()),
+        "wrong": sum(callback.outcome != _expected(found, callback, concluded) for callback in delivered.values()),
         "asked_per_second": round(count / found.asked_in, 1) if found.load.rate else None,
         "asked_late_seconds": round(found.late, 3) if found.load.rate else None,
         "requests_per_second": round(_throughput(found, list(done.values())), 1),
         "drain_seconds": round(max(done.values(), default=0.0) - max(found.sent.values()), 3) if done else None,
         "latency_seconds": _percentiles(done[i] - sent_at[i] for i in done),
         "executed_seconds": _percentiles(
-            found.destination.blocks[entry.block] - sent_at[i] for i, entry in concluded.items()
+            found.destination.blocks[receipt.block] - sent_at[i] for i, receipt in concluded.items()
         ),
         "overhead_ms": _percentiles((1000 * seconds for seconds in _overheads(found, asked, concluded, delivered)), 1),
         "cpu_ms_per_request_per_node": round(1000 * found.used.relayer_cpu / count / found.relayers, 3),
@@ -104,50 +101,54 @@ def _throughput(found: Findings, done: Sequence[float]) -> float:
     return sum(moment > first for moment in done) / (last - first)
 
 
-def _first_of(entries: Sequence[Entry]) -> dict[bytes, Entry]:
-    first: dict[bytes, Entry] = {}
-    for entry in entries:
-        first.setdefault(entry.request_id, entry)
+def _first_of(sightings: Sequence[Sighting]) -> dict[bytes, Sighting]:
+    first: dict[bytes, Sighting] = {}
+    for sighting in sightings:
+        first.setdefault(sighting.request_id, sighting)
     return first
 
 
 def _duplicated(found: Findings, executed: int) -> int:
-    """Second executions and callbacks by the logs, and what the target counted beyond its executions."""
-    logs = (*found.destination.logs["XVMCallConcluded"],), (*found.source.logs["XVMCallbackDelivered"],)
-    second = sum(times - 1 for entries in logs for times in Counter(e.request_id for e in entries).values())
+    """Second executions and callbacks that the gateways told, and what the target counted beyond its executions."""
+    told = (found.destination.concluded, found.source.delivered)
+    second = sum(times - 1 for sightings in told for times in Counter(s.request_id for s in sightings).values())
     return second + (abs(found.counted - executed) if found.load.mode is Mode.CALL else 0)
 
 
-def _is_right(found: Findings, delivered: Entry, concluded: Mapping[bytes, Entry]) -> bool:
-    kind, success = (int.from_bytes(delivered.data[place : place + _WORD], "big") for place in (0, _WORD))
-    told = delivered.data[2 * _WORD : 3 * _WORD]
-    if (kind, success) != (OutcomeKind.EXECUTED, 1):
-        return False
+def _expected(found: Findings, delivered: Sighting, concluded: Mapping[bytes, Sighting]) -> Outcome | None:
+    """What the callback must have been told."""
     if found.load.mode is Mode.QUERY:
-        return told == QUERY_ANSWER_HASH
+        return Outcome(OutcomeKind.EXECUTED, is_success=True, return_data_hash=found.answer_hash)
     receipt = concluded.get(delivered.request_id)
-    return receipt is not None and told == return_data_hash(receipt)
+    if receipt is None or receipt.outcome is None or not receipt.outcome.is_success:
+        return None
+    return receipt.outcome
 
 
 def _overheads(
-    found: Findings, asked: Mapping[bytes, Entry], concluded: Mapping[bytes, Entry], delivered: Mapping[bytes, Entry]
+    found: Findings,
+    asked: Mapping[bytes, Sighting],
+    concluded: Mapping[bytes, Sighting],
+    delivered: Mapping[bytes, Sighting],
 ) -> Iterable[float]:
     """Of each request: from the block that makes a leg possible to our transaction in the pool, over its legs."""
-    source, destination, depth = found.source, found.destination, found.depth
+    source, destination = found.source, found.destination
     moments = sorted((at, height) for height, at in destination.timestamps.items())
-    for identifier, entry in delivered.items():
-        possible = source.blocks[asked[identifier].block + depth]
+    for identifier, callback in delivered.items():
+        possible = source.finals[asked[identifier].block]
         if found.load.mode is Mode.CALL:
             receipt = concluded.get(identifier)
             if receipt is None:
                 continue  # never executed: counted as wrong
-            final = destination.blocks[receipt.block + depth]
-            yield (destination.pooled_at(receipt) - possible) + (source.pooled_at(entry) - final)
-        else:
+            final = destination.finals[receipt.block]
+            yield (destination.pooled_at(receipt) - possible) + (source.pooled_at(callback) - final)
+        elif moments:
             # The answer is read at the last block that is not younger than the request's, once its child is final.
             place = bisect_right(moments, (source.timestamps[asked[identifier].block], math.inf))
-            child = destination.blocks[moments[place][1] + depth]
-            yield source.pooled_at(entry) - max(possible, child)
+            child = destination.finals[moments[place][1]]
+            yield source.pooled_at(callback) - max(possible, child)
+        else:
+            yield source.pooled_at(callback) - possible
 
 
 def _percentiles(values: Iterable[float], digits: int = 3) -> dict[str, float]:

@@ -10,26 +10,15 @@ import pytest
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.bench.chain_watch import ChainRecord, Entry
 from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.memory import MemoryWatch
-from relayer.devnet.bench.report import QUERY_ANSWER_HASH, Findings, describe
+from relayer.devnet.bench.records import ChainRecord, Outcome, Sighting
+from relayer.devnet.bench.report import Findings, describe
 from relayer.devnet.bench.usage import Usage
 
 COUNT = 10
-RETURNED = b"\x2a".rjust(32, b"\0")
-
-
-def words(*values: int | bytes) -> bytes:
-    return b"".join(v if isinstance(v, bytes) else v.to_bytes(32, "big") for v in values)
-
-
-def delivered_data(returned_hash: bytes, kind: OutcomeKind = OutcomeKind.EXECUTED) -> bytes:
-    return words(kind, int(kind is OutcomeKind.EXECUTED), returned_hash)
-
-
-def concluded_data() -> bytes:
-    return words(0, 0, 0, 4 * 32, len(RETURNED), RETURNED)
+EXECUTED = Outcome(OutcomeKind.EXECUTED, is_success=True, return_data_hash=keccak256(b"executed"))
+ANSWERED = EXECUTED._replace(return_data_hash=keccak256(b"answered"))
 
 
 def found(mode: Mode = Mode.CALL, depth: int = 0) -> Findings:
@@ -41,28 +30,28 @@ def found(mode: Mode = Mode.CALL, depth: int = 0) -> Findings:
     for chain in (source, destination):
         for height in range(3 * COUNT):
             chain.blocks[height] = float(height)
+            chain.finals[height] = float(height + depth)
             chain.timestamps[height] = 1_000 + height
     sent = {}
-    answer = keccak256(RETURNED) if mode is Mode.CALL else QUERY_ANSWER_HASH
+    answer = EXECUTED if mode is Mode.CALL else ANSWERED
     for number in range(COUNT):
         identifier, asking, executing, delivering = (word(label, number) for label in ("id", "ask", "run", "home"))
         sent[asking] = number - 0.5
-        source.logs["XVMCallRequested"].append(Entry(identifier, asking, number, b""))
-        source.logs["XVMCallbackDelivered"].append(
-            Entry(identifier, delivering, number + 2 + depth, delivered_data(answer))
-        )
+        source.asked.append(Sighting(identifier, asking, number))
+        source.delivered.append(Sighting(identifier, delivering, number + 2 + depth, answer))
         if mode is Mode.CALL:
-            destination.logs["XVMCallConcluded"].append(Entry(identifier, executing, number + 1, concluded_data()))
+            destination.concluded.append(Sighting(identifier, executing, number + 1, EXECUTED))
         destination.pooled[executing] = number + depth + 0.1
         source.pooled[delivering] = number + 1 + depth + 0.1
     return Findings(
         load=Load(mode, rate=1.0, seconds=COUNT),
+        route="evm:evm",
+        answer_hash=ANSWERED.return_data_hash,
         source=source,
         destination=destination,
         sent=sent,
         asked_in=float(COUNT),
         late=0.25,
-        depth=depth,
         relayers=4,
         used=Usage(0.4, 0.01, 0.005, 80, 400_000, {"watch": 0.04, "attest": 0.08}),
         memory=MemoryWatch([]),
@@ -99,6 +88,12 @@ def test_overhead_is_from_the_block_that_makes_a_leg_possible_to_the_pool_over_a
     assert describe(found(mode, depth))["overhead_ms"] == {"p50": 100.0 * legs, "p99": 100.0 * legs}
 
 
+def test_a_query_of_a_chain_that_is_read_as_it_is_now_is_possible_once_it_is_final() -> None:
+    findings = found(Mode.QUERY, 3)
+    findings.destination.timestamps.clear()
+    assert describe(findings)["overhead_ms"] == {"p50": 1100.0, "p99": 1100.0}
+
+
 def test_a_transaction_that_no_pool_told_of_counts_from_its_block() -> None:
     findings = found()
     findings.source.pooled.clear()
@@ -130,22 +125,22 @@ def test_costs_are_per_request_and_node() -> None:
 
 def test_a_callback_that_never_came_is_lost() -> None:
     findings = found()
-    findings.source.logs["XVMCallbackDelivered"].pop()
+    findings.source.delivered.pop()
     assert counts(findings) == (1, 0, 0)
 
 
 def test_nothing_at_all_is_told_of_a_network_that_did_nothing() -> None:
     findings = found()
-    findings.source.logs["XVMCallbackDelivered"].clear()
-    findings.destination.logs["XVMCallConcluded"].clear()
+    findings.source.delivered.clear()
+    findings.destination.concluded.clear()
     said: dict[str, Any] = describe(replace(findings, counted=0))
     assert (said["lost"], said["requests_per_second"], said["drain_seconds"]) == (COUNT, 0.0, None)
 
 
 def test_a_second_callback_and_a_second_execution_are_duplicates() -> None:
     findings = found()
-    findings.source.logs["XVMCallbackDelivered"].append(findings.source.logs["XVMCallbackDelivered"][0])
-    findings.destination.logs["XVMCallConcluded"].append(findings.destination.logs["XVMCallConcluded"][0])
+    findings.source.delivered.append(findings.source.delivered[0])
+    findings.destination.concluded.append(findings.destination.concluded[0])
     assert counts(findings) == (0, 2, 0)
 
 
@@ -156,14 +151,16 @@ def test_what_the_target_counted_beyond_its_receipts_is_a_duplicate() -> None:
 @pytest.mark.parametrize("mode", Mode)
 def test_an_answer_that_is_not_the_targets_is_wrong(mode: Mode) -> None:
     findings = found(mode)
-    delivered = findings.source.logs["XVMCallbackDelivered"]
-    delivered[3] = delivered[3]._replace(data=delivered_data(keccak256(b"a lie")))
+    delivered = findings.source.delivered
+    delivered[3] = delivered[3]._replace(outcome=EXECUTED._replace(return_data_hash=keccak256(b"a lie")))
     assert counts(findings) == (0, 0, 1)
 
 
 def test_a_call_that_was_never_executed_is_wrong_and_has_no_overhead() -> None:
     findings = found()
-    delivered = findings.source.logs["XVMCallbackDelivered"]
-    delivered[3] = delivered[3]._replace(data=delivered_data(bytes(32), OutcomeKind.EXPIRED))
-    findings.destination.logs["XVMCallConcluded"].pop(3)
+    delivered = findings.source.delivered
+    delivered[3] = delivered[3]._replace(
+        outcome=Outcome(OutcomeKind.EXPIRED, is_success=False, return_data_hash=bytes(32))
+    )
+    findings.destination.concluded.pop(3)
     assert counts(replace(findings, counted=COUNT - 1)) == (0, 0, 1)

@@ -16,8 +16,8 @@ PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observab
 OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
 """The command line's side of one VM, found by entry point."""
 
-TYPED_NAMES = {"cli/devnet.py"}
-"""It says which kinds of chains a devnet may have, by the names under which whoever types it asks for them."""
+TYPED_NAMES = {"cli/bench.py", "cli/devnet.py"}
+"""They say which kinds of chains a devnet may have, by the names under which whoever types them asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(
     r"relayer\.(vms|cli|devnet)\.(evm|svm)(\..*)?|(web3|eth_\w+|rlp|solders|solana)(\..*)?", re.ASCII

@@ -1,0 +1,1 @@
+"""A Solana chain as the bench uses it: asked by transactions of its own, watched slot by slot."""
