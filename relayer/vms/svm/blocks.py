@@ -23,10 +23,6 @@ from relayer.vms.svm.values import format_signature
 MAX_TRANSACTIONS_PER_READ: Final = 2_000
 """Read at once, unless one block has more: some megabytes, and a block's worth. Anybody can name the gateway."""
 
-_TRANSACTION_WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 20
-"""Of a transaction: twenty travel together. SECURITY: one that a node takes long to write, or writes so that we do not
-read it beside others, is asked for alone, and spoils no other."""
-
 _LISTED_WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 4
 """Of a block with its signatures: up to half a megabyte."""
 
@@ -105,7 +101,7 @@ async def _fetch(
             WeighedCall(block_call(slot, has_signatures=slot in busy), _LISTED_WEIGHT * (slot in busy))
             for slot in slots
         ),
-        *(WeighedCall(transaction_call(mention.signature), _TRANSACTION_WEIGHT) for mention in mentions),
+        *(transaction_call(mention.signature) for mention in mentions),
     ]
     answers = await call_by_weight(endpoint, calls, head_call())
     blocks = [parse_block(answer, slot, endpoint) for slot, answer in zip(slots, answers, strict=False)]

@@ -17,11 +17,13 @@ from attestation.request import RequestId
 from relayer.domain.blocks import Location
 from relayer.domain.tracked import TrackedRequest
 from relayer.vms.jsonrpc.endpoints import EndpointPool
-from relayer.vms.jsonrpc.rpc import RpcEndpoint, require_result
+from relayer.vms.jsonrpc.rpc import RpcEndpoint, RpcFault
+from relayer.vms.jsonrpc.weighing import call_by_weight
 from relayer.vms.svm.borsh import Borsh
 from relayer.vms.svm.codec import event_discriminator
 from relayer.vms.svm.mentions import Mention
 from relayer.vms.svm.self_calls import parse_self_calls, transaction_call
+from relayer.vms.svm.slots import head_call
 
 _REMEMBERED: Final = 65_536
 """Requests whose account is known: as many as wait for their outcomes at a busy gateway, of some 200 bytes each."""
@@ -57,9 +59,9 @@ class PendingFinder:
         calls = [transaction_call(place.tx_hash) for place in places]
 
         async def ask(endpoint: RpcEndpoint) -> list[tuple[tuple[RequestId, Pubkey], ...] | None]:
-            answers = await endpoint.call(calls)
+            answers = await call_by_weight(endpoint, calls, head_call())
             return [
-                self._parse(require_result(answer, endpoint), place)
+                None if isinstance(answer, RpcFault) else self._parse(answer, place)
                 for place, answer in zip(places, answers, strict=True)
             ]
 

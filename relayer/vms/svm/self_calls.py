@@ -16,6 +16,7 @@ from solders.pubkey import Pubkey
 
 from relayer.errors import RpcUnavailable
 from relayer.vms.jsonrpc.rpc import RpcCall
+from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE, WeighedCall
 from relayer.vms.svm.mentions import Mention
 from relayer.vms.svm.slots import ANY_VERSION, COMMITMENT
 from relayer.vms.svm.values import format_signature, parse_base58
@@ -27,14 +28,18 @@ MAX_EVENT_LENGTH: Final = 10_240
 
 _MAX_EVENT_CHARACTERS: Final = MAX_EVENT_LENGTH * 1_366 // 1_000 + 1  # base58 writes 1.3658 characters a byte
 
+_WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 20
+"""Of a transaction: twenty travel together. SECURITY: one that a node takes long to write, or writes so that we do not
+read it beside others, is asked for alone, and spoils no other. Anybody can name the gateway in such a one."""
+
 _OUTER_HEIGHT: Final = 1
 """Stack height of a transaction's own instructions; what they call is one higher."""
 
 
-def transaction_call(signature: bytes) -> RpcCall:
+def transaction_call(signature: bytes) -> WeighedCall:
     """The call for a finalized transaction."""
     options = {**COMMITMENT, **ANY_VERSION, "encoding": "json"}
-    return RpcCall("getTransaction", [format_signature(signature), options])
+    return WeighedCall(RpcCall("getTransaction", [format_signature(signature), options]), _WEIGHT)
 
 
 def parse_self_calls(answer: Any, mention: Mention, gateway: Pubkey) -> list[bytes] | None:

@@ -74,6 +74,8 @@ def parse_block(answer: Any, slot: int, endpoint: RpcEndpoint) -> ListedBlock | 
         return None
     if not isinstance(require_result(answer, endpoint), dict):
         raise _malformed("block")
+    if answer.get("blockTime", 0) is None:
+        return None  # some nodes have a block before they have its time
     parent = BlockRef(parse_count(answer.get("parentSlot")), parse_hash(answer.get("previousBlockhash")))
     ref = BlockRef(slot, parse_hash(answer.get("blockhash")))
     signatures = answer.get("signatures", ())

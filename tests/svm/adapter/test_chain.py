@@ -15,7 +15,7 @@ from relayer.domain.observations import CallRequested, EpochApplied
 from relayer.errors import RpcDisagreement, RpcUnavailable
 from relayer.vms.svm import blocks as blocks_module
 from relayer.vms.svm import mentions as mentions_module
-from tests.svm.adapter.watching import Spoil, asked_in, down, endpoint_of, follow, lagging, watched
+from tests.svm.adapter.watching import Spoil, asked_in, down, endpoint_of, follow, lagging, watched, with_fault
 from tests.svm.adapter.world import FINALIZED_AFTER, World
 from tests.svm.program.ledger import GATEWAY, NOW, PROGRAM, SOLANA, signer_set, signing_keys
 from tests.unit.jsonrpc.scripted_node import NodeFault
@@ -285,6 +285,16 @@ async def test_security_two_that_differ_are_looked_at_again_and_nothing_is_skipp
         assert all(not isinstance(o, CallRequested) for block in blocks for o in block.observations)
 
 
+@pytest.mark.parametrize("place", range(3))
+async def test_a_missing_page_of_one_node_of_three_loses_no_request(asked: World, place: int) -> None:
+    """The devnet's own fault: slots are missing from the index, and so is whatever page begins before one of theirs."""
+    first = first_request_slot(asked)
+    nodes = [endpoint_of(asked) for _ in range(3)]
+    nodes[place] = with_fault(asked, hidden_signatures=range(first + 1, first + 6))
+    async with watched(*nodes, quorum=2) as chain:
+        assert asked_in(await follow(chain, most=3)) == list(range(12))
+
+
 @pytest.mark.parametrize("lie", ["drop_blocks", "drop_first_block"])
 async def test_security_a_block_that_is_left_out_is_missed(asked: World, lie: str) -> None:
     """SECURITY: its requests would never be seen. Each block names the one before it."""
@@ -404,6 +414,7 @@ async def test_security_an_endpoint_that_lists_without_end_is_given_up(
         ("getBlocksWithLimit", [0]),
         ("getBlocksWithLimit", list(range(1, 99))),
         ("getBlock", []),
+        ("getBlock", {"parentSlot": 0, "previousBlockhash": "1" * 32, "blockhash": "1" * 32, "blockTime": "now"}),
         ("getBlock", {}),
         ("getSignaturesForAddress", {}),
         ("getSignaturesForAddress", [{}]),
@@ -418,6 +429,30 @@ async def test_what_is_malformed_is_no_answer(asked: World, method: str, value: 
     async with watched(endpoint_of(asked, spoil)) as chain:
         with pytest.raises(RpcUnavailable):
             await chain.fetch_news(0, 64)
+
+
+@pytest.mark.parametrize("slots", [[99], [2, 1], {}, [True]])
+async def test_a_list_of_other_slots_is_no_answer(asked: World, slots: Any) -> None:
+    def spoil(method: str, _: list[Any], answer: Any) -> Any:
+        return slots if method == "getBlocks" else answer
+
+    async with watched(endpoint_of(asked, spoil)) as chain:
+        with pytest.raises(RpcUnavailable):
+            await chain.fetch_block_ref(7)
+
+
+async def test_a_node_that_lists_no_block_at_all_is_no_answer(asked: World) -> None:
+    def spoil(method: str, _: list[Any], answer: Any) -> Any:
+        return [] if method == "getBlocks" else answer
+
+    async with watched(endpoint_of(asked, spoil)) as chain:
+        with pytest.raises(RpcUnavailable, match="lists no block"):
+            await chain.fetch_block_ref(7)
+
+
+async def test_a_block_without_its_time_is_waited_for(asked: World) -> None:
+    async with watched(endpoint_of(asked, no_times)) as chain:
+        assert (await chain.fetch_news(0, 8)).blocks == ()
 
 
 # Signer sets, and the gateway's own affairs.

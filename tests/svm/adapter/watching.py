@@ -27,18 +27,26 @@ def endpoint_of(world: World, spoil: Spoil = lambda _, __, answer: answer) -> Sc
     return ScriptedNode(lambda method, params: spoil(method, params, world.ask(method, params)))
 
 
-def lagging(world: World, slots: int) -> ScriptedNode:
-    """An endpoint that is so many slots behind."""
+def with_fault(world: World, **faults: Any) -> ScriptedNode:
+    """An endpoint with these of the devnet's faults, which the others have not."""
 
     def answer(method: str, params: list[Any]) -> Any:
-        faults = world.chain.faults
-        before, faults.lag_slots = faults.lag_slots, slots
+        chain_faults = world.chain.faults
+        before = {name: getattr(chain_faults, name) for name in faults}
+        for name, value in faults.items():
+            setattr(chain_faults, name, value)
         try:
             return world.ask(method, params)
         finally:
-            faults.lag_slots = before
+            for name, value in before.items():
+                setattr(chain_faults, name, value)
 
     return ScriptedNode(answer)
+
+
+def lagging(world: World, slots: int) -> ScriptedNode:
+    """An endpoint that is so many slots behind."""
+    return with_fault(world, lag_slots=slots)
 
 
 def down() -> ScriptedNode:
