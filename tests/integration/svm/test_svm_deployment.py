@@ -14,8 +14,10 @@ import pytest
 import pytest_asyncio
 from solders.account import Account
 from solders.keypair import Keypair
+from solders.message import MessageV0
 from solders.pubkey import Pubkey
 from solders.system_program import ID as SYSTEM_PROGRAM
+from solders.transaction import VersionedTransaction
 
 from attestation.address import Chain, Namespace
 from attestation.keccak import keccak256
@@ -47,6 +49,7 @@ from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.deployment import SvmDeployer
 from relayer.vms.svm.route_terms import offer, terms_to
 from tests.factories import make_signer_set
+from tests.svm.program import idl
 
 OWNER_SECRET = keccak256(b"owner of the deployment's tests")
 OWNER = Keypair.from_seed(OWNER_SECRET).pubkey()
@@ -199,6 +202,23 @@ async def test_a_changed_plan_changes_what_it_says_and_no_more(cluster: Cluster)
     assert (config.guardian, config.treasury) == (Pubkey(FRIEND), Pubkey(FRIEND))
     assert (config.owner, config.pending_owner) == (OWNER, Pubkey(FRIEND))
     assert [line for line in told if "settings" in line] == ["gamma: 1 settings made"]
+
+
+async def test_once_another_owner_has_accepted_nothing_more_is_set_and_that_is_said(cluster: Cluster) -> None:
+    record, heir = DeploymentRecord(), Keypair.from_seed(keccak256(b"heir"))
+    network = replace(cluster.network, chains=(EVM, replace(cluster.plan, owner=bytes(heir.pubkey()))))
+    await cluster.deploy(record, network)
+    cluster.chain.place(heir.pubkey(), Account(10**9, b"", SYSTEM_PROGRAM))
+    accept = idl.instruction(AT.program, "accept_ownership", {"new_owner": heir.pubkey(), "config": AT.config}, {})
+    blockhash, _ = cluster.chain.blockhash_at(cluster.chain.block_at(Commitment.FINALIZED))
+    message = MessageV0.try_compile(heir.pubkey(), [accept], [], blockhash)
+    assert cluster.chain.send(VersionedTransaction(message, [heir])).error is None
+    changed = replace(network, chains=(EVM, replace(network.chains[1], guardian=FRIEND)))
+    _, told = await cluster.deploy(record, changed)
+    config = cluster.read(Config, AT.config)
+    assert config is not None
+    assert (config.owner, config.guardian) == (heir.pubkey(), Pubkey.default())
+    assert f"gamma: {heir.pubkey()} owns the gateway; what may not be as planned is left to it" in told
 
 
 @pytest.mark.parametrize("last", [1, 2, 4, 6])

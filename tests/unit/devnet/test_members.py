@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +104,24 @@ def test_a_solana_chain_is_written_and_read_back_as_it_was_meant(tmp_path: Path)
     assert settings.finality == FinalityRule(tag=FinalityTag.FINALIZED)
     assert (settings.transaction_gas_cap, settings.block_time_seconds) == (1_400_000, 0.2)
     assert bytes(Keypair.from_seed(settings.wallet_key).pubkey()) == gamma.grants[0].account
+
+
+def test_without_the_extra_a_solana_chain_says_so_and_the_other_kinds_are_there() -> None:
+    script = """
+import sys
+from pathlib import Path
+sys.modules["solders"] = None
+from relayer.devnet.kinds import ChainPlace, plan_chains
+from relayer.errors import ConfigError
+alpha, _, gamma = plan_chains(("evm", "svm"))
+place = ChainPlace("gamma", 0, (1, 2), Path(), bytes(32), 1.0, 2, 1, 0)
+try:
+    gamma.kind.lay_out(place)
+except ConfigError as error:
+    print(alpha.kind.namespace, error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "eip155 --vms svm: the extra svm is not installed: pip install 'xvm-relayer[svm]'\n"
 
 
 def test_two_solana_chains_of_a_devnet_have_two_genesis_hashes() -> None:
