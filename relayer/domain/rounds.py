@@ -174,8 +174,8 @@ class _Known:
     """Of one question as it stands in `block`: the values read, newest last, and the roots signed."""
 
     block: BlockRef
-    values: list[Conclusion] = field(default_factory=list)
-    roots: OrderedDict[bytes, None] = field(default_factory=OrderedDict)
+    values: list[Conclusion] = field(default_factory=list[Conclusion])
+    roots: OrderedDict[bytes, None] = field(default_factory=OrderedDict[bytes, None])
 
 
 class RoundBook:
