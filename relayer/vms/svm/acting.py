@@ -6,7 +6,7 @@ a batch has to be certified. It must not know which of them it serves.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from solders.pubkey import Pubkey
@@ -16,6 +16,7 @@ from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.certifying import BELOW_THRESHOLD, CertifiedRoot, Certifier
+from relayer.vms.svm.closing import RootCloser
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
 from relayer.vms.svm.simulation import Simulator
@@ -24,9 +25,19 @@ from relayer.vms.svm.states import StateReader
 
 
 class Acting:
-    """The account `payer` at the gateway of `addresses`. No transaction gets more than `unit_cap` compute units."""
+    """The account `payer` at the gateway of `addresses`. No transaction gets more than `unit_cap` compute units.
 
-    def __init__(self, pool: EndpointPool, addresses: GatewayAddresses, payer: Pubkey, unit_cap: int) -> None:
+    `clock` is monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        pool: EndpointPool,
+        addresses: GatewayAddresses,
+        payer: Pubkey,
+        unit_cap: int,
+        clock: Callable[[], float],
+    ) -> None:
         self.addresses: Final = addresses
         self.payer: Final = payer
         self.instructions: Final = GatewayInstructions(addresses, payer)
@@ -35,6 +46,7 @@ class Acting:
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
+        self.closer: Final = RootCloser(self.states, self.instructions, payer, clock)
 
     def certify(
         self,
@@ -45,7 +57,9 @@ class Acting:
         progress: Progress,
     ) -> bool:
         """Whether the gateway counts the batch as certified; else what brings that about is added to `plans`."""
-        # SECURITY: a root may be there with some signatures only, or nothing could be executed by it.
+        if state is not None:
+            self.closer.note_use(root.key, state)
+        # SECURITY: a root may be there with some signatures only, and nothing can be executed by it.
         if state is not None and state.is_complete:
             return True
         drafts = self.certifier.drafts(root, state)
@@ -54,3 +68,12 @@ class Acting:
         for draft, compute_units, value in drafts:
             plans.append(Plan(draft, compute_units, value, tuple(serves), is_groundwork=True))
         return False
+
+    async def take_in(self, plans: Sequence[Plan], progress: Progress) -> None:
+        """Sort plans by what they would do; where some are groundwork, old roots are closed beside it.
+
+        Raises `RpcUnavailable`.
+        """
+        # Whoever waits for groundwork pays for it, and that is when rent is lent again.
+        closing = await self.closer.plans() if any(plan.is_groundwork for plan in plans) else ()
+        await self.preparer.take_in([*plans, *closing], progress)

@@ -120,7 +120,7 @@ class Deliverer:
                 plans.append(_plan(ending, draft))
         plans += await self._plan_long(long, progress)
         plans += await self._plan_pairs(pairs, progress)
-        await acting.preparer.take_in(plans, progress)
+        await acting.take_in(plans, progress)
         return progress.result()
 
     def _job(self, batch: CertifiedBatch, places: dict[RequestId, Pubkey]) -> _Job:

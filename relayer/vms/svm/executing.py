@@ -88,7 +88,7 @@ class Executor:
                 else:
                     staged.append((wanted, step))
         plans += await self._plan_staged(staged, progress, is_expiring=is_expiring)
-        await acting.preparer.take_in(plans, progress)
+        await acting.take_in(plans, progress)
         return progress.result()
 
     def _job(self, batch: CertifiedBatch) -> _Job:

@@ -24,6 +24,7 @@ from relayer.vms.svm.addresses import SYSTEM_PROGRAM, GatewayAddresses, program_
 
 _ROTATE: Final = b"\x0a"
 _VERIFY_CERTIFICATE: Final = b"\x0b"
+_CLOSE_ROOT: Final = b"\x0c"
 _DELIVER: Final = b"\x10"
 _CALLBACK: Final = b"\x11"
 _OPEN_CREDIT: Final = b"\x13"
@@ -66,6 +67,10 @@ class GatewayInstructions:
             _readable(SYSTEM_PROGRAM),
         ]
         return self._call(_VERIFY_CERTIFICATE + root + count.to_bytes(2, "little") + certificate, accounts)
+
+    def close_root(self, root: Pubkey, epoch: int) -> Instruction:
+        """Take back the rent of a root that the payer has paid for."""
+        return self._call(_CLOSE_ROOT, [self._payer, _writable(root), _readable(self._at.epoch(epoch))])
 
     def execute(
         self,

@@ -6,6 +6,8 @@ that runs by itself.
 
 from __future__ import annotations
 
+import time
+
 import aiohttp
 from solders.pubkey import Pubkey
 
@@ -63,7 +65,7 @@ async def open_chain(settings: ChainSettings) -> SvmOpenChain:
     pool, addresses = parts.pool, parts.addresses
     wallet = SvmWallet(pool, settings.wallet_key, bytes(addresses.config), settings.max_fee_per_gas)
     payer = Pubkey(wallet.address)
-    acting = Acting(pool, addresses, payer, settings.transaction_gas_cap)
+    acting = Acting(pool, addresses, payer, settings.transaction_gas_cap, time.monotonic)
     source = SvmSource(parts, Deliverer(acting, PendingFinder(pool, addresses.program)), Rotator(acting))
     destination = SvmDestination(parts, Executor(acting), AnswerReader(pool, parts.identity.chain, payer))
     return SvmOpenChain(session, source, destination, wallet)

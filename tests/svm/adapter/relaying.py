@@ -71,10 +71,11 @@ def outcomes(world: World, *requests: TrackedRequest) -> CertifiedBatch:
 
 
 class Hands:
-    """Prepares, signs and sends as the stages do: groundwork first, then the calls."""
+    """Prepares, signs and sends as the stages do: groundwork first, then the calls. `seconds` is its clock."""
 
     def __init__(self, world: World, pool: EndpointPool) -> None:
-        acting = Acting(pool, GatewayAddresses(bytes(PROGRAM)), RELAYER.pubkey(), 1_400_000)
+        acting = Acting(pool, GatewayAddresses(bytes(PROGRAM)), RELAYER.pubkey(), 1_400_000, lambda: self.seconds)
+        self.seconds = 0.0
         self.world = world
         self.acting = acting
         self.wallet = SvmWallet(pool, RELAYER_SEED, bytes(CONFIG), 10**6)

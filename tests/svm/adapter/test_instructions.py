@@ -149,6 +149,18 @@ def test_a_certificate_is_verified_for_its_batch() -> None:
     assert made == expected("verify_certificate", places, args, tail=certificate[49:])
 
 
+def test_a_root_is_closed_by_who_paid_for_it() -> None:
+    metas = [
+        AccountMeta(PAYER, is_signer=True, is_writable=True),
+        AccountMeta(ROOT, is_signer=False, is_writable=True),
+        AccountMeta(epoch_address(3), is_signer=False, is_writable=False),
+    ]
+    made = MAKE.close_root(ROOT, 3)
+    told = expected("close_root", {"root": ROOT, "epoch": epoch_address(3)}, {})
+    assert (made.program_id, made.data, list(made.accounts)) == (told.program_id, told.data, metas)
+    assert [meta.pubkey for meta in told.accounts] == [meta.pubkey for meta in metas]
+
+
 def test_a_set_follows_the_former_one() -> None:
     chosen = signer_set(signing_keys(5), 4)
     places = {"former_epoch": epoch_address(3), "next_epoch": epoch_address(4), "root": ROOT}
