@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 from solders.instruction import CompiledInstruction
@@ -27,6 +28,9 @@ _MEMO_PROGRAMS: Final = frozenset(
     Pubkey.from_string(name)
     for name in ("Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo", "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 )
+_TEXTS_KEPT: Final = 4_096
+"""Of instructions: several ask for the same transactions within a slot or two."""
+
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 _SYSTEM_TRANSFER_BYTES: Final = 12
 _MAX_VERSION: Final = 255
@@ -203,7 +207,7 @@ def _instruction(
     return {
         "programId": str(program),
         "accounts": [str(key) for key in accounts],
-        "data": base58_encode(data),
+        "data": _data_text(data),
         "stackHeight": height,
     }
 
@@ -222,6 +226,11 @@ def _raw_instruction(instruction: CompiledInstruction, height: int | None) -> di
     return {
         "programIdIndex": instruction.program_id_index,
         "accounts": list(instruction.accounts),
-        "data": base58_encode(bytes(instruction.data)),
+        "data": _data_text(bytes(instruction.data)),
         "stackHeight": height,
     }
+
+
+@lru_cache(maxsize=_TEXTS_KEPT)
+def _data_text(data: bytes) -> str:
+    return base58_encode(data)
