@@ -18,8 +18,9 @@ from relayer.domain.blocks import BlockRef
 class PreparedCall:
     """One transaction to be: simulated, not signed. Gas in the chain's gas unit, `value` in its smallest unit.
 
-    `gas_limit` is what the transaction offers, `expected_gas` what the simulation used. `value` is all that it spends
-    besides gas. Prepared again from the same state of the chain, `data` is the same.
+    `gas_limit` is what the transaction offers, `expected_gas` what the simulation used. `value` is what it spends
+    besides gas and never gets back. What it only lends, as the rent of an account that is closed later, is not in it: a
+    simulation fails that cannot lend it. Prepared again from the same state of the chain, `data` is the same.
     """
 
     to: bytes

@@ -17,6 +17,7 @@ from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.certifying import BELOW_THRESHOLD, CertifiedRoot, Certifier
 from relayer.vms.svm.closing import RootCloser
+from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
 from relayer.vms.svm.simulation import Simulator
@@ -65,8 +66,8 @@ class Acting:
         drafts = self.certifier.drafts(root, state)
         if not drafts:
             progress.refuse(serves, BELOW_THRESHOLD)
-        for draft, compute_units, value in drafts:
-            plans.append(Plan(draft, compute_units, value, tuple(serves), is_groundwork=True))
+        for draft, compute_units in drafts:
+            plans.append(Plan(draft, compute_units, SIGNATURE_LAMPORTS, tuple(serves), is_groundwork=True))
         return False
 
     async def take_in(self, plans: Sequence[Plan], progress: Progress) -> None:

@@ -20,7 +20,6 @@ from attestation.schemes import scheme_of
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
-from relayer.vms.svm.costs import ROOT_RENT, SIGNATURE_LAMPORTS
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.transactions import draft_of
 
@@ -51,11 +50,10 @@ class CertifiedRoot:
 
 
 class CertificateDraft(NamedTuple):
-    """A transaction that brings signatures, the compute units that it may use, and what it spends in lamports."""
+    """A transaction that brings signatures, and the compute units that it may use."""
 
     draft: bytes
     compute_units: int
-    value: int
 
 
 class Certifier:
@@ -80,10 +78,9 @@ class Certifier:
         seen = 0 if state is None else int.from_bytes(state.seen, "little")
         missing = [index for index in wanted.certificate.signer_indices if not seen >> index & 1]
         parts = [missing[at : at + _MAX_SIGNATURES] for at in range(0, len(missing), _MAX_SIGNATURES)]
-        # Whichever is mined first makes the account.
-        value = SIGNATURE_LAMPORTS + (0 if state else ROOT_RENT)
+        # Whichever is mined first makes the account, and lends its rent.
         return [
-            CertificateDraft(self._draft(wanted, part), _BASE_UNITS + len(part) * _UNITS_PER_SIGNATURE, value)
+            CertificateDraft(self._draft(wanted, part), _BASE_UNITS + len(part) * _UNITS_PER_SIGNATURE)
             for part in parts
         ]
 

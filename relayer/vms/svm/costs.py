@@ -1,4 +1,4 @@
-"""What a transaction costs besides compute units, in lamports: its signature, and the rent of what it makes.
+"""What a transaction costs besides compute units, in lamports: its signature, and the rent of what stays.
 
 Its job: these amounts. It must not judge whether they are worth it.
 
@@ -22,9 +22,7 @@ def rent_of(length: int) -> int:
     return (_ACCOUNT_OVERHEAD + length) * _LAMPORTS_PER_BYTE
 
 
-ROOT_RENT: Final = rent_of(128)
 SLOT_RENT: Final = rent_of(80)
-CREDIT_RENT: Final = rent_of(48)
 
 
 def epoch_rent(signers: int) -> int:

@@ -26,7 +26,7 @@ from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.svm.accounts import Credit, Pending, PendingState, Root, Stage
 from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.certifying import CertifiedRoot
-from relayer.vms.svm.costs import CREDIT_RENT, SIGNATURE_LAMPORTS
+from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.named_accounts import (
     MALFORMED_CALLBACK_ACCOUNTS,
     callback_accounts,
@@ -184,7 +184,7 @@ class Deliverer:
         if self._has_credit or not ours:
             return list(waiting)
         draft = draft_of(self._acting.payer, [self._acting.instructions.open_credit(self._acting.payer)])
-        opening = Plan(draft, _CREDIT_UNITS, SIGNATURE_LAMPORTS + CREDIT_RENT, tuple(ours), is_groundwork=True)
+        opening = Plan(draft, _CREDIT_UNITS, SIGNATURE_LAMPORTS, tuple(ours), is_groundwork=True)
         if all(plan.draft != draft for plan in plans):
             plans.append(opening)
         return [(wanted, state) for wanted, state in waiting if wanted.identifier not in ours]

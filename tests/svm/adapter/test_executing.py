@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from solders.account import Account
 from solders.instruction import AccountMeta
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
@@ -23,6 +24,7 @@ from tests.svm.program.ledger import (
     NOW,
     PROBE,
     PROGRAM,
+    SYSTEM,
     inbound_request,
     keypair,
     own_account,
@@ -32,6 +34,7 @@ from tests.svm.program.ledger import (
 )
 from tests.svm.program.ledger import REMOTE_SENDER as SENDER
 
+ROOT_RENT = 1_781_760
 ANSWER, FAIL, PASS_ON, TELL_FLAGS = b"\2", b"\3", b"\4", b"\5"
 
 
@@ -96,6 +99,26 @@ async def test_compute_units_are_offered_by_what_a_simulation_used(world: World)
     assert call.to == bytes(PROGRAM)
 
 
+async def test_what_is_only_lent_is_not_spent(world: World) -> None:
+    batch = executions(world, inbound_request(PROBE, payload(ANSWER)))
+    async with hands_on(world) as hands:
+        (certifying,) = (await hands.execute(batch)).groundwork
+        before = world.balance(RELAYER.pubkey())
+        await hands.send([certifying])
+    assert certifying.value == 5_000
+    assert before - world.balance(RELAYER.pubkey()) > ROOT_RENT
+
+
+async def test_who_cannot_lend_the_rent_sends_nothing(world: World) -> None:
+    asked = inbound_request(PROBE, payload(ANSWER))
+    world.chain.place(RELAYER.pubkey(), Account(1_700_000, b"", SYSTEM))
+    world.advance()
+    async with hands_on(world) as hands:
+        preparation = await hands.execute(executions(world, asked))
+    assert (preparation.groundwork, preparation.calls) == ((), ())
+    assert named(preparation)[request_id(asked)].startswith(f"{SYSTEM} failed: ")
+
+
 async def test_several_batches_are_prepared_together(world: World) -> None:
     asked = [inbound_request(PROBE, payload(ANSWER), nonce) for nonce in range(6)]
     batches = [executions(world, *asked[:3]), executions(world, *asked[3:])]
@@ -143,7 +166,7 @@ async def test_what_is_longer_than_a_transaction_is_staged_and_the_stage_s_rent_
     assert last.settled == (request_id(long),)
     assert kind_of(world, long) == 0
     spent = before - world.balance(RELAYER.pubkey())
-    assert spent < sum(call.value for call in hands.sent) + 1_000_000
+    assert spent < sum(call.value for call in hands.sent) + ROOT_RENT + 1_000_000
 
 
 async def test_a_stage_is_filled_further_where_a_piece_was_lost(world: World) -> None:
