@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from attestation.keccak import keccak256
 from attestation.request import RequestId, request_id, route_of
-from attestation.statement import Execute, OutcomeKind
+from attestation.statement import Execute, Outcome, OutcomeKind
 from relayer.domain.batch import request_ids
 from relayer.domain.rounds import (
     MAX_QUESTIONS,
@@ -82,6 +82,35 @@ def proposed(*requests: TrackedRequest, round_number: int = HERE, data: bytes = 
 # whose turn it is
 
 
+def test_a_round_lasts_four_seconds_for_all() -> None:
+    assert [round_at(now) for now in (4.0, 7.999, 8.0, 1_800_000_000.0)] == [1, 1, 2, 450_000_000]
+
+
+def test_the_first_round_is_somebodys_and_the_one_before_it_nobodys() -> None:
+    assert is_in_turn(1, b"b", RANKED, 4.0)
+    assert not is_in_turn(0, b"a", RANKED, 4.0)
+
+
+def test_what_is_read_stands_nowhere_pays_nobody_and_is_of_no_round() -> None:
+    identifier = tracked().request_id
+    assert value_read(identifier, OutcomeKind.REVERTED, b"x", cut=True).outcome == Outcome(
+        request_id=identifier,
+        kind=OutcomeKind.REVERTED,
+        cut=True,
+        return_data_hash=keccak256(b"x"),
+        height=0,
+        block_hash=bytes(32),
+        tx_index=0,
+        log_index=0,
+        payee=bytes(32),
+        round=0,
+    )
+
+
+def test_a_question_that_was_never_signed_was_last_signed_in_no_round() -> None:
+    assert last_round(tracked()) == 0
+
+
 @given(st.floats(1_000_000_000, 4_000_000_000, allow_nan=False), st.integers(1, 20))
 def test_each_round_is_one_signers_and_the_next_one_is_the_next_ranks(now: float, signers: int) -> None:
     ranked = [bytes([rank]) for rank in range(signers)]
@@ -143,6 +172,14 @@ def test_what_no_signer_would_cut_like_this_does_not_fit(chosen: Sequence[int]) 
 
 def test_a_question_of_another_block_does_not_fit() -> None:
     assert not proposed(tracked()).fits(questions_of(5), RANKED, NOW)
+
+
+@pytest.mark.parametrize("count", [1, 256])
+def test_a_proposal_is_of_one_to_256_questions(count: int) -> None:
+    ids = [RequestId(number.to_bytes(32, "big")) for number in range(count)]
+    leaves = [in_round(value_read(i, OutcomeKind.EXECUTED, b"", cut=False), 7).outcome for i in ids]
+    found = proposal_in(b"a", b"\x01" * 32, leaves)
+    assert found == Proposal(b"a", b"\x01" * 32, 7, dict(zip(ids, leaves, strict=True)))
 
 
 def test_leaves_that_are_no_outcomes_of_one_round_are_no_proposal() -> None:
@@ -257,6 +294,7 @@ def test_security_the_book_is_bounded() -> None:
         book.note_signed(number.to_bytes(32, "big"), [request.request_id])
     assert len(book.roots([request.request_id])) == MAX_ROOTS
     for nonce in range(1, MAX_QUESTIONS + 1):
+        assert book.newest(request) is not None
         other = replace(request, request_id=RequestId(nonce.to_bytes(32, "big")))
         book.note_read(other, read(other))
     assert book.newest(request) is None
