@@ -16,7 +16,7 @@ from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.certifying import BELOW_THRESHOLD, CertifiedRoot, Certifier
-from relayer.vms.svm.closing import RootCloser
+from relayer.vms.svm.closing import Closer
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
@@ -47,7 +47,7 @@ class Acting:
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
-        self.closer: Final = RootCloser(self.states, self.instructions, payer, clock)
+        self.closer: Final = Closer(self.states, self.instructions, payer, clock)
 
     def certify(
         self,
@@ -59,7 +59,7 @@ class Acting:
     ) -> bool:
         """Whether the gateway counts the batch as certified; else what brings that about is added to `plans`."""
         if state is not None:
-            self.closer.note_use(root.key, state)
+            self.closer.note_root(root.key, state)
         # SECURITY: a root may be there with some signatures only, and nothing can be executed by it.
         if state is not None and state.is_complete:
             return True
@@ -71,7 +71,7 @@ class Acting:
         return False
 
     async def take_in(self, plans: Sequence[Plan], progress: Progress) -> None:
-        """Sort plans by what they would do; where some are groundwork, old roots are closed beside it.
+        """Sort plans by what they would do; where some are groundwork, what has rested is closed beside it.
 
         Raises `RpcUnavailable`.
         """

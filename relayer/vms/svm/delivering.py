@@ -244,6 +244,7 @@ class Deliverer:
             if not is_fitting(draft):
                 progress.refuse([ending.wanted.identifier], OVERSIZE)
             elif states.is_known(key):
+                acting.closer.note_stage(key)
                 pieces = acting.stager.plans(step.data, states.get(Stage, key), [ending.wanted.identifier])
                 plans += pieces or [_plan(ending, draft)]
         return plans

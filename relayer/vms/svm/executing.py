@@ -172,6 +172,7 @@ class Executor:
             key = acting.stager.key_of(step.data)
             if not states.is_known(key):
                 continue
+            acting.closer.note_stage(key)
             pieces = acting.stager.plans(step.data, states.get(Stage, key), [wanted.identifier])
             plans += pieces or [self._plan(wanted, draft, is_expiring=is_expiring)]
         return plans

@@ -256,6 +256,18 @@ async def test_a_request_whose_transaction_is_not_told_waits(world: World) -> No
     assert (look.calls, look.settled, look.refused, look.groundwork) == ((), (), (), ())
 
 
+async def test_where_a_request_waits_is_a_hint_and_no_other_request_gets_its_outcome(world: World) -> None:
+    """SECURITY: endpoints would have an outcome told to whom they like."""
+    asked, other = concluded(ask(world), DATA), ask(world, 1)
+    async with hands_on(world) as hands:
+        finder = hands.deliverer._pendings
+        finder._known[asked.request_id] = (await finder.find([other]))[other.request_id]
+        look = await hands.carry(lambda: hands.deliver(outcomes(world, asked)))
+    assert look.settled == (asked.request_id,)
+    assert hands.sent == []
+    assert is_there(world, 1)
+
+
 async def test_where_requests_wait_is_asked_for_once(world: World) -> None:
     asked = [concluded(ask(world, salt), DATA) for salt in range(3)]
     node = world.endpoint()

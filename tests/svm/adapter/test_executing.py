@@ -14,8 +14,9 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from attestation.request import request_id
+from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.closing import REST_SECONDS
-from tests.svm.adapter.relaying import Hands, certified, execute_of, executions, named, tracked
+from tests.svm.adapter.relaying import PAYEE, Hands, certified, execute_of, executions, named, tracked
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World, pool_of
 from tests.svm.program.ledger import (
     CONFIG,
@@ -469,6 +470,54 @@ async def test_a_root_that_somebody_else_paid_for_is_left_alone(world: World) ->
         hands.seconds = REST_SECONDS + 1
         look = await hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 2)))
     assert len(look.groundwork) == 1
+
+
+async def test_a_stage_whose_request_somebody_else_ran_is_closed(world: World) -> None:
+    long = inbound_request(PROBE, payload(TELL_FLAGS + bytes(range(1, 256)) * 10))
+    batch = executions(world, long)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(batch)).groundwork)
+        (making,) = (await hands.execute(batch)).groundwork
+        await hands.send([making])
+        stage = MessageV0.from_bytes(making.data).account_keys[1]
+        world.send_staged(world.execute_step(long, payee=PAYEE)[0])
+        assert (await hands.execute(batch)).settled == (request_id(long),)
+        hands.seconds = REST_SECONDS + 1
+        assert world.svm.get_account(stage) is not None
+        new = executions(world, inbound_request(PROBE, payload(ANSWER), 2))
+        await hands.carry(lambda: hands.execute(new))
+    assert world.svm.get_account(stage) is None
+
+
+async def test_a_root_that_somebody_made_anew_is_not_closed(world: World) -> None:
+    done = inbound_request(PROBE, payload(ANSWER))
+    root = root_address(world.batch([execute_of(done).leaf]))
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(executions(world, done)))
+        hands.seconds = REST_SECONDS + 1
+        await hands.carry(lambda: hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 2))))
+        world.certify(world.batch([execute_of(done).leaf]))
+        hands.acting.closer._used_at[root] = (0.0, Root)
+        await hands.carry(lambda: hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 3))))
+    assert world.svm.get_account(root) is not None
+
+
+async def test_lamports_that_somebody_sends_do_not_set_the_endpoints_at_odds(world: World) -> None:
+    """SECURITY: a lamport a slot would keep everything from being prepared."""
+    asked = inbound_request(PROBE, payload(ANSWER))
+    batch = executions(world, asked)
+    nodes = [world.endpoint(), world.endpoint()]
+
+    def richer(params: list[Any]) -> Any:
+        answer = world.ask("getMultipleAccounts", params)
+        for account in filter(None, answer["value"]):
+            account["lamports"] += 1
+        return answer
+
+    nodes[0].overrides["getMultipleAccounts"] = richer
+    async with hands_on(world, *nodes, quorum=2) as hands:
+        last = await hands.carry(lambda: hands.execute(batch))
+    assert last.settled == (request_id(asked),)
 
 
 async def test_a_root_that_is_closed_under_an_open_request_is_made_again(world: World) -> None:

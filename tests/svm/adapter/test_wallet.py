@@ -73,6 +73,15 @@ async def test_final_receipts_are_asked_for_once(world: World) -> None:
     assert len(node.methods) == asked
 
 
+async def test_old_transactions_are_looked_for_as_well(world: World) -> None:
+    """SECURITY: what was mined while we were down would look lost, and be paid for again."""
+    node = world.endpoint()
+    async with pool_of(node) as pool:
+        await wallet_on(pool).fetch_receipts([b"\1" * 64])
+    (call,) = [call for exchange in node.exchanges for call in exchange if call["method"] == "getSignatureStatuses"]
+    assert call["params"][1] == {"searchTransactionHistory": True}
+
+
 async def test_a_transaction_that_failed_has_a_receipt_that_says_so(world: World) -> None:
     async with pool_of(world.endpoint()) as pool:
         wallet = wallet_on(pool)
