@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from solders.hash import Hash
 from solders.pubkey import Pubkey
 from solders.system_program import TransferParams, transfer
 
@@ -170,6 +171,15 @@ async def test_one_endpoint_cannot_make_up_a_blockhash(world: World, value: dict
         terms = await wallet_on(pool).fetch_terms()
     true = await true_terms(world)
     assert (terms.bid.anchor, terms.next_nonce) == (true.bid.anchor, true.next_nonce)
+
+
+async def test_one_endpoint_cannot_prolong_a_blockhash(world: World) -> None:
+    """SECURITY: what is mined no more would be waited for all that time, and nothing sent in its place."""
+    true = await true_terms(world)
+    value = {"blockhash": str(Hash(true.bid.anchor)), "lastValidBlockHeight": 10**9}
+    liar = lying(world, getLatestBlockhash=lambda _: {"context": {"slot": 1}, "value": value})
+    async with pool_of(liar, world.endpoint(), world.endpoint(), quorum=2) as pool:
+        assert (await wallet_on(pool).fetch_terms()).next_nonce == true.next_nonce
 
 
 async def true_terms(world: World) -> SpendTerms:
