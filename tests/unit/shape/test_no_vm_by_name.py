@@ -12,7 +12,8 @@ import pytest
 import relayer
 
 ROOT = Path(relayer.__file__).parent
-PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observability", "config", "cli", "service.py")
+FILES = ("deployment.py", "service.py")
+PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observability", "config", "cli")
 OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
 """The command line's side of one VM, found by entry point."""
 
@@ -31,8 +32,9 @@ EXAMPLES = re.compile(r"\beip155:\d+(:(0x\S*|\$\w+))?")
 
 
 def _files() -> Iterator[Path]:
-    for place in (ROOT / part for part in PARTS):
-        files = [place] if place.is_file() else sorted(place.rglob("*.py"))
+    yield from (ROOT / name for name in FILES)
+    for part in PARTS:
+        files = sorted((ROOT / part).rglob("*.py"))
         yield from (path for path in files if not OF_ONE_VM.match(_name(path)) and _name(path) not in TYPED_NAMES)
 
 
