@@ -163,10 +163,14 @@ def _place_view(chain: Chain, place: Place) -> dict[str, Any]:
 
 
 def _compact(value: Any) -> str:
-    """Lists as people write them."""
+    """Lists, and values with named fields, as people write them."""
     match value:
         case list():
             return f"[{','.join(map(_compact, value))}]"
+        case dict():
+            return f"{{{', '.join(f'{name}: {_compact(item)}' for name, item in value.items())}}}"
+        case None:
+            return "none"
         case bool():
             return str(value).lower()
         case _:

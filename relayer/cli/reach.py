@@ -107,7 +107,11 @@ def _parse_target(text: str) -> InteroperableAddress:
     try:
         return parse_account_text(text)
     except AttestationError as error:
-        raise WrongUsage([f"TARGET: {error}"]) from None
+        try:
+            form = f"; accounts there are {parse_chain_text(text.rpartition(':')[0]).account_form}"
+        except AttestationError:
+            form = ""
+        raise WrongUsage([f"TARGET: {error}{form}"]) from None
 
 
 def _secret_of(account: DevnetAccount) -> Secret:

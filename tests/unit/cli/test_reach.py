@@ -88,7 +88,8 @@ def test_a_target_is_caip10_or_an_address_on_the_named_chain(devnet: Path) -> No
         (TARGET, None, "--to: name the target's chain"),
         (f"eip155:31338:{TARGET}", "alpha", "but --to says eip155:31337"),
         ("eip155:31338:0x12", None, "TARGET: "),
-        ("0x12", "beta", "TARGET: "),
+        ("0x12", "beta", "accounts there are 0x and 40 hex digits"),
+        ("nowhere:1:0x12", None, "TARGET: .* is not a chain of a known namespace$"),
         (TARGET, "gamma", "gamma: no such chain in this devnet; it has alpha"),
     ],
 )
