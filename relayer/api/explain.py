@@ -126,7 +126,7 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
             return (f"The request is done: its callback ran on {source}.", _what_became(facts))
         case Status.HANDLER_FAILED:
             gas = request.request.callback_gas_limit
-            return (_what_became(facts), f"Its callback ran on {source} with {gas} gas and failed.", _replay(facts))
+            return (_what_became(facts), f"Its callback on {source}, with {gas} gas, did not succeed.", _replay(facts))
         case Status.CANCELLED:
             return (
                 f"The requester took the request back on {source}; there is no callback.",

@@ -1,16 +1,19 @@
-"""A devnet with a Solana chain beside the EVM ones: what it tells, and that its relayers serve all of it."""
+"""A devnet with Solana chains beside the EVM ones: what it tells, that relayers serve all, and people ask on all."""
 
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.request import Request, urlopen
 
 import pytest
 from solders.keypair import Keypair
+from solders.pubkey import Pubkey
 
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
+from tests.svm.program import idl
 
 pytestmark = [pytest.mark.devnet, pytest.mark.timeout(300)]
 
@@ -79,3 +82,76 @@ def test_deploying_again_changes_nothing(devnet: RunningDevnet) -> None:
     said = {chain["name"]: chain["gateway"] for chain in json.loads(done.stdout)["chains"]}
     assert said == {chain["name"]: chain["gateway"] for chain in devnet.description["chains"]}
     assert not any(line.startswith(("gamma: ", "delta: ")) for line in done.stderr.splitlines() if "made" in line)
+
+
+@pytest.fixture(scope="module")
+def asked(devnet: RunningDevnet) -> dict[str, Any]:
+    """What `xvm call` and `xvm query` say at the end, of requests between any two VMs, all at once."""
+    chains = {chain["name"]: chain for chain in devnet.description["chains"]}
+    config, _ = Pubkey.find_program_address([b"config"], Pubkey.from_string(chains["gamma"]["gateway"]))
+    as_config = ("--idl", str(idl.FOLDER / "xvm_gateway.idl.json"), "--returns", "Config")
+    executor = ("--fn", "executor()", "--returns", "address")
+    memo = ("--data", b"hello".hex(), "--return-limit", "32")
+    commands = {
+        "call of Solana": ("call", chains["gamma"]["programs"]["memo"], "alpha", "gamma", *memo),
+        "account of Solana": ("query", str(config), "beta", "gamma", *as_config),
+        "call of EVM": (
+            "call",
+            chains["alpha"]["registry"],
+            "gamma",
+            "alpha",
+            "--fn",
+            "owner()",
+            "--returns",
+            "address",
+        ),
+        "query of EVM": ("query", chains["beta"]["gateway"], "delta", "beta", *executor),
+        "call between": ("call", chains["delta"]["programs"]["memo"], "gamma", "delta", *memo),
+        "account between": ("query", str(config), "delta", "gamma", "--fn", "slice", "--args", "0", "8"),
+    }
+    with ThreadPoolExecutor(len(commands)) as pool:
+        running = {
+            name: pool.submit(ask_and_wait, devnet, number, *words)
+            for number, (name, words) in enumerate(commands.items())
+        }
+    return {name: answer.result() for name, answer in running.items()}
+
+
+def ask_and_wait(devnet: RunningDevnet, account: int, command: str, target: str, source: str, *words: str) -> Any:
+    destination, *rest = words
+    where = ("--from", source, "--to", destination, "--devnet", str(devnet.state), "--account", str(account))
+    done = devnets.xvm(command, target, *where, *rest, "--wait", "--json", home=devnet.home)
+    assert "Traceback" not in done.stderr, done.stderr
+    assert done.stdout, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_calls_and_accounts_of_solana_are_asked_for_from_evm(asked: dict[str, Any], devnet: RunningDevnet) -> None:
+    gamma = devnet.description["chains"][2]
+    called, read = asked["call of Solana"], asked["account of Solana"]
+    assert (called["kind"], called["executed"]["kind"]) == ("EXECUTED", "EXECUTED")
+    executed = ask(gamma, "getTransaction", called["executed"]["tx_hash"], {"maxSupportedTransactionVersion": 0})
+    assert executed["slot"] == called["executed"]["block"]
+    assert any("hello" in line for line in executed["meta"]["logMessages"])
+    (told,) = read["result"]
+    assert told["genesis_hash"] == f"0x{bytes(Pubkey.from_string(gamma['caip2'].partition(':')[2])).hex()}"
+
+
+def test_calls_and_reads_of_evm_are_asked_for_from_solana(asked: dict[str, Any], devnet: RunningDevnet) -> None:
+    alpha, beta, gamma, _ = devnet.description["chains"]
+    for name, chain, target, selector in (
+        ("call of EVM", alpha, alpha["registry"], "0x8da5cb5b"),
+        ("query of EVM", beta, beta["gateway"], "0xc34c08e5"),
+    ):
+        (told,) = asked[name]["result"]
+        word = ask(chain, "eth_call", {"to": target, "data": selector}, "latest")
+        assert told.lower() == f"0x{word[-40:]}"
+    requested = asked["call of EVM"]["requested"]
+    (status,) = ask(gamma, "getSignatureStatuses", [requested["tx_hash"]], {"searchTransactionHistory": True})["value"]
+    assert (status["slot"], status["err"]) == (requested["block"], None)
+
+
+def test_solana_chains_ask_each_other(asked: dict[str, Any]) -> None:
+    assert asked["call between"]["kind"] == "EXECUTED"
+    discriminator = next(entry["discriminator"] for entry in idl.IDL["accounts"] if entry["name"] == "Config")
+    assert asked["account between"]["return_data"] == f"0x{bytes(discriminator).hex()}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import pytest
 from eth_abi.abi import encode
@@ -141,6 +142,19 @@ def test_a_query_has_no_receipt_to_look_for(capsys: pytest.CaptureFixture[str]) 
 def test_each_end_is_told(kind: OutcomeKind, data: bytes, last: str, capsys: pytest.CaptureFixture[str]) -> None:
     lines = told(Script([ending(kind, data)]), capsys, returns="uint256")
     assert lines[-1].endswith(last)
+
+
+def test_values_with_named_fields_are_told_on_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    class Named(EvmPayloadCodec):
+        def decode_result(self, types: str, data: bytes) -> list[Any]:
+            assert (types, data) == ("Mint", FIVE)
+            return [{"supply": "5", "owners": ["a", None], "is_open": True}]
+
+    script = Script([ending()])
+    made = journey(script, returns="Mint")
+    made.codec = Named(TypedCall(TARGET, TARGET, data=b""))
+    made.wait(made.send(), 10)
+    assert "result      {supply: 5, owners: [a,none], is_open: true}\n" in capsys.readouterr().out
 
 
 def test_lists_are_told_as_they_are_typed(capsys: pytest.CaptureFixture[str]) -> None:
