@@ -193,12 +193,16 @@ class VmTools(Protocol):
 
 
 def tools_for(namespace: str) -> VmTools:
-    """The tools of the VM with this CAIP-2 namespace. Raises `UnsupportedVm`."""
+    """The tools of the VM with this CAIP-2 namespace. Raises `UnsupportedVm`; `ConfigError` if a library is missing."""
     installed = entry_points(group=_GROUP)
     if namespace not in installed.names:
         known = ", ".join(sorted(installed.names))
         raise UnsupportedVm(f"the command line cannot ask on {namespace} chains; it can on {known}")
-    found: VmTools = installed[namespace].load()
+    try:
+        found: VmTools = installed[namespace].load()
+    except ModuleNotFoundError as missing:
+        fault = f"asking on {namespace} chains needs {missing.name}: install the extra that brings it"
+        raise ConfigError([fault]) from None
     return found
 
 

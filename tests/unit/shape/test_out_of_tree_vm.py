@@ -83,11 +83,13 @@ tools = Tools()
 def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A distribution as an installer leaves it, on a path of its own."""
     (tmp_path / "outside_vm.py").write_text(PACKAGE)
+    (tmp_path / "half_installed_vm.py").write_text("import a_library_that_nobody_installed\n")
     folder = tmp_path / "outside_vm-0.3.dist-info"
     folder.mkdir()
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-vm\nVersion: 0.3\n")
     (folder / "entry_points.txt").write_text(
-        "[xvm.vms]\noutside = outside_vm:registration\n\n[xvm.tools]\ncosmos = outside_vm:tools\n"
+        "[xvm.vms]\noutside = outside_vm:registration\n\n"
+        "[xvm.tools]\ncosmos = outside_vm:tools\naptos = half_installed_vm:tools\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -152,3 +154,10 @@ def test_the_command_line_asks_there_with_its_tools(tmp_path: Path) -> None:
 def test_a_key_is_shown_with_its_account_there() -> None:
     assert tools_for(parse_chain_text(CHAIN).namespace).account_text(Secret(b"\7" * 32)) == "0x" + "07" * 20
     assert account_texts(Secret(b"\7" * 32))["cosmos"] == "0x" + "07" * 20
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_vm_whose_library_is_missing_says_so_and_keeps_no_key_from_being_shown() -> None:
+    with pytest.raises(ConfigError, match="asking on aptos chains needs a_library_that_nobody_installed"):
+        tools_for("aptos")
+    assert "aptos" not in account_texts(Secret(b"\7" * 32))
