@@ -10,12 +10,24 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from attestation.errors import MalformedAddress
-from attestation.textcodecs import base58_decode, base58_encode
+from attestation.textcodecs import base58_encode
+from relayer.cli.svm.borsh_values import (
+    ADDRESS_LENGTH,
+    ENCODERS,
+    NUMBERS,
+    MalformedValue,
+    cut,
+    decode_bool,
+    decode_sized,
+    decode_text,
+    parse_bytes,
+    require_length,
+    with_length,
+)
 
 Kind = str | Mapping[str, Any]
 """A type as an IDL's JSON has it: `"u64"`, `{"vec": "u8"}`, `{"array": ["u8", 32]}`, `{"defined": {"name": "Terms"}}`.
@@ -23,10 +35,8 @@ Kind = str | Mapping[str, Any]
 `{"tuple": [...]}` is ours, for results of several values.
 """
 
-_NUMBERS: Final = {f"{sign}{8 * size}": (size, sign == "i") for sign in "ui" for size in (1, 2, 4, 8, 16, 32)}
-_ADDRESS_LENGTH: Final = 32
 _ALIASES: Final = {"publicKey": "pubkey"}
-_PLAIN: Final = frozenset({*_NUMBERS, "bool", "string", "bytes", "pubkey"})
+_PLAIN: Final = frozenset(ENCODERS)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_:]*")
 _GENERIC: Final = ("vec", "option", "coption")
 _MAX_DEPTH: Final = 32
@@ -34,10 +44,6 @@ _MAX_DEPTH: Final = 32
 
 _MAX_COUNT: Final = 1 << 16
 """Items of a vector that is read; each takes a byte at least, and nothing that is read here is as long."""
-
-
-class MalformedValue(ValueError):  # noqa: N818 - errors of this project are named by the fault alone
-    """A value that is none of its type, in words for who typed it, or data that is not the encoding of any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,11 @@ class BorshTypes:
             raise MalformedValue("types within types without end")
         match _plain(kind):
             case str(name) if name in _PLAIN:
-                return _ENCODERS[name](value)
+                return ENCODERS[name](value)
             case {"array": ["u8", int(length)]}:
-                return _sized(_parse_bytes(value), length)
+                return require_length(parse_bytes(value), length)
             case {"vec": "u8"}:
-                return _with_length(_parse_bytes(value))
+                return with_length(parse_bytes(value))
             case {"array": [item, int(length)]}:
                 return b"".join(self.encode(item, one, depth + 1) for one in _list(value, length))
             case {"vec": item}:
@@ -120,35 +126,35 @@ class BorshTypes:
         if depth > _MAX_DEPTH:
             raise MalformedValue("types within types without end")
         match _plain(kind):
-            case str(name) if name in _NUMBERS:
-                size, is_signed = _NUMBERS[name]
-                return str(int.from_bytes(_cut(data, at, size), "little", signed=is_signed)), at + size
+            case str(name) if name in NUMBERS:
+                size, is_signed = NUMBERS[name]
+                return str(int.from_bytes(cut(data, at, size), "little", signed=is_signed)), at + size
             case "bool":
-                return _decode_bool(data, at), at + 1
+                return decode_bool(data, at), at + 1
             case "pubkey":
-                return base58_encode(_cut(data, at, _ADDRESS_LENGTH)), at + _ADDRESS_LENGTH
+                return base58_encode(cut(data, at, ADDRESS_LENGTH)), at + ADDRESS_LENGTH
             case "string":
-                raw, end = _decode_sized(data, at)
-                return _decode_text(raw), end
+                raw, end = decode_sized(data, at)
+                return decode_text(raw), end
             case "bytes" | {"vec": "u8"}:
-                raw, end = _decode_sized(data, at)
+                raw, end = decode_sized(data, at)
                 return f"0x{raw.hex()}", end
             case {"array": ["u8", int(length)]}:
-                return f"0x{_cut(data, at, length).hex()}", at + length
+                return f"0x{cut(data, at, length).hex()}", at + length
             case {"array": [item, int(length)]}:
                 return self._decode_items([item] * length, data, at, depth)
             case {"vec": item}:
-                count = int.from_bytes(_cut(data, at, 4), "little")
+                count = int.from_bytes(cut(data, at, 4), "little")
                 if count > min(_MAX_COUNT, len(data)):
                     raise MalformedValue(f"a list of {count} items in {len(data)} bytes")
                 return self._decode_items([item] * count, data, at + 4, depth)
             case {"option": item}:
-                if not _decode_bool(data, at):
+                if not decode_bool(data, at):
                     return None, at + 1
                 return self.decode_from(item, data, at + 1, depth + 1)
             case {"coption": item}:
                 # Of a fixed length, unlike Borsh's: what is not there is zeros.
-                is_there = int.from_bytes(_cut(data, at, 4), "little") == 1
+                is_there = int.from_bytes(cut(data, at, 4), "little") == 1
                 value, end = self.decode_from(item, data, at + 4, depth + 1)
                 return value if is_there else None, end
             case {"tuple": [*items]}:
@@ -227,7 +233,7 @@ class BorshTypes:
             case {"kind": "struct", **rest}:
                 return self._decode_fields(rest.get("fields") or [], data, at, depth)
             case {"kind": "enum", "variants": [*variants]}:
-                number = _cut(data, at, 1)[0]
+                number = cut(data, at, 1)[0]
                 if number >= len(variants):
                     raise MalformedValue(f"{name} has no variant {number}")
                 fields = variants[number].get("fields") or []
@@ -304,102 +310,3 @@ def _list(value: Any, length: int | None) -> list[Any]:
     if length is not None and len(value) != length:
         raise MalformedValue(f"{len(value)} values, not {length}")
     return value
-
-
-def _encode_number(size: int, value: Any, *, is_signed: bool) -> bytes:
-    try:
-        number = int(value, 0) if isinstance(value, str) else value
-    except ValueError:
-        number = None
-    if not isinstance(number, int) or isinstance(number, bool):
-        raise MalformedValue(f"{value!r} is no integer")
-    try:
-        return number.to_bytes(size, "little", signed=is_signed)
-    except OverflowError:
-        raise MalformedValue(f"{number} does not fit {size} bytes") from None
-
-
-def _encode_bool(value: Any) -> bytes:
-    if value in (True, "true"):
-        return b"\1"
-    if value in (False, "false"):
-        return b"\0"
-    raise MalformedValue(f"{value!r} is neither true nor false")
-
-
-def _encode_text(value: Any) -> bytes:
-    if not isinstance(value, str):
-        raise MalformedValue(f"{value!r} is no string")
-    return _with_length(value.encode("utf-8"))
-
-
-def parse_address(value: Any) -> bytes:
-    """32 bytes in base58. Raises `MalformedValue`."""
-    try:
-        address = base58_decode(value) if isinstance(value, str) else b""
-    except MalformedAddress:
-        address = b""
-    if len(address) != _ADDRESS_LENGTH:
-        raise MalformedValue(f"{value!r} is not {_ADDRESS_LENGTH} bytes in base58")
-    return address
-
-
-def _parse_bytes(value: Any) -> bytes:
-    """Hex that begins with 0x, or numbers of a byte."""
-    if isinstance(value, list):
-        return b"".join(_encode_number(1, one, is_signed=False) for one in value)
-    try:
-        if isinstance(value, str) and value.startswith("0x"):
-            return bytes.fromhex(value[2:])
-    except ValueError:
-        pass
-    raise MalformedValue(f"{value!r} is no hex that begins with 0x")
-
-
-def _sized(data: bytes, length: int) -> bytes:
-    if len(data) != length:
-        raise MalformedValue(f"{len(data)} bytes, not {length}")
-    return data
-
-
-def _with_length(data: bytes) -> bytes:
-    return len(data).to_bytes(4, "little") + data
-
-
-def _cut(data: bytes, at: int, length: int) -> bytes:
-    part = data[at : at + length]
-    if len(part) != length:
-        raise MalformedValue("the data is cut")
-    return part
-
-
-def _decode_bool(data: bytes, at: int) -> bool:
-    value = _cut(data, at, 1)[0]
-    if value > 1:
-        raise MalformedValue("a bool is neither 0 nor 1")
-    return value == 1
-
-
-def _decode_sized(data: bytes, at: int) -> tuple[bytes, int]:
-    length = int.from_bytes(_cut(data, at, 4), "little")
-    return _cut(data, at + 4, length), at + 4 + length
-
-
-def _decode_text(raw: bytes) -> str:
-    try:
-        return raw.decode("utf-8")
-    except UnicodeDecodeError:
-        raise MalformedValue("a string is no UTF-8") from None
-
-
-def _number_encoder(size: int, *, is_signed: bool) -> Callable[[Any], bytes]:
-    return lambda value: _encode_number(size, value, is_signed=is_signed)
-
-
-_ENCODERS: Final[Mapping[str, Callable[[Any], bytes]]] = {
-    **{name: _number_encoder(size, is_signed=is_signed) for name, (size, is_signed) in _NUMBERS.items()},
-    "bool": _encode_bool,
-    "string": _encode_text,
-    "bytes": lambda value: _with_length(_parse_bytes(value)),
-    "pubkey": parse_address,
-}

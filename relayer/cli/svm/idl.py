@@ -16,7 +16,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final, Self
 
-from relayer.cli.svm.borsh_types import BorshTypes, Kind, MalformedValue
+from relayer.cli.svm.borsh_types import BorshTypes, Kind
+from relayer.cli.svm.borsh_values import MalformedValue
 from relayer.cli.text_file import read_text
 from relayer.errors import ConfigError
 

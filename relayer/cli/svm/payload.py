@@ -17,7 +17,8 @@ from attestation.errors import AttestationError
 from attestation.request import Mode
 from attestation.textcodecs import base58_encode
 from relayer.cli.asking import TypedCall
-from relayer.cli.svm.borsh_types import BorshTypes, Kind, MalformedValue, kind_text, parse_address
+from relayer.cli.svm.borsh_types import BorshTypes, Kind, kind_text
+from relayer.cli.svm.borsh_values import MalformedValue, parse_address
 from relayer.cli.svm.idl import NO_IDL, Idl, IdlInstruction, anchor_discriminator
 from relayer.cli.usage import WrongUsage
 from relayer.errors import ConfigError

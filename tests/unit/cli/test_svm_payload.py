@@ -17,7 +17,8 @@ from attestation.address import Chain, InteroperableAddress, Namespace, evm_acco
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from relayer.cli.asking import TypedCall
-from relayer.cli.svm.borsh_types import BorshTypes, MalformedValue, kind_text
+from relayer.cli.svm.borsh_types import BorshTypes, kind_text
+from relayer.cli.svm.borsh_values import MalformedValue
 from relayer.cli.svm.idl import Idl
 from relayer.cli.svm.payload import SvmPayloadCodec
 from relayer.errors import ConfigError
