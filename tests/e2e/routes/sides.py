@@ -14,6 +14,10 @@ from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
 
 
+class Refused(Exception):  # noqa: N818 - what the chain did
+    """A transaction of ours was mined and failed, or its simulation did."""
+
+
 class Target(StrEnum):
     """What the example target does when it is called."""
 
@@ -55,6 +59,8 @@ class Side(Protocol):
     caip2: str
     has_catch: bool
     """Whether a target's failure is an outcome; where it is none, the call stays unexecuted and expires."""
+    hasty_seconds: int
+    """Less than it takes until the chain's blocks are final: a request that expires so soon is never executed."""
 
     def prepare(self) -> None:
         """Bring the example target and the example asker."""
