@@ -98,7 +98,8 @@ def _standing(facts: Facts) -> Sequence[str]:  # noqa: C901, PLR0911, PLR0912 - 
                 f"It waits for a relayer to execute it on {destination}; {_TAKEOVER}",
             )
         case Status.EXECUTION_HELD:
-            return (f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}",)
+            held = f"A quorum attests the request, but this node does not execute it now: {_hold(facts)}"
+            return (held, _lapse(facts))
         case Status.DISPATCHED:
             sent = _in_transaction(destination, request.execute_tx_hash)
             return (f"The request was sent to {destination}{sent} and waits to be mined there.", _pending(facts))
@@ -254,13 +255,19 @@ def _quorum(facts: Facts) -> str:
 
 def _hold(facts: Facts) -> str:
     reason = facts.request.hold_reason
-    text = (
-        f"{_HOLDS.get(reason, f'the gateway would refuse it with {reason}')}. It is looked at again from time to time."
-    )
+    text = f"{_HOLDS.get(reason, f'it would fail with {reason}')}. It is looked at again from time to time."
     # A gateway takes no more fee for what was cancelled.
     if reason != "fee_below_cost" or facts.request.returned_fee is not None:
         return text
     return f"{text} {_add_fee(facts)}"
+
+
+def _lapse(facts: Facts) -> str:
+    """What becomes of a call that nobody executes."""
+    left = facts.request.request.expiry - facts.now
+    if left <= 0:
+        return "It is past its expiry, so that it ends as EXPIRED."
+    return f"If nobody executes it within {_duration(left)}, it ends as EXPIRED."
 
 
 def _add_fee(facts: Facts) -> str:

@@ -123,8 +123,17 @@ def test_hashes_are_as_the_chains_people_write_them() -> None:
 
 def test_another_reason_to_hold_is_shown_and_no_fee_is_asked_for() -> None:
     text = explain(_facts(_at(Status.EXECUTION_HELD, "RoutePaused")))
-    assert "RoutePaused" in text
+    assert "it would fail with RoutePaused" in text
     assert "addFee" not in text
+
+
+def test_a_call_that_nobody_executes_says_when_it_ends() -> None:
+    held = _at(Status.EXECUTION_HELD, "it aborts")
+    later = replace(held, request=replace(held.request, expiry=int(NOW) + 90))
+    assert "If nobody executes it within 1 min 30 s, it ends as EXPIRED." in explain(_facts(later))
+    assert "past its expiry, so that it ends as EXPIRED" in explain(
+        _facts(replace(held, request=replace(held.request, expiry=1)))
+    )
 
 
 def test_a_cancelled_call_says_that_it_may_have_run_and_whom_the_rest_of_its_fee_pays() -> None:
