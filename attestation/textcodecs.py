@@ -9,7 +9,11 @@ from typing import Final
 from attestation.errors import MalformedAddress
 
 _BASE58_ALPHABET: Final = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BASE58_VALUES: Final = {character: value for value, character in enumerate(_BASE58_ALPHABET)}
+_BASE58_NO_DIGIT: Final = 255
+_BASE58_VALUES: Final = bytes(
+    _BASE58_ALPHABET.index(character) if character in _BASE58_ALPHABET else _BASE58_NO_DIGIT
+    for character in map(chr, range(256))
+)
 _BASE58_MAXIMUM_LENGTH: Final = 44  # 32 bytes never need more
 _BASE58_PAIRS: Final = tuple(high + low for high in _BASE58_ALPHABET for low in _BASE58_ALPHABET)
 _BASE58_LEAF: Final = 32  # digits that are taken one after the other; more are halved: so thousands take milliseconds
@@ -33,12 +37,10 @@ def base58_decode(text: str, maximum_length: int = _BASE58_MAXIMUM_LENGTH) -> by
     """The bytes of a base58 text of at most so many characters. Raises `MalformedAddress`."""
     if len(text) > maximum_length:
         raise MalformedAddress(f"a base58 text of {len(text)} characters is too long")
-    digits: list[int] = []
-    for character in text:
-        value = _BASE58_VALUES.get(character)
-        if value is None:
-            raise MalformedAddress(f"{character!r} is not a base58 character")
-        digits.append(value)
+    digits = text.encode("ascii", "replace").translate(_BASE58_VALUES)
+    place = digits.find(_BASE58_NO_DIGIT)
+    if place >= 0:
+        raise MalformedAddress(f"{text[place]!r} is not a base58 character")
     number = _base58_number(digits)
     zeros = len(text) - len(text.lstrip("1"))
     return bytes(zeros) + number.to_bytes((number.bit_length() + 7) // 8, "big")
@@ -57,7 +59,7 @@ def _base58_text(number: int, pairs: int) -> str:
     return "".join(reversed(written))
 
 
-def _base58_number(digits: list[int]) -> int:
+def _base58_number(digits: bytes) -> int:
     if len(digits) > _BASE58_LEAF:
         place = len(digits) // 2
         low = digits[place:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping
+from functools import cache
 from itertools import islice
 from typing import Any, Final
 
@@ -140,6 +141,7 @@ def get_signatures_for_address(chain: Chain, params: Params) -> Any:
     start = 0 if mark is None else bisect_right(known, mark.place, key=_place)
     newest_first = (known[place] for place in range(end - 1, start - 1, -1))
     seen = (landed for landed in newest_first if not chain.faults.hides_signatures_of(landed.slot))
+    reached = cache(chain.commitment_of)
     return [
         {
             "signature": str(landed.signature),
@@ -147,7 +149,7 @@ def get_signatures_for_address(chain: Chain, params: Params) -> Any:
             "err": landed.error,
             "memo": memo_of(landed.transaction),
             "blockTime": landed.time,
-            "confirmationStatus": chain.commitment_of(landed.slot),
+            "confirmationStatus": reached(landed.slot),
         }
         for landed in islice(seen, limit)
     ]
