@@ -19,6 +19,7 @@ from relayer.vms.svm.transactions import draft_of
 from relayer.vms.svm.wallet import SvmWallet
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, RELAYER_SEED, World, pool_of
 from tests.svm.program.ledger import CONFIG, PROGRAM
+from tests.unit.jsonrpc.scripted_node import NodeFault
 
 FRIEND = Pubkey(b"\x0f" * 32)
 CAP = 10_000_000
@@ -226,6 +227,33 @@ async def test_terms_that_make_no_sense_are_no_answer(world: World, method: str,
     async with pool_of(lying(world, **{method: lambda _: answer})) as pool:
         with pytest.raises(RpcUnavailable):
             await wallet_on(pool).fetch_terms()
+
+
+async def test_a_receipt_whose_block_a_node_has_let_go_of_is_none(world: World) -> None:
+    def let_go(_: Any) -> Any:
+        raise NodeFault(-32001, "Block 7 cleaned up, does not exist on node.")
+
+    async with pool_of(lying(world, getBlock=let_go)) as pool:
+        wallet = wallet_on(pool)
+        terms = await wallet.fetch_terms()
+        signed = wallet.sign(gift(), terms.next_nonce, terms.bid)
+        await wallet.send([signed.raw])
+        world.advance(FINALIZED_AFTER)
+        assert await wallet.fetch_receipts([signed.hash]) == [None]
+
+
+async def test_an_endpoint_that_places_a_transaction_in_two_slots_is_no_witness(world: World) -> None:
+    """SECURITY: its receipt would name a block that the transaction is not in."""
+    status = {"slot": 1, "confirmationStatus": "finalized", "err": None}
+    node = lying(world, getSignatureStatuses=lambda _: {"value": [status]})
+    async with pool_of(node) as pool:
+        wallet = wallet_on(pool)
+        terms = await wallet.fetch_terms()
+        signed = wallet.sign(gift(), terms.next_nonce, terms.bid)
+        await wallet.send([signed.raw])
+        world.advance(FINALIZED_AFTER)
+        with pytest.raises(RpcUnavailable, match="two slots"):
+            await wallet.fetch_receipts([signed.hash])
 
 
 async def test_one_endpoint_cannot_call_a_transaction_mined(world: World) -> None:
