@@ -30,13 +30,15 @@ class Preparation:
     `calls` cover disjoint requests, each within the chain's transaction gas cap. `settled` are those that the chain at
     its tip no longer waits for (someone else was first): nothing is to be sent, the final block will tell. `refused`
     names requests that cannot be sent now, each with the contract's named error. `groundwork` is what has to be mined
-    before the others can be sent, on chains where one transaction is too small; its calls name no requests.
+    before the others can be sent, on chains where one transaction is too small; its calls name no requests. `following`
+    wait for the transaction of another request that is on its way: they are to be looked at again soon.
     """
 
     calls: tuple[PreparedCall, ...]
     settled: tuple[RequestId, ...] = ()
     refused: tuple[tuple[RequestId, str], ...] = ()
     groundwork: tuple[PreparedCall, ...] = ()
+    following: tuple[RequestId, ...] = ()
 
 
 class SourceChain(Chain, Protocol):

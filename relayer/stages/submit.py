@@ -304,8 +304,9 @@ class SubmitStage:
         desk, now = self._desk, self._desk.clock.now()
         async with desk.writing:
             draft = Draft(desk.routes, now, await desk.store.load_requests(ids))
-            pause = now + desk.settings.settle_recheck_seconds
+            pause, soon = now + desk.settings.settle_recheck_seconds, now + desk.settings.groundwork_recheck_seconds
             put_off = [replace(row, due_at=pause) for identifier in preparation.settled for row in mine[identifier]]
+            put_off += [replace(row, due_at=soon) for identifier in preparation.following for row in mine[identifier]]
             for identifier, reason in preparation.refused:
                 draft.apply(identifier, _held(job, reason))
                 put_off += [self._after_refusal(row, now) for row in mine[identifier]]
@@ -330,7 +331,7 @@ class SubmitStage:
                 for identifier in call.request_ids:
                     draft.apply(identifier, _sent(job, transaction.attempts[0].hash))
             if preparation.groundwork or not preparation.calls:
-                again = now + desk.settings.groundwork_recheck_seconds if preparation.groundwork else pause
+                again = soon if preparation.groundwork else pause
                 put_off += [replace(row, due_at=again) for identifier in waiting for row in mine[identifier]]
             sent = {identifier for transaction in transactions for identifier in transaction.request_ids}
             done = claim.finish(row for row in rows if row.subject in sent)
@@ -399,6 +400,7 @@ def _unnamed(ids: Iterable[RequestId], preparation: Preparation) -> list[Request
     """The requests of which a preparation says nothing: they wait, for groundwork where there is some."""
     named = {
         *preparation.settled,
+        *preparation.following,
         *(identifier for identifier, _ in preparation.refused),
         *(identifier for call in preparation.calls for identifier in call.request_ids),
     }

@@ -74,6 +74,8 @@ class SimChain:
         self.is_sequenced = True
         self.proves_first = False
         """Whether certificates take a transaction of their own, as where transactions are small."""
+        self.following: set[RequestId] = set()
+        """Requests that the relayers' views call about to be run, and not yet."""
         self.failing = 0
         """How many of the relayers' next transactions run out of gas."""
         self._forks = 0

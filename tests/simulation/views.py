@@ -208,6 +208,9 @@ class ChainView:
             reason, refused = "PredecessorOpen", [r for r in open_requests if tip.state.is_waiting(r.request, now)]
         if refused:
             return Preparation((), settled, tuple((request.request_id, reason) for request in refused))
+        if self._chain.following:
+            following = (r.request_id for r in open_requests if r.request_id in self._chain.following)
+            return Preparation((), settled, following=tuple(following))
         return self._bundle(settled, parts, lambda part: Consume((_certified(part),), payee, is_expiry))
 
     def _bundle(self, settled: Sequence[RequestId], parts: Sequence[_Part], build: _Build) -> Preparation:

@@ -23,6 +23,7 @@ from relayer.vms.svm.preparing import Plan, Preparer, Progress
 from relayer.vms.svm.simulation import Simulator
 from relayer.vms.svm.staging import Stager
 from relayer.vms.svm.states import StateReader
+from relayer.vms.svm.succession import Succession
 
 
 class Acting:
@@ -47,6 +48,7 @@ class Acting:
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
+        self.succession: Final = Succession(clock)
         self.closer: Final = Closer(self.states, self.instructions, payer, clock)
 
     def certify(

@@ -72,12 +72,15 @@ class Executor:
         states = await acting.states.fetch([key for job in jobs for key in self._keys(job)])
         plans: list[Plan] = []
         staged: list[tuple[_Wanted, Instruction]] = []
+        moving: set[RequestId] = set()
         for job in jobs:
             open_requests = self._open(job, states, progress)
             if not open_requests or not states.is_known(job.root.key):
                 continue
             if not self._is_certified(job, states, open_requests, plans, progress):
                 continue
+            if not is_expiring:
+                open_requests = self._in_turn(open_requests, states, moving, progress)
             for wanted, step in self._steps(job, open_requests, payee, is_expiring=is_expiring):
                 fault = self._fault(step)
                 draft = draft_of(acting.payer, [step])
@@ -89,6 +92,7 @@ class Executor:
                     staged.append((wanted, step))
         plans += await self._plan_staged(staged, progress, is_expiring=is_expiring)
         await acting.take_in(plans, progress)
+        acting.succession.note_prepared(identifier for call in progress.calls for identifier in call.request_ids)
         return progress.result()
 
     def _job(self, batch: CertifiedBatch) -> _Job:
@@ -104,6 +108,8 @@ class Executor:
         yield job.root.key
         for wanted in job.wanted:
             yield from self._slots(wanted)
+            if wanted.request.predecessor is not None:
+                yield self._acting.addresses.slot(wanted.request.predecessor)
 
     def _slots(self, wanted: _Wanted) -> list[Pubkey]:
         """Of the request, and of the first attempt that it is a retry of."""
@@ -123,6 +129,21 @@ class Executor:
             else:
                 waiting.append(wanted)
         return waiting
+
+    def _in_turn(
+        self, waiting: Sequence[_Wanted], states: States, moving: set[RequestId], progress: Progress
+    ) -> list[_Wanted]:
+        """Without those that follow a request which is `moving`: on its way, or to be sent now. They move as well."""
+        turn = []
+        for wanted in waiting:
+            before = wanted.request.predecessor
+            is_open = before is not None and states.get(Slot, self._acting.addresses.slot(before)) is None
+            if is_open and before is not None and (before in moving or self._acting.succession.is_under_way(before)):
+                progress.following.append(wanted.identifier)
+            else:
+                turn.append(wanted)
+            moving.add(wanted.identifier)
+        return turn
 
     def _is_certified(
         self, job: _Job, states: States, waiting: Sequence[_Wanted], plans: list[Plan], progress: Progress

@@ -44,8 +44,6 @@ _OUTCOME_TAIL: Final = struct.Struct("<32sI")
 _SET_HEAD: Final = struct.Struct("<BQQQI")
 _SIGNER_TAIL: Final = struct.Struct("<Q32s")
 
-_FIRST_ORDERED: Final = 1
-
 
 class GatewayInstructions:
     """Instructions of the gateway at `addresses`, paid for and signed by `payer`."""
@@ -191,7 +189,7 @@ class GatewayInstructions:
     def _consumption(self, request: Request, request_id: bytes, root: Pubkey, epoch: int) -> list[AccountMeta]:
         """The accounts with which `execute` and `expire` begin."""
         origin = request.first_attempt
-        after = request.ordered_after
+        predecessor = request.predecessor
         return [
             self._payer,
             _readable(self._at.config),
@@ -201,7 +199,7 @@ class GatewayInstructions:
             _readable(self._at.inbound(request.source_gateway)),
             _writable(self._at.slot(request_id)),
             self._optional(None if origin is None else self._at.slot(origin), is_writable=True),
-            self._optional(self._at.slot(after.to_bytes(32, "big")) if after > _FIRST_ORDERED else None),
+            self._optional(None if predecessor is None else self._at.slot(predecessor)),
             _readable(SYSTEM_PROGRAM),
         ]
 

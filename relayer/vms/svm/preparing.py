@@ -48,6 +48,7 @@ class Progress:
     calls: list[PreparedCall] = field(default_factory=list)
     groundwork: list[PreparedCall] = field(default_factory=list)
     settled: list[RequestId] = field(default_factory=list)
+    following: list[RequestId] = field(default_factory=list)
     refused: dict[RequestId, str] = field(default_factory=dict)
 
     def refuse(self, identifiers: Iterable[RequestId], reason: str) -> None:
@@ -57,7 +58,13 @@ class Progress:
 
     def result(self) -> Preparation:
         """As the port has it."""
-        return Preparation(tuple(self.calls), tuple(self.settled), tuple(self.refused.items()), tuple(self.groundwork))
+        return Preparation(
+            tuple(self.calls),
+            tuple(self.settled),
+            tuple(self.refused.items()),
+            tuple(self.groundwork),
+            tuple(self.following),
+        )
 
 
 class Preparer:

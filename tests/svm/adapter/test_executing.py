@@ -341,16 +341,55 @@ async def test_a_retry_is_settled_by_its_own_run_and_not_by_another_attempt_s(wo
     assert kind_of(world, first) == 0  # the retry ran, and stands where its first attempt was
 
 
-async def test_what_is_ordered_waits_for_its_predecessor(world: World) -> None:
-    first = inbound_request(PROBE, payload(ANSWER), ordered_after=1)
-    second = inbound_request(PROBE, payload(ANSWER), 1, ordered_after=int.from_bytes(request_id(first), "big"))
-    batch = executions(world, second, first)
+def in_order(call: bytes, count: int) -> list[Any]:
+    """Requests of one sender, each after the one before it; this call is the first's."""
+    asked = [inbound_request(PROBE, payload(call), ordered_after=1)]
+    for nonce in range(1, count):
+        before = int.from_bytes(request_id(asked[-1]), "big")
+        asked.append(inbound_request(PROBE, payload(ANSWER), nonce, ordered_after=before))
+    return asked
+
+
+async def test_what_is_ordered_runs_one_after_the_other_and_is_looked_at_again_soon(world: World) -> None:
+    asked = in_order(ANSWER, 4)
+    batch = executions(world, *asked)
     async with hands_on(world) as hands:
         await hands.send((await hands.execute(batch)).groundwork)
-        look = await hands.execute(batch)
-        assert named(look) == {request_id(second): "PredecessorOpen"}
-        last = await hands.carry(lambda: hands.execute(batch))
-    assert set(last.settled) == {request_id(first), request_id(second)}
+        for place, one in enumerate(asked):
+            look = await hands.execute(batch)
+            assert [call.request_ids for call in look.calls] == [(request_id(one),)]
+            assert look.following == tuple(map(request_id, asked[place + 1 :]))
+            assert look.refused == ()
+            left = executions(world, *asked)
+            rest = certified(world, left.batch.statements, [tracked(each) for each in asked[place + 1 :]])
+            assert (await hands.execute(rest)).following == tuple(map(request_id, asked[place + 1 :]))
+            await hands.send(look.calls)
+        assert len((await hands.execute(batch)).settled) == 4
+
+
+async def test_what_is_ordered_after_a_call_that_never_runs_is_refused(world: World) -> None:
+    """SECURITY: it would be looked at all the time until it expires."""
+    asked = in_order(FAIL, 3)
+    batch = executions(world, *asked)
+    rest = certified(world, batch.batch.statements, [tracked(each) for each in asked[1:]])
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch))
+        look = await hands.execute(rest)
+        assert (named(look), look.following) == ({request_id(asked[1]): "PredecessorOpen"}, (request_id(asked[2]),))
+        alone = certified(world, batch.batch.statements, [tracked(asked[2])])
+        assert named(await hands.execute(alone)) == {request_id(asked[2]): "PredecessorOpen"}
+
+
+async def test_what_was_prepared_long_ago_is_on_its_way_no_more(world: World) -> None:
+    asked = in_order(ANSWER, 2)
+    batch = executions(world, *asked)
+    rest = certified(world, batch.batch.statements, [tracked(asked[1])])
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(batch)).groundwork)
+        assert len((await hands.execute(batch)).calls) == 1  # and is never sent
+        assert (await hands.execute(rest)).following == (request_id(asked[1]),)
+        hands.seconds = 61
+        assert named(await hands.execute(rest)) == {request_id(asked[1]): "PredecessorOpen"}
 
 
 async def test_one_endpoint_cannot_call_a_request_settled(world: World) -> None:

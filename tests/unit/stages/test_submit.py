@@ -235,6 +235,22 @@ async def test_groundwork_is_sent_once_and_what_waits_for_it_follows_when_it_is_
     assert len(world.b.receipts()) == REQUESTS_PER_CALL + 1
 
 
+async def test_what_follows_a_request_that_is_on_its_way_is_looked_at_again_soon() -> None:
+    world = new_world()
+    _, identifier = await certify(world)
+    node = min(world.nodes, key=lambda n: execution_due(n, identifier))
+    world.b.following = {identifier}
+    await step(world, node, SubmitStage, world.b)
+    [row] = [row for (kind, _), row in node.store._outbox.items() if kind is EffectKind.SUBMIT_EXECUTE]
+    assert row.due_at == world.clock.now() + node.running.desk.settings.groundwork_recheck_seconds
+    assert row.attempts == 0
+    assert node.store._requests[identifier].status is Status.CERTIFIED
+    world.b.following = set()
+    world.clock.seconds += node.running.desk.settings.groundwork_recheck_seconds
+    await step(world, node, SubmitStage, world.b)
+    assert node.store._requests[identifier].status is Status.DISPATCHED
+
+
 async def test_groundwork_that_its_requests_do_not_pay_for_is_not_laid() -> None:
     world = new_world()
     world.b.proves_first = True
