@@ -50,6 +50,7 @@ from relayer.stages.epochs import EpochBook
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
+from relayer.stages.returns import ReturnStage
 from relayer.stages.rotate import RotateStage
 from relayer.stages.rounds import RoundsStage
 from relayer.stages.runner import Runner
@@ -373,6 +374,8 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
             ExpireStage(desk, name),
             RotateStage(desk, chain),
         ]
+        if chain.loans is not None:
+            stages.append(ReturnStage(desk, chain, chain.loans))
     return stages
 
 

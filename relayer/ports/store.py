@@ -111,6 +111,7 @@ class TransactionPurpose(StrEnum):
     DELIVER = "DELIVER"
     CANCEL_NONCE = "CANCEL_NONCE"
     ROTATE = "ROTATE"
+    RETURN_LOANS = "RETURN_LOANS"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from attestation.request import RequestId
 from attestation.statement import Outcome
 from relayer.domain.finality import FinalityRule
 from relayer.ports.destination_vm import DestinationVm
+from relayer.ports.loans import Loans
 from relayer.ports.source_chain import SourceChain
 from relayer.ports.wallet import Wallet
 
@@ -81,6 +82,11 @@ class OpenChain(Protocol):
     @property
     def wallet(self) -> Wallet:
         """The relayer's account on it."""
+        ...
+
+    @property
+    def loans(self) -> Loans | None:
+        """What that account has lent; None on chains that ask for no deposits."""
         ...
 
     async def close(self) -> None:

@@ -29,6 +29,11 @@ class EpochBook:
         known = self._epochs.get(gateway)
         return known[max(known)] if known else None
 
+    def is_over(self, gateway: bytes, epoch: int, now: float) -> bool:
+        """Whether the gateway applied this epoch and verifies nothing by it any more. `now` in seconds."""
+        stored = self._epochs.get(gateway, {}).get(epoch)
+        return stored is not None and stored.valid_until < now
+
     def signer_set(self, gateway: bytes, epoch: int) -> SignerSet:
         """The signers of one epoch. Raises `UnknownEpoch`."""
         stored = self._epochs.get(gateway, {}).get(epoch)

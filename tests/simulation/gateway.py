@@ -145,7 +145,14 @@ class Prove:
     certificate: bytes
 
 
-Call = Prove | Ask | AddFee | Cancel | Reclaim | Replay | Consume | Deliver | Apply | BringIn
+@dataclass(frozen=True)
+class Forget:
+    """The deposits for these roots are taken back; whoever needs one proves it again."""
+
+    roots: tuple[bytes, ...]
+
+
+Call = Prove | Forget | Ask | AddFee | Cancel | Reclaim | Replay | Consume | Deliver | Apply | BringIn
 
 
 @dataclass(frozen=True)
@@ -216,14 +223,16 @@ class GatewayState:
                 self._consume(call, now, logs)
             case Deliver():
                 self._deliver(call, now, logs)
-            case Prove() | Apply() | BringIn():
+            case Prove() | Forget() | Apply() | BringIn():
                 self._believe(call, now, logs)
         return logs.observations
 
-    def _believe(self, call: Prove | Apply | BringIn, now: int, logs: _Logs) -> None:
+    def _believe(self, call: Prove | Forget | Apply | BringIn, now: int, logs: _Logs) -> None:
         match call:
             case Prove():
                 self.proven.add(call.root)
+            case Forget():
+                self.proven -= set(call.roots)
             case Apply():
                 self._apply(call.signer_set, now, logs)
             case BringIn():

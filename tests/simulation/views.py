@@ -20,6 +20,7 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.errors import CallReverted
 from relayer.ports.chain import News
 from relayer.ports.destination_vm import Answer, Pin
+from relayer.ports.loans import Loan
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import (
     FeeBid,
@@ -30,7 +31,7 @@ from relayer.ports.wallet import (
     TransactionReceipt,
 )
 from tests.simulation.chain import SimBlock, SimChain, Transaction
-from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Item, Prove, Reverted
+from tests.simulation.gateway import BringIn, Call, Certified, Consume, Deliver, Forget, Item, Prove, Reverted
 
 REQUESTS_PER_CALL = 3
 """Small, so that work is cut into several transactions."""
@@ -99,6 +100,11 @@ class ChainView:
     def wallet(self) -> ChainView:
         """All sides are this one object."""
         return self
+
+    @property
+    def loans(self) -> LoansView | None:
+        """Of a chain where certificates take a transaction of their own."""
+        return LoansView(self, self._calls) if self._chain.proves_first else None
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -308,6 +314,27 @@ class ChainView:
     def _seen(self) -> list[SimBlock]:
         blocks = self._chain.blocks if self.frozen is None else self.frozen
         return blocks[: max(len(blocks) - self.lag_blocks, 1)]
+
+
+class LoansView:
+    """Implements the port `Loans`: whoever looks has lent for all that is proven."""
+
+    def __init__(self, view: ChainView, calls: dict[bytes, Call]) -> None:
+        self._view = view
+        self._calls = calls
+
+    async def fetch(self) -> list[Loan]:
+        """By the first epoch's certificates."""
+        return [Loan(root, root, 1) for root in sorted(self._view._seen()[-1].state.proven)]
+
+    async def prepare_return(self, loans: Sequence[Loan]) -> list[PreparedCall]:
+        """All in one transaction."""
+        if not loans:
+            return []
+        call = Forget(tuple(loan.root for loan in loans))
+        data = keccak256(repr(call).encode())
+        self._calls[data] = call
+        return [PreparedCall(self._view.gateway, data, 2 * GAS_PER_PROOF, GAS_PER_PROOF, 0, ())]
 
 
 class HistoricalView(ChainView):

@@ -62,6 +62,11 @@ class EvmOpenChain:
         """The relayer's account on it."""
         return self._wallet
 
+    @property
+    def loans(self) -> None:
+        """Nothing is lent: contracts pay for their storage with gas."""
+        return
+
     async def close(self) -> None:
         """Let go of connections."""
         await self._session.close()

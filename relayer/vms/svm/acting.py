@@ -16,7 +16,6 @@ from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.certifying import BELOW_THRESHOLD, CertifiedRoot, Certifier
-from relayer.vms.svm.closing import Closer
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
@@ -49,7 +48,6 @@ class Acting:
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
         self.succession: Final = Succession(clock)
-        self.closer: Final = Closer(self.states, self.instructions, payer, clock)
 
     def certify(
         self,
@@ -60,8 +58,6 @@ class Acting:
         progress: Progress,
     ) -> bool:
         """Whether the gateway counts the batch as certified; else what brings that about is added to `plans`."""
-        if state is not None:
-            self.closer.note_root(root.key, state)
         # SECURITY: a root may be there with some signatures only, and nothing can be executed by it.
         if state is not None and state.is_complete:
             return True
@@ -71,12 +67,3 @@ class Acting:
         for draft, compute_units in drafts:
             plans.append(Plan(draft, compute_units, SIGNATURE_LAMPORTS, tuple(serves), is_groundwork=True))
         return False
-
-    async def take_in(self, plans: Sequence[Plan], progress: Progress) -> None:
-        """Sort plans by what they would do; where some are groundwork, what has rested is closed beside it.
-
-        Raises `RpcUnavailable`.
-        """
-        # Whoever waits for groundwork pays for it, and that is when rent is lent again.
-        closing = await self.closer.plans() if any(plan.is_groundwork for plan in plans) else ()
-        await self.preparer.take_in([*plans, *closing], progress)

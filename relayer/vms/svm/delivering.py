@@ -120,7 +120,7 @@ class Deliverer:
                 plans.append(_plan(ending, draft))
         plans += await self._plan_long(long, progress)
         plans += await self._plan_pairs(pairs, progress)
-        await acting.take_in(plans, progress)
+        await acting.preparer.take_in(plans, progress)
         return progress.result()
 
     def _job(self, batch: CertifiedBatch, places: dict[RequestId, Pubkey]) -> _Job:
@@ -244,7 +244,6 @@ class Deliverer:
             if not is_fitting(draft):
                 progress.refuse([ending.wanted.identifier], OVERSIZE)
             elif states.is_known(key):
-                acting.closer.note_stage(key)
                 pieces = acting.stager.plans(step.data, states.get(Stage, key), [ending.wanted.identifier])
                 plans += pieces or [_plan(ending, draft)]
         return plans

@@ -91,7 +91,7 @@ class Executor:
                 else:
                     staged.append((wanted, step))
         plans += await self._plan_staged(staged, progress, is_expiring=is_expiring)
-        await acting.take_in(plans, progress)
+        await acting.preparer.take_in(plans, progress)
         acting.succession.note_prepared(identifier for call in progress.calls for identifier in call.request_ids)
         return progress.result()
 
@@ -193,7 +193,6 @@ class Executor:
             key = acting.stager.key_of(step.data)
             if not states.is_known(key):
                 continue
-            acting.closer.note_stage(key)
             pieces = acting.stager.plans(step.data, states.get(Stage, key), [wanted.identifier])
             plans += pieces or [self._plan(wanted, draft, is_expiring=is_expiring)]
         return plans

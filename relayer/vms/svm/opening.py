@@ -18,6 +18,7 @@ from relayer.vms.svm.connect import connect
 from relayer.vms.svm.delivering import Deliverer
 from relayer.vms.svm.destination import SvmDestination
 from relayer.vms.svm.executing import Executor
+from relayer.vms.svm.loans import SvmLoans
 from relayer.vms.svm.pendings import PendingFinder
 from relayer.vms.svm.rotating import Rotator
 from relayer.vms.svm.source import SvmSource
@@ -28,12 +29,18 @@ class SvmOpenChain:
     """One connected chain. The sides share connections and memory."""
 
     def __init__(
-        self, session: aiohttp.ClientSession, source: SvmSource, destination: SvmDestination, wallet: SvmWallet
+        self,
+        session: aiohttp.ClientSession,
+        source: SvmSource,
+        destination: SvmDestination,
+        wallet: SvmWallet,
+        loans: SvmLoans,
     ) -> None:
         self._session = session
         self._source = source
         self._destination = destination
         self._wallet = wallet
+        self._loans = loans
 
     @property
     def source(self) -> SvmSource:
@@ -49,6 +56,11 @@ class SvmOpenChain:
     def wallet(self) -> SvmWallet:
         """The relayer's account on it."""
         return self._wallet
+
+    @property
+    def loans(self) -> SvmLoans:
+        """The rent that this account has lent."""
+        return self._loans
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -68,4 +80,4 @@ async def open_chain(settings: ChainSettings) -> SvmOpenChain:
     acting = Acting(pool, addresses, payer, settings.transaction_gas_cap, time.monotonic)
     source = SvmSource(parts, Deliverer(acting, PendingFinder(pool, addresses.program)), Rotator(acting))
     destination = SvmDestination(parts, Executor(acting), AnswerReader(pool, parts.identity.chain, payer))
-    return SvmOpenChain(session, source, destination, wallet)
+    return SvmOpenChain(session, source, destination, wallet, SvmLoans(pool, acting))

@@ -49,6 +49,7 @@ class Stager:
         self._instructions = instructions
         self._payer = payer
         self._program = program
+        self._wanted: set[Pubkey] = set()
 
     def key_of(self, data: bytes) -> Pubkey:
         """Where the stage for this data is."""
@@ -56,6 +57,7 @@ class Stager:
 
     def plans(self, data: bytes, state: Stage | None, serves: Sequence[RequestId]) -> list[Plan]:
         """What is to be sent now; nothing if the data is there. `state` is the stage's account."""
+        self._wanted.add(self.key_of(data))
         if state is None:
             # Its rent comes back with the transaction that uses it.
             return [self._plan(self._making(data), SIGNATURE_LAMPORTS, serves)]
@@ -68,6 +70,11 @@ class Stager:
         return [
             self._plan([self._instructions.append(key, at, piece)], SIGNATURE_LAMPORTS, serves) for at, piece in missing
         ]
+
+    def take_wanted(self) -> set[Pubkey]:
+        """The stages that were asked for since this was last called."""
+        wanted, self._wanted = self._wanted, set()
+        return wanted
 
     def using(self, staged: Instruction) -> list[Instruction]:
         """The instruction by its stage, whose lamports come back."""

@@ -14,9 +14,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from attestation.request import request_id
-from relayer.vms.svm.accounts import Root
-from relayer.vms.svm.closing import REST_SECONDS
-from tests.svm.adapter.relaying import PAYEE, Hands, certified, execute_of, executions, named, tracked
+from tests.svm.adapter.relaying import Hands, certified, execute_of, executions, named, tracked
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World, pool_of
 from tests.svm.program.ledger import (
     CONFIG,
@@ -30,7 +28,6 @@ from tests.svm.program.ledger import (
     keypair,
     own_account,
     payload,
-    root_address,
     slot_address,
 )
 from tests.svm.program.ledger import REMOTE_SENDER as SENDER
@@ -483,64 +480,6 @@ async def test_what_another_relayer_ran_a_moment_ago_is_not_sent(world: World) -
     assert (look.calls, named(look)) == ((), {request_id(asked): "AlreadyConsumed"})
 
 
-async def test_a_root_s_rent_comes_back_when_nothing_is_looked_for_under_it_any_more(world: World) -> None:
-    done, held = inbound_request(PROBE, payload(ANSWER)), inbound_request(PROBE, payload(FAIL), 1)
-    old, other = executions(world, done), executions(world, held)
-    async with hands_on(world) as hands:
-        await hands.carry(lambda: hands.execute(old, other))
-        hands.seconds = REST_SECONDS - 1
-        await hands.carry(lambda: hands.execute(other))
-        hands.seconds = REST_SECONDS + 1
-        new = executions(world, inbound_request(PROBE, payload(ANSWER), 2))
-        first = await hands.execute(new)
-        assert len(first.groundwork) == 2  # the new root is made, the one that has rested is closed
-        await hands.send(first.groundwork)
-        assert world.svm.get_account(root_address(world.batch([execute_of(done).leaf]))) is None
-        assert world.svm.get_account(root_address(world.batch([execute_of(held).leaf]))) is not None
-        last = await hands.carry(lambda: hands.execute(new))
-        assert len(last.settled) == 1
-
-
-async def test_a_root_that_somebody_else_paid_for_is_left_alone(world: World) -> None:
-    done = inbound_request(PROBE, payload(ANSWER))
-    world.certify(world.batch([execute_of(done).leaf]))
-    async with hands_on(world) as hands:
-        await hands.carry(lambda: hands.execute(executions(world, done)))
-        hands.seconds = REST_SECONDS + 1
-        look = await hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 2)))
-    assert len(look.groundwork) == 1
-
-
-async def test_a_stage_whose_request_somebody_else_ran_is_closed(world: World) -> None:
-    long = inbound_request(PROBE, payload(TELL_FLAGS + bytes(range(1, 256)) * 10))
-    batch = executions(world, long)
-    async with hands_on(world) as hands:
-        await hands.send((await hands.execute(batch)).groundwork)
-        (making,) = (await hands.execute(batch)).groundwork
-        await hands.send([making])
-        stage = MessageV0.from_bytes(making.data).account_keys[1]
-        world.send_staged(world.execute_step(long, payee=PAYEE)[0])
-        assert (await hands.execute(batch)).settled == (request_id(long),)
-        hands.seconds = REST_SECONDS + 1
-        assert world.svm.get_account(stage) is not None
-        new = executions(world, inbound_request(PROBE, payload(ANSWER), 2))
-        await hands.carry(lambda: hands.execute(new))
-    assert world.svm.get_account(stage) is None
-
-
-async def test_a_root_that_somebody_made_anew_is_not_closed(world: World) -> None:
-    done = inbound_request(PROBE, payload(ANSWER))
-    root = root_address(world.batch([execute_of(done).leaf]))
-    async with hands_on(world) as hands:
-        await hands.carry(lambda: hands.execute(executions(world, done)))
-        hands.seconds = REST_SECONDS + 1
-        await hands.carry(lambda: hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 2))))
-        world.certify(world.batch([execute_of(done).leaf]))
-        hands.acting.closer._used_at[root] = (0.0, Root)
-        await hands.carry(lambda: hands.execute(executions(world, inbound_request(PROBE, payload(ANSWER), 3))))
-    assert world.svm.get_account(root) is not None
-
-
 async def test_lamports_that_somebody_sends_do_not_set_the_endpoints_at_odds(world: World) -> None:
     """SECURITY: a lamport a slot would keep everything from being prepared."""
     asked = inbound_request(PROBE, payload(ANSWER))
@@ -557,20 +496,6 @@ async def test_lamports_that_somebody_sends_do_not_set_the_endpoints_at_odds(wor
     async with hands_on(world, *nodes, quorum=2) as hands:
         last = await hands.carry(lambda: hands.execute(batch))
     assert last.settled == (request_id(asked),)
-
-
-async def test_a_root_that_is_closed_under_an_open_request_is_made_again(world: World) -> None:
-    held = inbound_request(PROBE, payload(FAIL))
-    batch = executions(world, held)
-    async with hands_on(world) as hands:
-        await hands.carry(lambda: hands.execute(batch))
-        hands.seconds = REST_SECONDS + 1
-        new = executions(world, inbound_request(PROBE, payload(ANSWER), 2))
-        await hands.carry(lambda: hands.execute(new))
-        again = await hands.execute(batch)
-        assert (len(again.groundwork), again.calls, again.refused) == (1, (), ())
-        last = await hands.carry(lambda: hands.execute(batch))
-    assert set(named(last)) == {request_id(held)}
 
 
 async def test_requests_that_are_not_wanted_of_a_batch_are_left_alone(world: World) -> None:

@@ -1,0 +1,153 @@
+"""Rent that was lent for roots and stages, and how it comes back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from solders.message import MessageV0
+from solders.pubkey import Pubkey
+
+from attestation.request import request_id
+from relayer.ports.source_chain import CertifiedBatch
+from tests.svm.adapter.relaying import PAYEE, Hands, executions, named
+from tests.svm.adapter.world import RELAYER, World, pool_of
+from tests.svm.program.ledger import CONFIG, PROBE, inbound_request, payload
+
+ROOT_RENT = 1_781_760
+ANSWER, FAIL, TELL_FLAGS = b"\2", b"\3", b"\5"
+
+
+@pytest.fixture
+def world() -> World:
+    world = World()
+    world.open()
+    return world
+
+
+@asynccontextmanager
+async def hands_on(world: World, *nodes: Any, quorum: int = 1) -> AsyncIterator[Hands]:
+    async with pool_of(*(nodes or (world.endpoint(),)), quorum=quorum) as pool:
+        yield Hands(world, pool)
+
+
+def batch_of(world: World, nonce: int, does: bytes = ANSWER) -> CertifiedBatch:
+    return executions(world, inbound_request(PROBE, payload(does), nonce))
+
+
+def keys_of(hands: Hands, *batches: CertifiedBatch) -> set[bytes]:
+    return {bytes(hands.acting.certifier.root_of(batch).key) for batch in batches}
+
+
+def is_there(world: World, key: Any) -> bool:
+    return world.svm.get_account(key if isinstance(key, Pubkey) else Pubkey(key)) is not None
+
+
+async def give_back_all(hands: Hands) -> None:
+    assert await hands.send(await hands.loans.prepare_return(await hands.loans.fetch())) == [None]
+
+
+async def test_roots_that_were_paid_for_are_known_and_their_rent_comes_back_in_one_transaction(world: World) -> None:
+    batches = [batch_of(world, nonce) for nonce in range(5)]
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(*batches))
+        lent = await hands.loans.fetch()
+        assert {loan.key for loan in lent} == keys_of(hands, *batches)
+        assert {(loan.root, loan.epoch) for loan in lent} == {(batch.batch.root, 1) for batch in batches}
+        before = world.balance(RELAYER.pubkey())
+        (call,) = await hands.loans.prepare_return(lent)
+        assert (call.request_ids, call.value) == ((), 5_000)
+        assert await hands.send([call]) == [None]
+        assert await hands.loans.fetch() == []
+    assert 5 * ROOT_RENT - 10_000 < world.balance(RELAYER.pubkey()) - before < 5 * ROOT_RENT
+
+
+async def test_what_is_not_named_stays(world: World) -> None:
+    done, held = batch_of(world, 0), batch_of(world, 1, FAIL)
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(done, held))
+        lent = await hands.loans.fetch()
+        await hands.send(await hands.loans.prepare_return([loan for loan in lent if loan.root == done.batch.root]))
+        assert {loan.root for loan in await hands.loans.fetch()} == {held.batch.root}
+
+
+async def test_as_many_are_closed_in_a_transaction_as_fit(world: World) -> None:
+    batches = [batch_of(world, nonce) for nonce in range(30)]
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(*batches))
+        calls = await hands.loans.prepare_return(await hands.loans.fetch())
+        assert len(calls) == 3
+        assert await hands.send(calls) == [None] * 3
+        assert await hands.loans.fetch() == []
+
+
+async def test_a_process_that_starts_anew_knows_what_was_lent(world: World) -> None:
+    batch = batch_of(world, 0)
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch))
+    async with hands_on(world) as hands:
+        assert {loan.root for loan in await hands.loans.fetch()} == {batch.batch.root}
+
+
+async def test_what_others_paid_for_is_no_loan_of_ours(world: World) -> None:
+    batch = batch_of(world, 0)
+    world.certify(world.batch([statement.leaf for statement in batch.batch.statements]))
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch))
+        assert await hands.loans.fetch() == []
+        assert await hands.loans.prepare_return([]) == []
+
+
+async def test_a_root_that_is_closed_under_an_open_request_is_made_again(world: World) -> None:
+    batch = batch_of(world, 0, FAIL)
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch))
+        await give_back_all(hands)
+        again = await hands.execute(batch)
+        assert (len(again.groundwork), again.calls, again.refused) == (1, (), ())
+        last = await hands.carry(lambda: hands.execute(batch))
+    assert len(named(last)) == 1
+
+
+async def test_one_endpoint_s_list_makes_nothing_a_loan(world: World) -> None:
+    """SECURITY: a liar would have us pay for transactions that fail, or stop at accounts that are none."""
+    ours, theirs = batch_of(world, 0), batch_of(world, 1)
+    world.certify(world.batch([statement.leaf for statement in theirs.batch.statements]))
+    liar, honest = world.endpoint(), world.endpoint()
+
+    async with hands_on(world, liar, honest, quorum=2) as hands:
+        await hands.carry(lambda: hands.execute(ours))
+        (there,) = keys_of(hands, ours)
+        names = [Pubkey(b"\x07" * 32), CONFIG, *(Pubkey(key) for key in keys_of(hands, theirs)), Pubkey(there)]
+        made_up = [{"pubkey": str(name), "account": {}} for name in names]
+        liar.overrides["getProgramAccounts"] = honest.overrides["getProgramAccounts"] = lambda _: made_up
+        assert {loan.key for loan in await hands.loans.fetch()} == {there}
+
+
+async def test_a_stage_whose_request_somebody_else_ran_is_closed(world: World) -> None:
+    long = inbound_request(PROBE, payload(TELL_FLAGS + bytes(range(1, 256)) * 10))
+    batch = executions(world, long)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(batch)).groundwork)
+        (making,) = (await hands.execute(batch)).groundwork
+        await hands.send([making])
+        stage = MessageV0.from_bytes(making.data).account_keys[1]
+        world.send_staged(world.execute_step(long, payee=PAYEE)[0])
+        assert (await hands.execute(batch)).settled == (request_id(long),)
+        assert await hands.loans.prepare_return([]) == []
+        assert is_there(world, stage)
+        assert await hands.send(await hands.loans.prepare_return([])) == [None]
+    assert not is_there(world, stage)
+
+
+async def test_a_stage_that_is_still_asked_for_stays(world: World) -> None:
+    long = inbound_request(PROBE, payload(FAIL + bytes(range(1, 256)) * 10))
+    batch = executions(world, long)
+    async with hands_on(world) as hands:
+        last = await hands.carry(lambda: hands.execute(batch))
+        assert request_id(long) in named(last)
+        for _ in range(3):
+            await hands.execute(batch)
+            assert await hands.loans.prepare_return([]) == []
