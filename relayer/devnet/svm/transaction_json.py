@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -28,8 +28,8 @@ _MEMO_PROGRAMS: Final = frozenset(
     Pubkey.from_string(name)
     for name in ("Memo1UhkJRfHyvLMcVucJwxXeuD728EqVDDwQDxFMNo", "MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr")
 )
-_TEXTS_KEPT: Final = 4_096
-"""Of instructions: several ask for the same transactions within a slot or two."""
+_KEPT: Final = 1_024
+"""Transactions as they were written: several ask for the same within a slot or two, which a busy chain fills so."""
 
 _SYSTEM_TRANSFER: Final = (2).to_bytes(4, "little")
 _SYSTEM_TRANSFER_BYTES: Final = 12
@@ -50,10 +50,8 @@ class TransactionForm:
             RpcError: the client does not know the transaction's version.
         """
         version = self._version(landed)
-        written = {
-            "transaction": self._transaction(landed),
-            "meta": self._meta(landed, shows_rewards=shows_rewards),
-        }
+        transaction, meta = _written(self.encoding, landed)
+        written = {"transaction": transaction, "meta": {**meta, "rewards": [] if shows_rewards else None}}
         return written if version is None else {**written, "version": version}
 
     def _version(self, landed: Landed) -> Any:
@@ -64,46 +62,6 @@ class TransactionForm:
         if self.highest_version is None:
             return None
         return "legacy" if number is None else number
-
-    def _transaction(self, landed: Landed) -> Any:
-        transaction = landed.transaction
-        if self.encoding == "base64":
-            return [base64.b64encode(bytes(transaction)).decode(), "base64"]
-        if self.encoding in ("base58", "binary"):
-            text = base58_encode(bytes(transaction))
-            return text if self.encoding == "binary" else [text, "base58"]
-        message = transaction.message
-        assert isinstance(message, Message | MessageV0)
-        is_parsed = self.encoding == "jsonParsed"
-        signatures = [str(signature) for signature in transaction.signatures]
-        return {
-            "signatures": signatures,
-            "message": _parsed_message(message, landed.keys) if is_parsed else _raw_message(message),
-        }
-
-    def _meta(self, landed: Landed, *, shows_rewards: bool) -> dict[str, Any]:
-        keys, result = landed.keys, landed.result
-        is_parsed = self.encoding == "jsonParsed"
-        meta: dict[str, Any] = {
-            "err": landed.error,
-            "status": status_json(landed.error),
-            "fee": result.fee(),
-            "preBalances": landed.balances_before,
-            "postBalances": landed.balances_after,
-            "innerInstructions": inner_json(result, keys, is_parsed=is_parsed),
-            "logMessages": result.logs(),
-            "preTokenBalances": [balance.as_json() for balance in landed.tokens_before],
-            "postTokenBalances": [balance.as_json() for balance in landed.tokens_after],
-            "rewards": [] if shows_rewards else None,
-            "computeUnitsConsumed": result.compute_units_consumed(),
-        }
-        if not is_parsed:
-            meta["loadedAddresses"] = {
-                "writable": [str(key) for key in keys.loaded_writable],
-                "readonly": [str(key) for key in keys.loaded_readonly],
-            }
-        returned = return_data_json(result)
-        return meta if returned is None else {**meta, "returnData": returned}
 
 
 def form_of(options: Options) -> TransactionForm:
@@ -207,7 +165,7 @@ def _instruction(
     return {
         "programId": str(program),
         "accounts": [str(key) for key in accounts],
-        "data": _data_text(data),
+        "data": base58_encode(data),
         "stackHeight": height,
     }
 
@@ -226,11 +184,52 @@ def _raw_instruction(instruction: CompiledInstruction, height: int | None) -> di
     return {
         "programIdIndex": instruction.program_id_index,
         "accounts": list(instruction.accounts),
-        "data": _data_text(bytes(instruction.data)),
+        "data": base58_encode(bytes(instruction.data)),
         "stackHeight": height,
     }
 
 
-@lru_cache(maxsize=_TEXTS_KEPT)
-def _data_text(data: bytes) -> str:
-    return base58_encode(data)
+@lru_cache(maxsize=_KEPT)
+def _written(encoding: str, landed: Landed) -> tuple[Any, Mapping[str, Any]]:
+    """A transaction and its metadata. Whoever asks gets the same: it must not be changed."""
+    return _transaction_of(landed, encoding), _meta_of(landed, is_parsed=encoding == "jsonParsed")
+
+
+def _transaction_of(landed: Landed, encoding: str) -> Any:
+    transaction = landed.transaction
+    if encoding == "base64":
+        return [base64.b64encode(bytes(transaction)).decode(), "base64"]
+    if encoding in ("base58", "binary"):
+        text = base58_encode(bytes(transaction))
+        return text if encoding == "binary" else [text, "base58"]
+    message = transaction.message
+    assert isinstance(message, Message | MessageV0)
+    is_parsed = encoding == "jsonParsed"
+    signatures = [str(signature) for signature in transaction.signatures]
+    return {
+        "signatures": signatures,
+        "message": _parsed_message(message, landed.keys) if is_parsed else _raw_message(message),
+    }
+
+
+def _meta_of(landed: Landed, *, is_parsed: bool) -> dict[str, Any]:
+    keys, result = landed.keys, landed.result
+    meta: dict[str, Any] = {
+        "err": landed.error,
+        "status": status_json(landed.error),
+        "fee": result.fee(),
+        "preBalances": landed.balances_before,
+        "postBalances": landed.balances_after,
+        "innerInstructions": inner_json(result, keys, is_parsed=is_parsed),
+        "logMessages": result.logs(),
+        "preTokenBalances": [balance.as_json() for balance in landed.tokens_before],
+        "postTokenBalances": [balance.as_json() for balance in landed.tokens_after],
+        "computeUnitsConsumed": result.compute_units_consumed(),
+    }
+    if not is_parsed:
+        meta["loadedAddresses"] = {
+            "writable": [str(key) for key in keys.loaded_writable],
+            "readonly": [str(key) for key in keys.loaded_readonly],
+        }
+    returned = return_data_json(result)
+    return meta if returned is None else {**meta, "returnData": returned}
