@@ -108,17 +108,17 @@ class Deliverer:
         states = await acting.states.fetch([*keys, self._credit])
         plans: list[Plan] = []
         endings = [ending for job in jobs for ending in self._endings(job, states, plans, progress)]
-        pairs: list[_Ending] = []
+        pairs: list[tuple[_Ending, Plan]] = []
         long: list[_Ending] = []
         for ending in endings:
             draft = draft_of(acting.payer, ending.steps)
             if not is_fitting(draft):
                 long.append(ending)
             elif len(ending.steps) > 1:
-                pairs.append(ending)
+                pairs.append((ending, _plan(ending, draft)))
             else:
                 plans.append(_plan(ending, draft))
-        plans += await self._plan_long(long, progress)
+        plans += await self._plan_long(long, pairs, progress)
         plans += await self._plan_pairs(pairs, progress)
         await acting.preparer.take_in(plans, progress)
         return progress.result()
@@ -203,12 +203,12 @@ class Deliverer:
         fault = passing_fault(passed, acting.payer, first_keys(step, _STANDING_ACCOUNTS))
         return (None, fault) if fault else (step, "")
 
-    async def _plan_pairs(self, pairs: Sequence[_Ending], progress: Progress) -> list[Plan]:
+    async def _plan_pairs(self, pairs: Sequence[tuple[_Ending, Plan]], progress: Progress) -> list[Plan]:
         """Take in what runs as it is; where only the handler fails, plan to record the outcome alone."""
         preparer = self._acting.preparer
-        plans = [_plan(ending, draft_of(self._acting.payer, ending.steps)) for ending in pairs]
         failing: list[tuple[_Ending, Plan, Finding]] = []
-        for ending, plan, finding in zip(pairs, plans, await preparer.try_all(plans), strict=True):
+        findings = await preparer.try_all([plan for _, plan in pairs])
+        for (ending, plan), finding in zip(pairs, findings, strict=True):
             if not finding.error:
                 progress.calls.append(preparer.call_of(plan, finding))
             elif finding.failed_at == _CALLBACK_PLACE:
@@ -227,25 +227,39 @@ class Deliverer:
                 progress.refuse(plan.serves, finding.error)
         return [_plan(ending, draft_of(self._acting.payer, ending.steps)) for ending in alone]
 
-    async def _plan_long(self, endings: Sequence[_Ending], progress: Progress) -> list[Plan]:
-        """Of what does not fit one transaction: the outcome first, then the callback, in pieces where it must be."""
+    async def _plan_long(
+        self, endings: Sequence[_Ending], pairs: list[tuple[_Ending, Plan]], progress: Progress
+    ) -> list[Plan]:
+        """Of what does not fit one transaction: the callback's data in pieces, then the outcome with its callback.
+
+        What was recorded alone counts as called in vain, and no relayer would call again: it is for handlers that fail.
+        """
         acting = self._acting
         plans: list[Plan] = []
-        staged: list[tuple[_Ending, Instruction]] = []
+        staged: list[tuple[_Ending, bytes, bytes]] = []
         for ending in endings:
-            if ending.recording is not None and ending.callback is not None:
+            if ending.callback is None:
+                progress.refuse([ending.wanted.identifier], OVERSIZE)
+                continue
+            recording = [] if ending.recording is None else [ending.recording]
+            draft = draft_of(acting.payer, [*recording, *acting.stager.using(ending.callback)])
+            if is_fitting(draft):
+                staged.append((ending, bytes(ending.callback.data), draft))
+            elif ending.recording is not None:
                 first = _Ending(ending.wanted, ending.recording, None)
                 plans.append(replace(_plan(first, draft_of(acting.payer, first.steps)), is_groundwork=True))
-            elif ending.callback is not None:
-                staged.append((ending, ending.callback))
-        states = await acting.states.fetch([acting.stager.key_of(step.data) for _, step in staged])
-        for ending, step in staged:
-            key, draft = acting.stager.key_of(step.data), draft_of(acting.payer, acting.stager.using(step))
-            if not is_fitting(draft):
+            else:
                 progress.refuse([ending.wanted.identifier], OVERSIZE)
-            elif states.is_known(key):
-                pieces = acting.stager.plans(step.data, states.get(Stage, key), [ending.wanted.identifier])
+        states = await acting.states.fetch([acting.stager.key_of(data) for _, data, _ in staged])
+        for ending, data, draft in staged:
+            key = acting.stager.key_of(data)
+            if not states.is_known(key):
+                continue
+            pieces = acting.stager.plans(data, states.get(Stage, key), [ending.wanted.identifier])
+            if pieces or ending.recording is None:
                 plans += pieces or [_plan(ending, draft)]
+            else:
+                pairs.append((ending, _plan(ending, draft)))
         return plans
 
 

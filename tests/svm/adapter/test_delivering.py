@@ -15,7 +15,7 @@ from solders.transaction import VersionedTransaction
 from attestation.request import Request
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.wallet import PreparedCall
-from tests.svm.adapter.relaying import concluded, named, outcomes, tracked
+from tests.svm.adapter.relaying import MOST_LOOKS, concluded, named, outcomes, tracked
 from tests.svm.adapter.test_executing import hands_on
 from tests.svm.adapter.world import RELAYER, World
 from tests.svm.program.ledger import CONFIG, NOW, PROBE, PROGRAM, address, keypair, pending_address
@@ -171,18 +171,35 @@ async def test_our_own_pay_waits_for_our_credit_and_nobody_else_s_does(world: Wo
     assert world.balance(CREDIT) > rent
 
 
-async def test_a_long_answer_is_recorded_first_and_its_callback_staged(world: World) -> None:
+async def test_a_long_answer_is_staged_and_recorded_with_its_callback(world: World) -> None:
+    """Recorded alone it would count as called in vain, and nobody would call again."""
     asked = concluded(ask(world), bytes(range(256)) * 20)
     batch = outcomes(world, asked)
     async with hands_on(world) as hands:
-        await hands.send((await hands.deliver(batch)).groundwork)
-        (recording,) = (await hands.deliver(batch)).groundwork
-        assert (recording.request_ids, programs_called(recording)) == ((), [b"\x10"])
         last = await hands.carry(lambda: hands.deliver(batch))
         (call,) = [one for one in hands.sent if one.request_ids]
-    assert programs_called(call) == [b"\x1c", b"\x1b"]
+    assert programs_called(call) == [b"\x10", b"\x1c", b"\x1b"]
     assert last.settled == (asked.request_id,)
     assert not is_there(world)
+
+
+async def test_a_handler_that_fails_at_a_long_answer_leaves_it_recorded(world: World) -> None:
+    asked = concluded(ask_by_program(world, naming(MEMORY)), bytes(range(256)) * 4)
+    set_memory(world, b"\1")
+    batch = outcomes(world, asked)
+    async with hands_on(world) as hands:
+        for _ in range(MOST_LOOKS):
+            look = await hands.deliver(batch)
+            if look.calls:
+                break
+            await hands.send(look.groundwork)
+        (call,) = look.calls
+        assert programs_called(call) == [b"\x10"]
+        await hands.send([call])
+        set_memory(world, b"\0")
+        last = await hands.carry(lambda: hands.deliver(batch))
+    assert last.settled == (asked.request_id,)
+    assert calls_of_handler(world) == 1
 
 
 async def test_who_cancelled_is_not_called_and_its_executor_is_paid(world: World) -> None:
