@@ -5,6 +5,7 @@ from __future__ import annotations
 from attestation.request import RequestId
 from relayer.domain.status import Status
 from relayer.ports.store import TransactionPurpose, TransactionStatus
+from relayer.stages.attest import AttestStage
 from relayer.stages.confirm import ConfirmStage
 from relayer.stages.returns import ReturnStage
 from relayer.stages.submit import SubmitStage
@@ -12,7 +13,7 @@ from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
 from tests.simulation.views import REQUESTS_PER_CALL
 from tests.simulation.world import Node, World
-from tests.unit.stages.steps import certify, execution_due, mine, new_world, step
+from tests.unit.stages.steps import certify, execution_due, hear, mine, new_world, step
 
 
 async def look(world: World, node: Node, chain: SimChain) -> None:
@@ -106,3 +107,27 @@ async def test_what_was_lent_for_an_unknown_batch_comes_back_after_its_epoch() -
 async def test_a_chain_that_nobody_lends_to_has_no_loans() -> None:
     world = new_world()
     assert all(view.loans is None for view in world.nodes[0].running.views.values())
+
+
+async def test_where_requests_come_from_a_deposit_comes_back_when_their_outcomes_are_delivered() -> None:
+    world = new_world()
+    world.a.proves_first = True
+    node, identifier = await executed(world)
+    mine(world, world.b, world.b.depth_blocks)
+    for each in world.nodes:
+        await step(world, each, WatchStage, world.b)
+        await step(world, each, AttestStage)
+    await hear(world, world.nodes)
+    world.clock.seconds += 60
+    await step(world, node, SubmitStage, world.a)
+    mine(world, world.a)
+    assert node.store._requests[identifier].outcome_root in world.a.tip.state.proven
+    await look(world, node, world.a)
+    assert not world.a.pool
+    await step(world, node, SubmitStage, world.a)
+    mine(world, world.a)
+    await finalise(world, node, world.a)
+    assert node.store._requests[identifier].status is Status.DELIVERED
+    await look(world, node, world.a)
+    mine(world, world.a)
+    assert world.a.tip.state.proven == set()
