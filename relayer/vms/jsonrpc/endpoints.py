@@ -165,13 +165,15 @@ class EndpointPool:
         Raises:
             RpcUnavailable: none answered.
         """
-        faults: list[str] = []
-        for member in self.by_preference():
-            try:
-                return await self.ask(member, ask)
-            except RpcUnavailable as error:
-                faults.append(str(error))
-        raise _too_few(0, 1, faults)
+        async with _Poll(self, ask) as poll:
+            while poll.ask_at_least(1):
+                # SECURITY: one that answers our probes and nothing else could keep us waiting once a call.
+                if await poll.hear(self._hedge_seconds) is None:
+                    poll.ask_one_more()
+                elif poll.answers:
+                    break
+        poll.require(1)
+        return poll.answers[0][1]
 
     def reached(self, values: Iterable[int]) -> int:
         """The highest number that M of the values reach: M liars are needed to raise it, N - M + 1 to lower it."""

@@ -1,8 +1,8 @@
 """What a transaction would do now.
 
 Its job: run drafts on the newest state, many in one exchange: do they fail, where and why, how many compute units do
-they use? One endpoint's word is enough for what costs us at most a fee; what is worse is asked of M. It must
-not choose what to do about it.
+they use? One endpoint's word is enough for what costs us at most a fee; what is worse, such as that something
+fails, is asked of M. It must not choose what to do about it.
 
 Source: agave's RPC, `simulateTransaction`.
 """
@@ -70,14 +70,37 @@ class Simulator:
         self._gateway = gateway
 
     async def run(self, trials: Sequence[Trial]) -> list[Finding]:
-        """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`."""
+        """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`.
+
+        What the first endpoint says fails, or does not finish, runs all the same if M endpoints say so.
+        """
         if not trials:
             return []
 
         async def ask(endpoint: RpcEndpoint) -> list[Finding]:
             return await self._try(endpoint, trials)
 
-        return await self._pool.first(ask)
+        findings = await self._pool.first(ask)
+        failing = [place for place, finding in enumerate(findings) if finding.error]
+        if failing and len(self._pool.members) > 1:
+            # SECURITY: whoever answers first would keep us from sending anything, ever, by calling all of it failing.
+            second_look = await self._find_running([trials[place] for place in failing])
+            for place, finding in zip(failing, second_look, strict=True):
+                findings[place] = finding or findings[place]
+        return findings
+
+    async def _find_running(self, trials: Sequence[Trial]) -> list[Finding | None]:
+        """What each trial does where M endpoints say that it runs; None for the others."""
+        running: list[Finding | None] = [None] * len(trials)
+
+        async def ask(endpoint: RpcEndpoint) -> list[bool | None]:
+            findings = await self._try(endpoint, trials)
+            for place, finding in enumerate(findings):
+                running[place] = running[place] if finding.error else finding
+            return [None if finding is _UNANSWERED else not finding.error for finding in findings]
+
+        verdicts = await self._pool.vote(ask, at_tip=True)
+        return [finding if verdict.value else None for finding, verdict in zip(running, verdicts, strict=True)]
 
     async def fetch_agreed_places(self, trials: Sequence[Trial]) -> list[int | None]:
         """Which instruction M endpoints say fails, None where they do not say the same or nothing fails.

@@ -255,6 +255,21 @@ async def test_one_endpoint_cannot_call_a_handler_failing(world: World) -> None:
 
     liar.overrides["simulateTransaction"] = simulate
     async with hands_on(world, liar, world.endpoint(), world.endpoint(), quorum=2) as hands:
+        (call,) = (await hands.deliver(batch)).calls
+        assert await hands.send([call]) == [None]
+    assert not is_there(world)
+
+
+async def test_a_handler_that_fails_by_one_endpoint_of_two_alone_is_looked_at_again(world: World) -> None:
+    """SECURITY: the request would end with its outcome recorded and nobody called."""
+    asked = concluded(ask_by_program(world, naming(MEMORY)), DATA)
+    batch = outcomes(world, asked)
+    liar = world.endpoint()
+    async with hands_on(world) as hands:
+        await hands.send((await hands.deliver(batch)).groundwork)
+    failing = {"err": {"InstructionError": [3, {"Custom": 1}]}, "logs": [], "unitsConsumed": 7}
+    liar.overrides["simulateTransaction"] = lambda _: {"value": failing}
+    async with hands_on(world, liar, world.endpoint(), quorum=2) as hands:
         look = await hands.deliver(batch)
     assert look.calls == ()
     assert set(named(look)) == {asked.request_id}

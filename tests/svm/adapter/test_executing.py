@@ -31,6 +31,7 @@ from tests.svm.program.ledger import (
     slot_address,
 )
 from tests.svm.program.ledger import REMOTE_SENDER as SENDER
+from tests.unit.jsonrpc.scripted_node import NodeFault
 
 ROOT_RENT = 1_781_760
 ANSWER, FAIL, PASS_ON, TELL_FLAGS = b"\2", b"\3", b"\4", b"\5"
@@ -424,6 +425,40 @@ async def test_a_simulation_that_makes_no_sense_is_asked_of_another_endpoint(wor
     async with hands_on(world, liar, world.endpoint()) as hands:
         last = await hands.carry(lambda: hands.execute(executions(world, asked)))
     assert last.settled == (request_id(asked),)
+
+
+def is_switched_off(_: list[Any]) -> Any:
+    raise NodeFault(-32601, "Method not found")
+
+
+@pytest.mark.parametrize(
+    "simulate",
+    [
+        lambda _: {"value": {"err": {"InstructionError": [2, {"Custom": 1}]}, "logs": [], "unitsConsumed": 7}},
+        lambda _: {"value": {"err": "AccountNotFound", "logs": [], "unitsConsumed": 0}},
+        is_switched_off,
+    ],
+)
+async def test_security_one_endpoint_cannot_keep_us_from_sending(world: World, simulate: Any) -> None:
+    """SECURITY: whoever answers first would have all requests held until they expire."""
+    asked = inbound_request(PROBE, payload(ANSWER))
+    liar = world.endpoint()
+    liar.overrides["simulateTransaction"] = simulate
+    async with hands_on(world, liar, world.endpoint(), world.endpoint(), quorum=2) as hands:
+        last = await hands.carry(lambda: hands.execute(executions(world, asked)))
+    assert last.settled == (request_id(asked),)
+
+
+async def test_what_m_endpoints_call_failing_is_refused_whatever_another_says(world: World) -> None:
+    asked = inbound_request(PROBE, payload(FAIL))
+    liar = world.endpoint()
+    async with hands_on(world) as hands:
+        await hands.send((await hands.execute(executions(world, asked))).groundwork)
+    liar.overrides["simulateTransaction"] = lambda _: {"value": {"err": None, "logs": [], "unitsConsumed": 7}}
+    async with hands_on(world, world.endpoint(), liar, world.endpoint(), quorum=2) as hands:
+        look = await hands.execute(executions(world, asked))
+    assert look.calls == ()
+    assert set(named(look)) == {request_id(asked)}
 
 
 @pytest.mark.parametrize("units", [10**12, 2**63 - 1])

@@ -209,6 +209,16 @@ async def test_first_takes_the_next_one_when_one_fails() -> None:
         assert await pool.first(asking(1)) == [3]
 
 
+async def test_security_first_does_not_wait_for_one_that_hangs() -> None:
+    """SECURITY: one that answers probes and nothing else would keep us waiting for all that we ask it."""
+    hanging = node_saying(1)
+    async with serve_pool(hanging, node_saying(3), quorum=2, timeout_seconds=20) as pool:
+        hanging.is_hanging = True
+        pool.members[0].is_verified = True
+        async with asyncio.timeout(15):
+            assert await pool.first(asking(1)) == [3]
+
+
 async def test_first_fails_when_all_do() -> None:
     async with serve_pool(down(), down(), quorum=1) as pool:
         with pytest.raises(RpcUnavailable):
