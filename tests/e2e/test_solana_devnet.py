@@ -23,6 +23,9 @@ def options() -> tuple[str, ...]:
     return ("--vms", "evm,svm,svm")
 
 
+SIGNER_SET = "(uint8,uint64,uint64,uint64,(bytes,uint64,bytes32)[]),uint64"
+"""What a verifier tells of an epoch: with four signers more than a transaction of Solana's holds."""
+
 CREATOR = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """Creates a contract of the salt and code that it is called with, and returns its address. Every anvil has it."""
 
@@ -95,12 +98,14 @@ def asked(devnet: RunningDevnet) -> dict[str, Any]:
     config, _ = Pubkey.find_program_address([b"config"], Pubkey.from_string(chains["gamma"]["gateway"]))
     as_config = ("--idl", str(idl.FOLDER / "xvm_gateway.idl.json"), "--returns", "Config")
     executor = ("--fn", "executor()", "--returns", "address")
+    signers = ("--fn", "signerSet(uint64)", "--args", "1", "--returns", SIGNER_SET)
     memo = ("--data", b"hello".hex(), "--return-limit", "32")
     commands = {
         "call of Solana": ("call", chains["gamma"]["programs"]["memo"], "alpha", "gamma", *memo),
         "account of Solana": ("query", str(config), "beta", "gamma", *as_config),
         "call of EVM": ("call", CREATOR, "gamma", "alpha", "--data", bytes(32).hex()),
         "query of EVM": ("query", chains["beta"]["gateway"], "delta", "beta", *executor),
+        "long answer": ("query", chains["alpha"]["verifier"], "gamma", "alpha", *signers, "--return-limit", "2048"),
         "call between": ("call", chains["delta"]["programs"]["memo"], "gamma", "delta", *memo),
         "account between": ("query", str(config), "delta", "gamma", "--fn", "slice", "--args", "0", "8"),
     }
@@ -145,6 +150,14 @@ def test_calls_and_reads_of_evm_are_asked_for_from_solana(asked: dict[str, Any],
     requested = asked["call of EVM"]["requested"]
     (status,) = ask(gamma, "getSignatureStatuses", [requested["tx_hash"]], {"searchTransactionHistory": True})["value"]
     assert (status["slot"], status["err"]) == (requested["block"], None)
+
+
+def test_an_answer_longer_than_a_transaction_comes_home_to_solana(asked: dict[str, Any]) -> None:
+    told = asked["long answer"]
+    assert (told["kind"], told["cut"], told["is_handler_failed"]) == ("EXECUTED", False, False)
+    assert len(told["return_data"]) > 2 * 1_000
+    signer_set, _ = told["result"]
+    assert len(signer_set[-1]) == 4
 
 
 def test_solana_chains_ask_each_other(asked: dict[str, Any]) -> None:
