@@ -255,7 +255,7 @@ def _quorum(facts: Facts) -> str:
 
 def _hold(facts: Facts) -> str:
     reason = facts.request.hold_reason
-    text = f"{_HOLDS.get(reason, f'it would fail with {reason}')}. It is looked at again from time to time."
+    text = f"{_hold_text(reason)}. It is looked at again from time to time."
     # A gateway takes no more fee for what was cancelled.
     if reason != "fee_below_cost" or facts.request.returned_fee is not None:
         return text
@@ -268,6 +268,10 @@ def _lapse(facts: Facts) -> str:
     if left <= 0:
         return "It is past its expiry, so that it ends as EXPIRED."
     return f"If nobody executes it within {_duration(left)}, it ends as EXPIRED."
+
+
+def _hold_text(reason: str) -> str:
+    return _HOLDS.get(reason, f"it would fail with {reason}")
 
 
 def _add_fee(facts: Facts) -> str:
@@ -317,13 +321,19 @@ def _what_became(facts: Facts) -> str:
     if conclusion is None:
         return ""
     if facts.request.is_call:
-        return (
-            f"The call {_KINDS[conclusion.outcome.kind]} on {_destination(facts)}, block {conclusion.outcome.height}."
-        )
+        told = f"The call {_KINDS[conclusion.outcome.kind]} on {_destination(facts)}, block {conclusion.outcome.height}"
+        reason = _why_unexecuted(facts) if conclusion.outcome.kind is OutcomeKind.EXPIRED else ""
+        return f"{told}; this node had not executed it because {reason}." if reason else f"{told}."
     verb = "was answered" if conclusion.outcome.kind is OutcomeKind.EXECUTED else "failed"
     if conclusion.outcome.round:
         return f"The question {verb} in round {conclusion.outcome.round} on {_destination(facts)}."
     return f"The question {verb} as of block {conclusion.outcome.height} of {_destination(facts)}."
+
+
+def _why_unexecuted(facts: Facts) -> str:
+    """What this node last held the execution back for; empty if it never did."""
+    held = [step.reason for step in facts.transitions if step.after is Status.EXECUTION_HELD and step.reason]
+    return _hold_text(held[-1]) if held else ""
 
 
 def _plural(count: int, word: str) -> str:

@@ -15,8 +15,10 @@ from rich.console import Console
 from attestation.schemes import DEFAULT_SCHEME
 from relayer.cli.devnet import DEFAULT_STATE, StateOption, ended_by_signals, start_detached
 from relayer.cli.output import JsonOption, examples, print_json, print_lines, print_note, typed
+from relayer.cli.relayer_api import ask_first, relayers_of
 from relayer.cli.scheme import SchemeOption
-from relayer.devnet.demo.demo import Place, run_demo
+from relayer.devnet.demo.chains import Place
+from relayer.devnet.demo.demo import run_demo
 from relayer.devnet.network import Devnet
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from relayer.errors import RelayerError
@@ -24,29 +26,35 @@ from relayer.errors import RelayerError
 _WIDTH_OFF_TERMINAL = 180
 """Columns that the demonstration's table needs to wrap nothing."""
 
+_VMS = "evm,svm"
+"""All that the demonstration shows."""
+
 _INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, by the shells' convention."""
 
 app = typer.Typer(add_completion=False)
 
 
-@app.command(epilog=examples("xvm demo", "xvm demo --keep", "xvm demo --block-time 2 --relayers 7 --threshold 5"))
+@app.command(
+    epilog=examples("xvm demo", "xvm demo --keep --relayers 7 --threshold 5", "xvm demo --vms evm --scheme bls12-381")
+)
 def demo(
     relayers: int = typer.Option(4, "--relayers", metavar="N", help="How many relayers."),
     threshold: int = typer.Option(3, "--threshold", metavar="K", help="How many of them make a quorum."),
     block_time: float = typer.Option(1.0, "--block-time", metavar="S", help="Seconds between blocks."),
     scheme: SchemeOption = DEFAULT_SCHEME.name,
+    vms: str = typer.Option(_VMS, "--vms", metavar="NAMES", help="Kinds of chains, as `xvm devnet up` has them."),
     state: StateOption = DEFAULT_STATE,
     keep: bool = typer.Option(False, "--keep", help="Leave the devnet running afterwards, and say where to look."),
     as_json: JsonOption = False,
 ) -> None:
-    """Send requests both ways between two chains, in both modes, and watch them end.
+    """Send requests both ways between chains of each VM, in both modes, and watch them end.
 
-    Among them are targets that revert or have no code, requests that expire, queries, loans against collateral on the
-    other chain, an ordered pair, a callback that fails and is replayed, and one that is cancelled. Exit code 0 only if
-    every one ended as expected, by the chains' own events.
+    Among them are targets that revert, abort or have no code, requests that expire, queries, tokens that are moved from
+    another chain, loans against collateral on another one, an ordered pair, a callback that fails and is replayed, and
+    one that is cancelled. Exit code 0 only if every one ended as expected, by the chains' own events.
     """
-    spec = DevnetSpec(relayers, threshold, block_time, scheme=scheme)
+    spec = DevnetSpec(relayers, threshold, block_time, scheme=scheme, vms=tuple(vms.split(",")))
     folder = DevnetFolder(state.resolve())
     is_wide = sys.stdout.isatty() and not as_json
     console = Console(stderr=as_json, width=None if is_wide else _WIDTH_OFF_TERMINAL, highlight=False)
@@ -63,6 +71,8 @@ def demo(
             raise
         for fault in verdict.faults:
             print_note(fault)
+        for request_id in verdict.aborted:
+            print_note("\n".join(_explained(folder, request_id)))
         if keep:
             print_lines(*_where_to_look(folder), *_what_to_try(folder, verdict.places))
         stack.close()
@@ -84,15 +94,27 @@ def _where_to_look(folder: DevnetFolder) -> tuple[str, ...]:
     )
 
 
+def _explained(folder: DevnetFolder, request_id: int) -> Iterator[str]:
+    """What a relayer says of a request that nobody executed: one whose turn it was to try knows why."""
+    identifier = f"0x{request_id:064x}"
+    for relayer in relayers_of(None, folder.root):
+        answer = ask_first([relayer], f"/v1/requests/{identifier}")
+        if any(step["reason"] for step in answer["timeline"]):
+            yield f"{typed('request', 'explain')} {identifier} --api {relayer.url}"
+            yield f"  {answer['explanation']}"
+            return
+
+
 def _what_to_try(folder: DevnetFolder, places: Sequence[Place]) -> Iterator[str]:
-    here, there = places[:2]
-    way = f"--from {here.chain} --to {there.chain} --devnet {folder.root} --wait"
-    yield "its contracts:"
+    yield "its contracts and programs:"
     for place in places:
-        yield f"  on {place.chain:<11} counter {place.counter}  asker {place.asker}"
-        yield f"  {'':<14} token   {place.token}  loan  {place.loan}"
+        for number, (name, address) in enumerate(place.contracts.items()):
+            yield f"  {'' if number else f'on {place.chain}':<14} {name:<8} {address}"
     yield "to try next:"
-    yield f"  {typed('call')} {there.counter} --fn 'increment(uint256)' --args 5 --returns uint256 {way}"
-    yield f"  {typed('query')} {there.counter} --fn 'count()' --returns uint256 {way}"
-    yield f"  {typed('request', 'by-sender')} {here.caip2}:{here.loan} --devnet {folder.root}"
+    here, *others = places
+    for there in others:
+        way = f"--from {here.chain} --to {there.chain} --devnet {folder.root} --wait"
+        yield f"  {typed('call')} {there.call} {way}"
+        yield f"  {typed('query')} {there.query} {way}"
+    yield f"  {typed('request', 'by-sender')} {here.caip2}:{here.contracts['asker']} --devnet {folder.root}"
     yield f'  eval "$({typed("devnet", "env")} --state {folder.root})"   # for forge, cast and Hardhat'

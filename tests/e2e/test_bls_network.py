@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from relayer.devnet.demo.cases import cases
-from relayer.devnet.demo.chain_session import ChainSession
 from relayer.devnet.demo.watching import Journey
+from relayer.devnet.evm.demo.cases import cases
+from relayer.devnet.evm.demo.chain import EvmDemoChain
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
 
@@ -26,19 +26,19 @@ def options() -> tuple[str, ...]:
 
 
 @pytest.fixture(scope="module")
-def chains(devnet: RunningDevnet) -> list[ChainSession]:
-    found = [ChainSession(chain) for chain in devnet.description["chains"]]
+def chains(devnet: RunningDevnet) -> list[EvmDemoChain]:
+    found = [EvmDemoChain(chain) for chain in devnet.description["chains"]]
     for chain in found:
         chain.deploy()
     return found
 
 
-def bring_home(chains: list[ChainSession]) -> list[Journey]:
+def bring_home(chains: list[EvmDemoChain]) -> list[Journey]:
     """Two calls and a query each way; until the chains say that every one was delivered."""
     by_name = {chain.name: chain for chain in chains}
     titles = ("change state", "target reverts", "query reverts")
     journeys = []
-    for case in cases(*by_name):
+    for case in cases(tuple(by_name)):
         if case.title in titles:
             source = by_name[case.source]
             journeys.append(Journey(case, source.request_id(source.ask(case, by_name[case.destination]))))
@@ -63,7 +63,7 @@ def certificates_of(relayer: dict[str, Any], journey: Journey) -> list[bytes]:
 
 
 def test_calls_and_queries_come_home_under_certificates_of_one_length(
-    devnet: RunningDevnet, chains: list[ChainSession]
+    devnet: RunningDevnet, chains: list[EvmDemoChain]
 ) -> None:
     assert devnet.description["scheme"] == "bls12-381"
     first = devnet.description["relayers"][0]
@@ -78,6 +78,6 @@ def test_a_doctor_finds_membership_and_peers_by_their_keys(devnet: RunningDevnet
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_killed_node_of_four_changes_nothing(devnet: RunningDevnet, chains: list[ChainSession]) -> None:
+def test_a_killed_node_of_four_changes_nothing(devnet: RunningDevnet, chains: list[EvmDemoChain]) -> None:
     os.kill(devnet.description["relayers"][3]["pid"], signal.SIGKILL)
     assert len(bring_home(chains)) == 6

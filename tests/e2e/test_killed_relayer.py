@@ -15,10 +15,10 @@ from typing import Any
 import psutil
 import pytest
 
-from relayer.devnet.demo.cases import cases
-from relayer.devnet.demo.chain_session import ChainSession
 from relayer.devnet.demo.demo import request_id_of
 from relayer.devnet.demo.watching import Journey
+from relayer.devnet.evm.demo.cases import cases
+from relayer.devnet.evm.demo.chain import EvmDemoChain
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
 
@@ -38,12 +38,12 @@ class Load:
     """The demonstration's requests, and what the chains have said of them so far."""
 
     def __init__(self, description: dict[str, Any]) -> None:
-        self._chains = [ChainSession(chain) for chain in description["chains"][:2]]
+        self._chains = [EvmDemoChain(chain) for chain in description["chains"][:2]]
         alpha, beta = self._chains
         for chain in self._chains:
             chain.deploy()
-        alpha.open_lender(beta)
-        beta.open_lender(alpha)
+        alpha.join([beta])
+        beta.join([alpha])
         self.journeys: list[Journey] = []
 
     def ask(self) -> None:
@@ -51,7 +51,7 @@ class Load:
         by_name = {alpha.name: alpha, beta.name: beta}
         asked = [
             (case, by_name[case.source].ask(case, by_name[case.destination]))
-            for case in cases(alpha.name, beta.name)
+            for case in cases((alpha.name, beta.name))
             if not case.needs_a_hand
         ]
         self.journeys = [

@@ -15,8 +15,9 @@ import psutil
 import pytest
 
 from attestation.schemes import SECP256K1
-from relayer.devnet.demo.cases import Case, cases
-from relayer.devnet.demo.chain_session import ChainSession
+from relayer.devnet.demo.cases import Case
+from relayer.devnet.evm.demo.cases import cases
+from relayer.devnet.evm.demo.chain import EvmDemoChain
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
 
@@ -34,11 +35,11 @@ class Load:
     """Requests both ways, calls and queries; remembered until they have ended everywhere."""
 
     def __init__(self, description: dict[str, Any]) -> None:
-        self._chains = {chain["name"]: ChainSession(chain) for chain in description["chains"]}
+        self._chains = {chain["name"]: EvmDemoChain(chain) for chain in description["chains"]}
         for chain in self._chains.values():
             chain.deploy()
         titles = ("change state", "target reverts", "query reverts")
-        self._cases = [case for case in cases(*self._chains) if case.title in titles]
+        self._cases = [case for case in cases(tuple(self._chains)) if case.title in titles]
         self._asked: list[tuple[Case, bytes]] = []
 
     def ask(self, rounds: int) -> None:

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from relayer.devnet.demo.cases import Case, Manner, cases
-from relayer.devnet.demo.chain_session import AskRefused, ChainSession, Sighting
+from relayer.devnet.demo.cases import Case, Manner
+from relayer.devnet.demo.chains import AskRefused, DemoChain, Event, Place, Sighting, demo_kinds
+from relayer.devnet.demo.lookout import Lookout
 from relayer.devnet.demo.watching import Journey, Step
 from relayer.errors import ConfigError
 
@@ -30,35 +30,26 @@ _EXPIRING_ATTEMPTS = 10
 _LOOK_SECONDS = 0.1
 """How often the chains are looked at: fine against blocks of a second."""
 
-_WORDS = {
-    "XVMCallRequested": "requested",
-    "XVMCallConcluded": "concluded",
-    "XVMCallbackDelivered": "callback",
-    "XVMHandlerFailed": "handler failed",
-    "XVMCancelled": "cancelled",
-}
+_LATER = (Manner.SETTLING, Manner.CANCELLED)
+"""Asked when all before have ended, and in this order: of cancelled ones a hundred blocks at once would make nonsense
+of the others' figures."""
 
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """The demonstration's contracts on one chain."""
-
-    chain: str
-    caip2: str
-    counter: str
-    asker: str
-    token: str
-    loan: str
+Chains = Mapping[str, DemoChain]
+"""By name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many requests ended as expected, and what else was not as it should be."""
+    """How many requests ended as expected, and what else was not as it should be.
+
+    `aborted` are the ids of requests that nobody executed because their targets fail: relayers know with which words.
+    """
 
     good: int
     total: int
     faults: tuple[str, ...]
     places: tuple[Place, ...]
+    aborted: tuple[int, ...]
 
     @property
     def is_good(self) -> bool:
@@ -75,152 +66,160 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
     """Run it on the devnet that the file describes. The verdict is the chains', not the relayers'.
 
     Raises:
-        ConfigError: the file is none, or describes fewer than two chains.
+        ConfigError: the file is none, or describes no chains between which there is something to show.
     """
-    first, second = _open(devnet_file)
-    console.print(
-        f"[bold]Chains[/] {first.name} ({first.caip2}) and {second.name} ({second.caip2}); deploying examples"
-    )
-    for chain in (first, second):
+    chains, to_ask = _open(devnet_file)
+    names = ", ".join(f"{chain.name} ({chain.caip2})" for chain in chains.values())
+    console.print(f"[bold]Chains[/] {names}; deploying examples")
+    for chain in chains.values():
         chain.deploy()
-    first.open_lender(second)
-    second.open_lender(first)
-    to_ask = cases(first.name, second.name)
-    journeys = _ask_all((first, second), [case for case in to_ask if case.manner is not Manner.CANCELLED], console)
-    _watch((first, second), journeys, console)
-    # Last and alone: a hundred blocks at once would make nonsense of the others' figures.
-    given_up = _ask_all((first, second), [case for case in to_ask if case.manner is Manner.CANCELLED], console)
-    _watch((first, second), given_up, console, first_number=len(journeys) + 1)
-    journeys += given_up
-    verdicts = {journey.request_id: _judge(journey, (first, second)) for journey in journeys}
-    faults = (*_judge_counters((first, second), journeys), *_judge_order(journeys))
-    console.print(_table((first, second), journeys, verdicts))
+    for chain in chains.values():
+        chain.join([other for other in chains.values() if other is not chain])
+    lookout, journeys = Lookout(tuple(chains.values())), list[Journey]()
+    for asked in _phases(to_ask):
+        added = _ask_all(chains, asked, lookout, console)
+        _watch(chains, added, lookout, console, first_number=len(journeys) + 1)
+        journeys += added
+    verdicts = {journey.request_id: _judge(journey, chains) for journey in journeys}
+    faults = (*_judge_counters(chains, journeys), *_judge_order(journeys))
+    console.print(_table(chains, journeys, verdicts))
     for fault in faults:
         console.print(f"[red]{fault}[/]")
-    places = tuple(
-        Place(
-            chain.name,
-            chain.caip2,
-            counter=chain.counter.address,
-            asker=chain.echo.address,
-            token=chain.token.address,
-            loan=chain.loan.address,
-        )
-        for chain in (first, second)
+    return Verdict(
+        good=sum(not wrong for wrong in verdicts.values()),
+        total=len(journeys),
+        faults=faults,
+        places=tuple(chain.place for chain in chains.values()),
+        aborted=tuple(journey.request_id for journey in journeys if journey.case.manner is Manner.ABORTING),
     )
-    return Verdict(sum(not wrong for wrong in verdicts.values()), len(journeys), faults, places)
 
 
-def _open(devnet_file: Path) -> tuple[ChainSession, ChainSession]:
+def _open(devnet_file: Path) -> tuple[Chains, Sequence[Case]]:
+    kinds = demo_kinds()
     try:
-        description = json.loads(devnet_file.read_text("utf-8"))
-        first, second, *_ = (ChainSession(chain) for chain in description["chains"])
+        described = json.loads(devnet_file.read_text("utf-8"))["chains"]
+        found = [(str(chain["caip2"]).partition(":")[0], chain) for chain in described]
+        chains = [(kind, kinds[kind].open(chain)) for kind, chain in found if kind in kinds]
     except (OSError, ValueError, KeyError) as error:
-        raise ConfigError([f"{devnet_file}: not a devnet of two chains; `xvm devnet up` writes one"]) from error
-    return first, second
+        raise ConfigError([f"{devnet_file}: not a devnet; `xvm devnet up` writes one"]) from error
+    to_ask: list[Case] = []
+    for namespace, kind in kinds.items():
+        own = [chain.name for of, chain in chains if of == namespace]
+        if own:
+            to_ask += kind.cases(own, [chain.name for of, chain in chains if of != namespace])
+    if not to_ask:
+        raise ConfigError([f"{devnet_file}: there is nothing to show between these chains; two EVM chains are a start"])
+    return {chain.name: chain for _, chain in chains}, to_ask
 
 
-def _ask_all(chains: Sequence[ChainSession], asked: Sequence[Case], console: Console) -> list[Journey]:
-    by_name = {chain.name: chain for chain in chains}
-    sent = [(case, by_name[case.source].ask(case, by_name[case.destination])) for case in asked]
+def _phases(to_ask: Sequence[Case]) -> Iterator[Sequence[Case]]:
+    """What is asked at once; each when all before has ended."""
+    yield [case for case in to_ask if case.manner not in _LATER]
+    for manner in _LATER:
+        if asked := [case for case in to_ask if case.manner is manner]:
+            yield asked
+
+
+def _ask_all(chains: Chains, asked: Sequence[Case], lookout: Lookout, console: Console) -> list[Journey]:
+    sent = []
+    for case in asked:
+        sent.append((case, chains[case.source].ask(case, chains[case.destination])))
+        # What is asked first goes its way while the others are asked.
+        lookout.look()
     console.print(f"[bold]{len(sent)} request{'s' * (len(sent) > 1)}[/] sent")
     journeys = []
-    for case, tx_hash in sent:
-        journeys.append(Journey(case, request_id_of(case, by_name[case.source], tx_hash, by_name[case.destination])))
+    for case, transaction in sent:
+        source = chains[case.source]
+        journeys.append(Journey(case, request_id_of(case, source, transaction, chains[case.destination])))
         if case.manner is Manner.CANCELLED:
-            by_name[case.source].cancel(tx_hash)
+            source.cancel(transaction)
+        lookout.look()
     return journeys
 
 
-def request_id_of(case: Case, source: ChainSession, tx_hash: bytes, destination: ChainSession) -> int:
+def request_id_of(case: Case, source: DemoChain, transaction: bytes, destination: DemoChain) -> int:
     """Of the request that the transaction asks, or of another like it: what is to expire may do so before its block."""
     for _ in range(_EXPIRING_ATTEMPTS if case.manner is Manner.EXPIRING else 0):
         try:
-            return source.request_id(tx_hash)
+            return source.request_id(transaction)
         except AskRefused:
-            tx_hash = source.ask(case, destination)
-    return source.request_id(tx_hash)
+            transaction = source.ask(case, destination)
+    return source.request_id(transaction)
 
 
 def _watch(
-    chains: Sequence[ChainSession], journeys: Sequence[Journey], console: Console, *, first_number: int = 1
+    chains: Chains, journeys: Sequence[Journey], lookout: Lookout, console: Console, *, first_number: int = 1
 ) -> None:
     """Look at the chains until every request has ended, telling each event as it is seen; replay what is to be."""
     by_id = {journey.request_id: (number, journey) for number, journey in enumerate(journeys, start=first_number)}
-    began = time.monotonic()
-    while not all(journey.is_ended for journey in journeys) and time.monotonic() - began < PATIENCE_SECONDS:
-        # Both chains first, so that each knows how far the other is when an event is noted.
-        seen = [(chain, chain.fetch_sightings()) for chain in chains]
-        for (chain, sightings), (other, _) in zip(seen, reversed(seen), strict=True):
-            for sighting in sightings:
-                number, journey = by_id.get(sighting.request_id, (0, None))
-                if journey is not None and journey.take_in(sighting, time.monotonic(), other.seen_block):
-                    console.print(_line(time.monotonic() - began, chain.name, number, journey, sighting))
-                    if sighting.name == "XVMHandlerFailed" and journey.case.manner is Manner.REPLAYED:
-                        chain.replay(sighting)
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not all(journey.is_ended for journey in journeys) and time.monotonic() < deadline:
+        lookout.look()
+        for seen in lookout.take():
+            number, journey = by_id.get(seen.sighting.request_id, (0, None))
+            if journey is None:
+                continue
+            case = journey.case
+            other = case.destination if seen.chain == case.source else case.source
+            if journey.take_in(seen.sighting, seen.at, seen.tips[other]):
+                console.print(_line(seen.at - lookout.began, seen.chain, number, journey, seen.sighting))
+                if seen.sighting.event is Event.HANDLER_FAILED and case.manner is Manner.REPLAYED:
+                    chains[seen.chain].replay(seen.sighting)
         time.sleep(_LOOK_SECONDS)
 
 
 def _line(elapsed: float, chain: str, number: int, journey: Journey, sighting: Sighting) -> str:
-    kind = OutcomeKind(sighting.fields["kind"]).name if "kind" in sighting.fields else ""
-    word = _WORDS[sighting.name]
+    kind = "" if sighting.kind is None else sighting.kind.name
     place = f"{chain:<6} block {sighting.block:<5}"
-    return f"{elapsed:6.1f} s  {place} #{number:<3} {word:<14} {kind:<10} {journey.case.title}"
+    return f"{elapsed:6.1f} s  {place} #{number:<3} {sighting.event:<14} {kind:<10} {journey.case.title}"
 
 
-def _judge(journey: Journey, chains: Sequence[ChainSession]) -> list[str]:
-    faults = journey.judge()
+def _judge(journey: Journey, chains: Chains) -> list[str]:
     case = journey.case
-    source = next(chain for chain in chains if chain.name == case.source)
-    if case.manner is Manner.CANCELLED and not source.is_given_up(journey.request_id):
-        faults.append("the gateway does not hold it as cancelled")
-    if journey.delivered is None:
-        return faults
-    if case.asker == "echo":
-        arrived, success, _ = source.callback_of(journey.request_id)
-        if not arrived or success is not journey.success:
-            faults.append("the asking contract was told something else")
-    if case.asker == "loan" and source.loan_of(journey.request_id) != (case.is_lent, case.loan * case.is_lent):
-        faults.append("the lender did not do what the collateral asks for")
+    source, destination = chains[case.source], chains[case.destination]
+    faults = [*journey.judge(), *source.judge_asker(case, journey.request_id, success=journey.success)]
+    if journey.success:
+        answer = source.answer_of(journey.request_id)
+        executed = None if journey.executed is None else journey.executed.transaction
+        faults += destination.judge_target(case, executed, answer)
     return faults
 
 
-def _judge_counters(chains: Sequence[ChainSession], journeys: Sequence[Journey]) -> list[str]:
+def _judge_counters(chains: Chains, journeys: Sequence[Journey]) -> list[str]:
     """Each counter must hold exactly what its executed requests added: nothing lost, nothing twice."""
     faults = []
-    for chain in chains:
+    for name, chain in chains.items():
         expected = sum(
             int(str(journey.case.call.arguments[0]))
             for journey in journeys
-            if journey.case.destination == chain.name
-            and journey.case.mode is Mode.CALL
+            if journey.case.destination == name
+            and (journey.case.call.target, journey.case.call.function) == ("counter", "increment")
             and journey.case.kind is OutcomeKind.EXECUTED
         )
         found = chain.count()
         if found != expected:
-            faults.append(f"the counter on {chain.name} is {found}, expected {expected}")
+            faults.append(f"the counter on {name} is {found}, expected {expected}")
     return faults
 
 
 def _judge_order(journeys: Sequence[Journey]) -> list[str]:
     """Ordered requests must name the one before them, and stand behind it on their destination."""
     ordered = [journey for journey in journeys if journey.case.manner is Manner.ORDERED]
-    places = [(step.block, step.log_index) for journey in ordered if (step := journey.executed) is not None]
+    places = [(step.block, step.place) for journey in ordered if (step := journey.executed) is not None]
     named = [journey.ordered_after for journey in ordered[1:]]
     is_named = named == [journey.request_id for journey in ordered[:-1]]
     return [] if is_named and places == sorted(places) else ["the ordered requests did not run in their order"]
 
 
-def _table(chains: Sequence[ChainSession], journeys: Sequence[Journey], verdicts: dict[int, list[str]]) -> Table:
-    gas_of = {chain.name: chain.gas_used for chain in chains}
+def _table(chains: Chains, journeys: Sequence[Journey], verdicts: dict[int, list[str]]) -> Table:
     table = Table(title="What the chains say", header_style="bold")
     for heading in ("#", "request", "mode", "way", "state", "outcome", "to receipt", "to callback", "gas"):
         table.add_column(heading, justify="right" if heading in {"#", "gas"} else "left")
     for number, journey in enumerate(journeys, start=1):
         case = journey.case
         faults = verdicts[journey.request_id]
-        execute_gas = gas_of[case.destination](journey.executed.tx_hash) if journey.executed else 0
-        deliver_gas = gas_of[case.source](journey.delivered.tx_hash) if journey.delivered else 0
+        execute_gas = chains[case.destination].gas_used(journey.executed.transaction) if journey.executed else 0
+        deliver_gas = chains[case.source].gas_used(journey.delivered.transaction) if journey.delivered else 0
         table.add_row(
             str(number),
             case.title,
@@ -233,8 +232,8 @@ def _table(chains: Sequence[ChainSession], journeys: Sequence[Journey], verdicts
             f"{execute_gas or '-'} + {deliver_gas or '-'}",
         )
     table.caption = (
-        "blocks and time since the stage before; gas of the transactions that executed and that delivered, each shared "
-        "by all requests in it"
+        "blocks and time since the stage before; gas, or what the chain has instead, of the transactions that executed "
+        "and that delivered, each shared by all requests in it"
     )
     return table
 

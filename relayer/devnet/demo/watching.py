@@ -1,6 +1,6 @@
 """From what gateways said to what became of each request.
 
-Its job: join the events of both chains by request id, note when each was first seen, and judge the end against what was
+Its job: join the events of all chains by request id, note when each was first seen, and judge the end against what was
 expected. Pure but for the clock that the caller passes in.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Case, Manner
-from relayer.devnet.demo.chain_session import Sighting
+from relayer.devnet.demo.chains import Event, Sighting
 
 
 @dataclass(slots=True)
@@ -22,9 +22,9 @@ class Step:
     """
 
     block: int
-    log_index: int
+    place: int
     at: float
-    tx_hash: bytes
+    transaction: bytes
     other_block: int
 
 
@@ -67,22 +67,21 @@ class Journey:
 
     def take_in(self, sighting: Sighting, now: float, other_block: int) -> bool:
         """Note an event of this request. False if it says nothing new."""
-        step = Step(sighting.block, sighting.log_index, now, sighting.tx_hash, other_block)
-        match sighting.name:
-            case "XVMCallRequested" if self.requested is None:
-                self.requested, self.ordered_after = step, int(sighting.fields["request"]["orderedAfter"])
-            case "XVMCallConcluded" if self.executed is None:
-                self.executed, self.executed_kind = step, OutcomeKind(sighting.fields["kind"])
-            case "XVMCallConcluded":
+        step = Step(sighting.block, sighting.place, now, sighting.transaction, other_block)
+        match sighting.event:
+            case Event.REQUESTED if self.requested is None:
+                self.requested, self.ordered_after = step, sighting.ordered_after
+            case Event.CONCLUDED if self.executed is None:
+                self.executed, self.executed_kind = step, sighting.kind
+            case Event.CONCLUDED:
                 self.faults.append("concluded twice")
-            case "XVMHandlerFailed" if self.delivered is None and not self.is_handler_failed:
+            case Event.HANDLER_FAILED if self.delivered is None and not self.is_handler_failed:
                 self.is_handler_failed = True
-            case "XVMCallbackDelivered" if self.delivered is None:
-                self.delivered, self.kind = step, OutcomeKind(sighting.fields["kind"])
-                self.success = bool(sighting.fields["success"])
-            case "XVMCallbackDelivered" | "XVMHandlerFailed":
+            case Event.CALLED_BACK if self.delivered is None:
+                self.delivered, self.kind, self.success = step, sighting.kind, sighting.success
+            case Event.CALLED_BACK | Event.HANDLER_FAILED:
                 self.faults.append("delivered twice")
-            case "XVMCancelled" if self.cancelled is None:
+            case Event.CANCELLED if self.cancelled is None:
                 self.cancelled = step
             case _:
                 return False

@@ -240,6 +240,18 @@ def test_what_became_of_a_call_is_told_in_words() -> None:
         assert phrase in explain(_facts(_at(Status.DELIVERED, kind=kind)))
 
 
+def test_a_call_that_nobody_executed_is_told_with_what_it_was_last_held_back_for() -> None:
+    request = _at(Status.DELIVERED, kind=OutcomeKind.EXPIRED)
+    held = [
+        Transition(request.request_id, Status.CERTIFIED, Status.EXECUTION_HELD, "ExecutionHeld", reason, NOW)
+        for reason in ("fee_below_cost", "counter failed: custom program error: 0x7")
+    ]
+    text = explain(_facts(request, transitions=tuple(held)))
+    assert "had not executed it because it would fail with counter failed: custom program error: 0x7." in text
+    executed = _at(Status.DELIVERED)
+    assert "because" not in explain(_facts(executed, transitions=tuple(held)))
+
+
 @given(
     status=st.sampled_from(Status),
     is_call=st.booleans(),

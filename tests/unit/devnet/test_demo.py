@@ -5,32 +5,46 @@ from __future__ import annotations
 import pytest
 
 from attestation.statement import OutcomeKind
-from relayer.devnet.demo.cases import Manner, cases
-from relayer.devnet.demo.chain_session import Sighting
+from relayer.devnet.demo.cases import Manner
+from relayer.devnet.demo.chains import Event, Sighting, demo_kinds
 from relayer.devnet.demo.watching import Journey
+from relayer.devnet.evm.demo.cases import cases, is_lent
+from relayer.devnet.kinds import registered_kinds
 
-CASES = {(case.title, case.source): case for case in cases("alpha", "beta")}
-DELIVERED = ("XVMCallbackDelivered", {"kind": 0, "success": True})
-FAILED = ("XVMHandlerFailed", {"kind": 0, "success": True})
-CONCLUDED = ("XVMCallConcluded", {"kind": 0})
-CANCELLED = ("XVMCancelled", {})
+CASES = {(case.title, case.source): case for case in cases(("alpha", "beta"))}
+DELIVERED = Event.CALLED_BACK
+FAILED = Event.HANDLER_FAILED
+CONCLUDED = Event.CONCLUDED
+CANCELLED = Event.CANCELLED
 
 
-def judged(title: str, *events: tuple[str, dict[str, object]]) -> tuple[list[str], bool]:
+def judged(title: str, *events: Event) -> tuple[list[str], bool]:
     journey = Journey(CASES[title, "alpha"], 7)
-    for number, (name, fields) in enumerate(events):
-        journey.take_in(Sighting(name, 7, number, 0, bytes(32), fields), float(number), 0)
+    for number, event in enumerate(events):
+        sighting = Sighting(event, 7, number, 0, bytes(32), OutcomeKind.EXECUTED, success=True)
+        journey.take_in(sighting, float(number), 0)
     return journey.judge(), journey.is_ended
 
 
-def test_twenty_requests_show_every_manner_and_every_kind_that_a_first_attempt_can_end_in() -> None:
+def test_twenty_requests_show_every_kind_that_a_first_attempt_can_end_in() -> None:
     assert len(CASES) == 20
-    assert {case.manner for case in CASES.values()} == set(Manner)
     assert {case.kind for case in CASES.values()} == {*OutcomeKind, None} - {OutcomeKind.DUPLICATE}
 
 
+def test_every_kind_of_chain_has_its_part_and_together_they_show_every_manner() -> None:
+    kinds = demo_kinds()
+    assert kinds.keys() == {kind.namespace for kind in registered_kinds().values()}
+    asked = [case for kind in kinds.values() for case in kind.cases(("alpha", "beta"), ("gamma",))]
+    assert {case.manner for case in asked} == set(Manner)
+
+
+def test_a_chain_by_itself_has_nothing_to_show() -> None:
+    for kind in demo_kinds().values():
+        assert kind.cases(("alpha",), ()) == ()
+
+
 def test_one_lender_approves_and_the_other_one_rejects() -> None:
-    lent = {case.title: case.is_lent for case in CASES.values() if case.loan}
+    lent = {case.title: is_lent(case) for case in CASES.values() if case.loan}
     assert lent == {"a loan that is approved": True, "a loan that is rejected": False}
 
 
@@ -42,7 +56,7 @@ def test_one_lender_approves_and_the_other_one_rejects() -> None:
         ("cancelled by its asker", (CANCELLED,)),
     ],
 )
-def test_each_manner_has_its_own_good_end(title: str, events: tuple[tuple[str, dict[str, object]], ...]) -> None:
+def test_each_manner_has_its_own_good_end(title: str, events: tuple[Event, ...]) -> None:
     assert judged(title, *events) == ([], True)
     assert judged(title, *events[:-1])[1] is False
 
@@ -59,5 +73,5 @@ def test_each_manner_has_its_own_good_end(title: str, events: tuple[tuple[str, d
         ("expires", (CONCLUDED, DELIVERED), "ended EXECUTED, expected EXPIRED"),
     ],
 )
-def test_any_other_end_is_a_fault(title: str, events: tuple[tuple[str, dict[str, object]], ...], fault: str) -> None:
+def test_any_other_end_is_a_fault(title: str, events: tuple[Event, ...], fault: str) -> None:
     assert fault in judged(title, *events)[0]

@@ -17,7 +17,7 @@ PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observab
 OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
 """The command line's side of one VM, found by entry point."""
 
-TYPED_NAMES = {"cli/bench.py", "cli/devnet.py"}
+TYPED_NAMES = {"cli/bench.py", "cli/demo.py", "cli/devnet.py"}
 """They say which kinds of chains a devnet may have, by the names under which whoever types them asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(

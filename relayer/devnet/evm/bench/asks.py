@@ -20,7 +20,7 @@ from attestation.keccak import keccak256
 from attestation.request import Mode
 from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.sides import Aim
-from relayer.devnet.demo.chain_session import ChainSession
+from relayer.devnet.evm.chain_session import ChainSession
 
 _ASK_GAS: Final = 300_000
 _CALLBACK_GAS: Final = 100_000

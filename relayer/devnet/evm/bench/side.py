@@ -19,9 +19,9 @@ from relayer.devnet.bench.exchange import exchange
 from relayer.devnet.bench.load import Load
 from relayer.devnet.bench.records import ChainRecord
 from relayer.devnet.bench.sides import Aim
-from relayer.devnet.demo.chain_session import ChainSession
 from relayer.devnet.evm.bench.asks import SignedTransaction, contract_address, sign_asks
 from relayer.devnet.evm.bench.watch import EvmWatch
+from relayer.devnet.evm.chain_session import ChainSession
 
 _EXECUTION_GAS: Final = 100_000
 _RECEIPTS_PER_EXCHANGE: Final = 100

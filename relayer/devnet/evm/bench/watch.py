@@ -17,7 +17,7 @@ from attestation.keccak import keccak256
 from attestation.statement import OutcomeKind
 from relayer.devnet.bench.exchange import exchange
 from relayer.devnet.bench.records import ChainRecord, Outcome, Sighting
-from relayer.devnet.demo.chain_session import ChainSession
+from relayer.devnet.evm.chain_session import ChainSession
 
 _MAX_MESSAGE_BYTES: Final = 1 << 26
 _WORD: Final = 32
