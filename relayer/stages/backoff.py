@@ -10,5 +10,13 @@ _MOST_DOUBLINGS = 16
 
 def backoff_seconds(failures: int, settings: StageSettings) -> float:
     """The wait after this many failures in a row, from 0 on."""
-    doubled = settings.backoff_first_seconds * 2.0 ** min(failures, _MOST_DOUBLINGS)
-    return float(min(doubled, settings.backoff_cap_seconds))
+    return _doubled(failures, settings.backoff_first_seconds, settings.backoff_cap_seconds)
+
+
+def costly_backoff_seconds(failures: int, settings: StageSettings) -> float:
+    """The same after failures that cost money."""
+    return _doubled(failures, settings.backoff_first_seconds, settings.costly_backoff_cap_seconds)
+
+
+def _doubled(failures: int, first: float, cap: float) -> float:
+    return float(min(first * 2.0 ** min(failures, _MOST_DOUBLINGS), cap))

@@ -7,11 +7,14 @@ disk first.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Final
 
 import structlog
 
+from attestation.request import RequestId
 from relayer.domain.events import CallbackLost, ExecutionLost
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -25,6 +28,7 @@ from relayer.ports.store import (
 )
 from relayer.ports.vm import OpenChain
 from relayer.ports.wallet import FeeBid, PreparedCall, SendResult, TransactionReceipt
+from relayer.stages.backoff import costly_backoff_seconds
 from relayer.stages.desk import REST_SECONDS, Desk
 from relayer.stages.draft import Draft
 
@@ -32,6 +36,9 @@ _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for chains that stand still while a transaction is to be sent again."""
 
 _HUNDRED = 100
+
+_MAX_FAILING: Final = 65_536
+"""Requests whose failures are remembered, of some 200 bytes; the longest ago are forgotten beyond, and at a restart."""
 
 _log = structlog.get_logger(__name__)
 
@@ -50,6 +57,8 @@ class ConfirmStage:
         self._looked_at: dict[int, float] = {}
         """When a mined transaction, by nonce, was last found in its block."""
         self._rewinds = 0
+        self._failures: OrderedDict[tuple[TransactionPurpose, RequestId], int] = OrderedDict()
+        """How often a transaction that carried the request alone was mined and failed."""
 
     @property
     def chain(self) -> str:
@@ -157,12 +166,24 @@ class ConfirmStage:
     def _release(self, draft: Draft, transaction: OwnTransaction, now: float) -> None:
         """Requests that this ended transaction should have moved and did not are to be looked at again."""
         hashes = {attempt.hash for attempt in transaction.attempts}
-        due_at = now + self._desk.settings.backoff_first_seconds
         for identifier in transaction.request_ids:
             request = draft.get(identifier)
             if request is not None and _waits_for(request, transaction.purpose, hashes):
                 lost = CallbackLost() if transaction.purpose is TransactionPurpose.DELIVER else ExecutionLost()
-                draft.apply(identifier, lost, due_at)
+                draft.apply(identifier, lost, now + self._pause_seconds(transaction, identifier))
+
+    def _pause_seconds(self, transaction: OwnTransaction, identifier: RequestId) -> float:
+        """When a request is looked at again whose transaction ended badly."""
+        place, failures = (transaction.purpose, identifier), 0
+        # Where transactions queue, a bundle's failure says nothing of a request in it.
+        if transaction.status is TransactionStatus.FAILED and not self._chain.wallet.is_sequenced:
+            # SECURITY: a target or a handler can tell a simulation from a block, run in the one and fail in the other,
+            # and would have us pay for each attempt until its request expires.
+            failures = self._failures.pop(place, 0)
+            self._failures[place] = failures + 1
+            while len(self._failures) > _MAX_FAILING:
+                self._failures.popitem(last=False)
+        return costly_backoff_seconds(failures, self._desk.settings)
 
     async def _hand_over(self, signed: Iterable[OwnTransaction]) -> None:
         """Send again what pools may have forgotten, at a higher price where it has waited long."""

@@ -35,6 +35,9 @@ class StageSettings:
     backoff_cap_seconds: float = 30.0
     """Capped so that a recovered endpoint is used within half a minute."""
 
+    costly_backoff_cap_seconds: float = 3_600.0
+    """The same where each attempt is paid for: what fails for a week costs some 180 fees, and not 40,000."""
+
     claim_limit: int = 1024
     """Effects taken in one step: four full batches, what one large transaction and one database commit carry well."""
 

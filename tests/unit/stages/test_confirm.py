@@ -172,6 +172,22 @@ async def test_a_failed_transaction_gives_its_request_back() -> None:
     assert node.store._requests[identifier].status is Status.CERTIFIED
 
 
+async def test_security_what_runs_when_it_is_tried_and_fails_when_it_is_mined_is_sent_ever_more_rarely() -> None:
+    """SECURITY: where a target's failure is our transaction's, each attempt costs us a fee, and its asker nothing."""
+    world = new_world()
+    world.b.is_sequenced = False
+    node, identifier = await dispatch(world)
+    world.b.failing = 1_000
+    for _ in range(100):
+        mine(world, world.b, 4)
+        await step(world, node, WatchStage, world.b)
+        await step(world, node, ConfirmStage, world.b)
+        world.clock.seconds += 15
+        await step(world, node, SubmitStage, world.b)
+    assert 3 < len(node.store._transactions) <= 14
+    assert node.store._requests[identifier].status is Status.CERTIFIED
+
+
 async def test_a_transaction_whose_nonce_is_used_up_is_lost_after_a_while() -> None:
     world = new_world()
     node, identifier = await dispatch(world)
