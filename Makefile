@@ -67,9 +67,9 @@ slither: setup $(SLITHER_READY) ## Slither over the contracts; fails on a findin
 	@contracts/evm/script/slither.sh "$(CURDIR)/.cache/slither/bin/slither" "$(CURDIR)/.cache/slither/report.json"
 	@$(VENV_PYTHON) scripts/check_slither.py .cache/slither/report.json
 
-storm: setup ## a devnet under kill -9, reorgs, lying endpoints and a byzantine node; SEED= REQUESTS= SECONDS= (ten minutes)
+storm: setup ## a devnet under kill -9, reorgs, lying endpoints and a byzantine node; SEED= REQUESTS= SECONDS= VMS= (ten minutes)
 	@$(VENV_PYTHON) -m tests.chaos.storm $(if $(SEED),--seed $(SEED)) $(if $(REQUESTS),--requests $(REQUESTS)) \
-	  $(if $(SECONDS),--seconds $(SECONDS))
+	  $(if $(SECONDS),--seconds $(SECONDS)) $(if $(VMS),--vms $(VMS))
 
 bench: setup ## what a load costs and how long it takes; BENCH="--mode query --rate 500 --seconds 60"
 	@$(BIN)/xvm bench $(or $(BENCH),--rate 50 --seconds 20)

@@ -19,6 +19,14 @@ REST_SECONDS = (2.0, 5.0)
 DOWN_SECONDS = (1.0, 5.0)
 REORG_EVERY_SECONDS = (3.0, 8.0)
 LIE_SECONDS = (3.0, 9.0)
+SLOT_FAULT_EVERY_SECONDS = (3.0, 7.0)
+"""Between two faults of a chain that has slots."""
+
+LAG_SECONDS = (2.0, 6.0)
+LAG_SLOTS = (5, 25)
+SKIPPED_SLOTS = (1, 40)
+EXPIRING_SLOTS = 151
+"""So many at once, and every blockhash that was handed out before can be used no more."""
 
 
 class FaultKind(StrEnum):
@@ -28,6 +36,11 @@ class FaultKind(StrEnum):
     FREEZE = "freeze of relayers"
     FREEZE_CHAIN = "freeze of a chain"
     REORG = "reorg"
+    SKIP_SLOTS = "skipped slots"
+    EXPIRE = "expired blockhashes"
+    LAG = "answers of the past"
+    LATE_STATUSES = "blocks without statuses"
+    DROP_SOCKETS = "dropped sockets"
 
 
 class LieKind(StrEnum):
@@ -45,7 +58,7 @@ class LieKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: `subjects` are names of processes or of one chain, `depth` is a reorg's in blocks.
+    """One fault: `subjects` are names of processes or of one chain, `depth` is of how many blocks or slots.
 
     `is_aimed`: the reorg waits (for a moment) for a block that holds a relayer's own transaction, and drops it.
     """
@@ -75,15 +88,29 @@ class Plan:
 
     faults: tuple[Fault, ...]
     reorgs: tuple[Fault, ...]
+    slot_faults: tuple[Fault, ...]
     lies: tuple[Lie, ...]
 
 
-def draw_plan(seed: int, seconds: float, nodes: Sequence[str], chains: Sequence[str], finality_depth: int) -> Plan:
-    """The plan of a storm of so many seconds. The same arguments give the same plan."""
+def draw_plan(
+    seed: int,
+    seconds: float,
+    nodes: Sequence[str],
+    block_chains: Sequence[str],
+    slot_chains: Sequence[str],
+    finality_depth: int,
+) -> Plan:
+    """The plan of a storm of so many seconds. The same arguments give the same plan.
+
+    `block_chains` can be reorganised, `slot_chains` can not: they have slots, which can be skipped.
+    """
     rng = random.Random(seed)
+    chains = (*block_chains, *slot_chains)
+    slot_faults = (fault for chain in slot_chains for fault in _draw_slot_faults(rng, seconds, chain))
     return Plan(
         tuple(_draw_faults(rng, seconds, nodes, chains)),
-        tuple(_draw_reorgs(rng, seconds, chains, finality_depth)),
+        tuple(_draw_reorgs(rng, seconds, block_chains, finality_depth)),
+        tuple(sorted(slot_faults, key=lambda fault: fault.at)),
         tuple(sorted(_draw_lies(rng, seconds, nodes, chains), key=lambda lie: lie.at)),
     )
 
@@ -111,6 +138,28 @@ def _draw_reorgs(rng: random.Random, seconds: float, chains: Sequence[str], fina
         depth, is_aimed = rng.randrange(1, finality_depth), rng.random() < 0.6
         yield Fault(at, 0.0, FaultKind.REORG, (rng.choice(list(chains)),), depth, is_aimed)
         at += rng.uniform(*REORG_EVERY_SECONDS)
+
+
+def _draw_slot_faults(rng: random.Random, seconds: float, chain: str) -> Iterator[Fault]:
+    """One after another. Every kind comes before any comes again."""
+    at, bag = seconds * QUIET_PART, []
+    while True:
+        if not bag:
+            bag = [
+                FaultKind.SKIP_SLOTS,
+                FaultKind.EXPIRE,
+                FaultKind.LAG,
+                FaultKind.LATE_STATUSES,
+                FaultKind.DROP_SOCKETS,
+            ]
+            rng.shuffle(bag)
+        kind = bag.pop()
+        lasts = rng.uniform(*LAG_SECONDS) if kind in {FaultKind.LAG, FaultKind.LATE_STATUSES} else 0.0
+        if at + lasts > seconds:
+            return
+        slots = rng.randint(*(SKIPPED_SLOTS if kind is FaultKind.SKIP_SLOTS else LAG_SLOTS))
+        yield Fault(at, lasts, kind, (chain,), EXPIRING_SLOTS if kind is FaultKind.EXPIRE else slots)
+        at += lasts + rng.uniform(*SLOT_FAULT_EVERY_SECONDS)
 
 
 def _draw_lies(rng: random.Random, seconds: float, nodes: Sequence[str], chains: Sequence[str]) -> Iterator[Lie]:

@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 
 from relayer.vms.evm import interface
 from tests.chaos.crew import Crew
-from tests.chaos.load import Side
+from tests.chaos.evm_side import EvmSide
 from tests.chaos.plan import Fault, FaultKind, Lie, Plan
 from tests.chaos.proxy import LyingProxy
+from tests.chaos.svm_side import SvmSide
 
 AIM_SECONDS = 4.0
 """How long an aimed reorg waits for a block with a relayer's transaction."""
@@ -37,10 +38,18 @@ _NAMES = {
 class Player:
     """`wallets` are the relayers' accounts. `played` counts faults; `dropped` what reorgs took out of blocks."""
 
-    def __init__(self, crew: Crew, proxy: LyingProxy, sides: Mapping[str, Side], wallets: Sequence[bytes]) -> None:
+    def __init__(
+        self,
+        crew: Crew,
+        proxy: LyingProxy,
+        evm_sides: Mapping[str, EvmSide],
+        svm_sides: Mapping[str, SvmSide],
+        wallets: Sequence[bytes],
+    ) -> None:
         self._crew = crew
         self._proxy = proxy
-        self._sides = sides
+        self._evm_sides = dict(evm_sides)
+        self._svm_sides = dict(svm_sides)
         self._wallets = {f"0x{wallet.hex()}" for wallet in wallets}
         self.played: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -51,6 +60,7 @@ class Player:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._play_faults(plan.faults))
             tasks.create_task(self._play_reorgs(plan.reorgs))
+            tasks.create_task(self._play_slot_faults(plan.slot_faults))
             for where in sorted({(lie.node, lie.chain) for lie in plan.lies}):
                 tasks.create_task(self._play_lies([lie for lie in plan.lies if (lie.node, lie.chain) == where]))
         await self._crew.heal()
@@ -90,13 +100,36 @@ class Player:
     async def _play_reorgs(self, reorgs: Sequence[Fault]) -> None:
         for fault in reorgs:
             await self._until(fault.at)
-            side = self._sides[fault.subjects[0]]
+            side = self._evm_sides[fault.subjects[0]]
             if fault.is_aimed:
                 await self._aim(side)
             await self._reorganise(side, fault.depth)
             self.played[FaultKind.REORG] += 1
 
-    async def _reorganise(self, side: Side, depth: int) -> None:
+    async def _play_slot_faults(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await self._until(fault.at)
+            rpc = self._svm_sides[fault.subjects[0]].rpc
+            match fault.kind:
+                case FaultKind.SKIP_SLOTS:
+                    await rpc.call("devnet_skipSlots", fault.depth)
+                case FaultKind.EXPIRE:
+                    await rpc.call("devnet_advanceSlots", fault.depth)
+                case FaultKind.LAG:
+                    await rpc.call("devnet_setLag", fault.depth)
+                case FaultKind.LATE_STATUSES:
+                    tip = await rpc.number()
+                    await rpc.call("devnet_hideStatuses", tip, tip + fault.depth)
+                case _:
+                    await rpc.call("devnet_dropSockets")
+            await asyncio.sleep(fault.seconds)
+            if fault.kind is FaultKind.LAG:
+                await rpc.call("devnet_setLag", 0)
+            elif fault.kind is FaultKind.LATE_STATUSES:
+                await rpc.call("devnet_hideStatuses", 0, 0)
+            self.played[fault.kind] += 1
+
+    async def _reorganise(self, side: EvmSide, depth: int) -> None:
         """Replace the newest blocks.
 
         A block that anvil mines by its interval within a reorg leaves heights without a block behind, for good. So
@@ -114,22 +147,22 @@ class Player:
                 break
         await side.rpc.call("evm_setIntervalMining", side.block_seconds)
 
-    async def _aim(self, side: Side) -> None:
+    async def _aim(self, side: EvmSide) -> None:
         """Until the latest block holds a relayer's transaction, or patience is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + AIM_SECONDS
         while loop.time() < deadline:
-            block = await side.rpc.block("latest", is_whole=True)
+            block = await side.rpc.call("eth_getBlockByNumber", "latest", True)  # noqa: FBT003 - whole transactions
             if any(sent["from"] in self._wallets for sent in block["transactions"]):
                 return
             await asyncio.sleep(_AIM_LOOK_SECONDS)
 
     @staticmethod
-    async def _blocks(side: Side, numbers: range) -> list[dict]:
+    async def _blocks(side: EvmSide, numbers: range) -> list[dict]:
         found = await side.rpc.batch([("eth_getBlockByNumber", [hex(number), True]) for number in numbers])
         return [block for block in found if isinstance(block, dict)]
 
-    def _count_dropped(self, side: Side, block: dict) -> None:
+    def _count_dropped(self, side: EvmSide, block: dict) -> None:
         users = {f"0x{account.address.hex()}" for account in side.accounts}
         for sent in block["transactions"]:
             if sent["from"] in self._wallets:

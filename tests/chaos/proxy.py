@@ -17,11 +17,8 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from attestation.keccak import keccak256
+from tests.chaos.lies import AskChain, Liar
 from tests.chaos.plan import LieKind
-
-OLD_BY_BLOCKS = 7
-"""How far behind a lying head is: below what honest endpoints call final."""
 
 _MAX_MESSAGE_BYTES = 64 * 2**20
 _MAX_DELAY_SECONDS = 3.0
@@ -32,11 +29,15 @@ Where = tuple[str, str]
 
 
 class LyingProxy:
-    """`chains` are URLs by name. `lies` says what each endpoint does now; `told` counts what was done, by kind."""
+    """`chains` are URLs and `liars` are how lies are told there, by name.
 
-    def __init__(self, port: int, chains: Mapping[str, str], rng: random.Random) -> None:
+    `lies` says what each endpoint does now; `told` counts what was done, by kind.
+    """
+
+    def __init__(self, port: int, chains: Mapping[str, str], liars: Mapping[str, Liar], rng: random.Random) -> None:
         self._port = port
         self._chains = dict(chains)
+        self._liars = dict(liars)
         self._rng = rng
         self._sockets: dict[Where, set[web.WebSocketResponse]] = {}
         self.lies: dict[Where, LieKind] = {}
@@ -112,66 +113,11 @@ class LyingProxy:
             return await response.read()
 
     async def _lie(self, chain: str, body: bytes, lie: LieKind) -> bytes:
-        calls = orjson.loads(body)
-        match lie:
-            case LieKind.SWALLOW:
-                kept = [call for call in calls if call["method"] != "eth_sendRawTransaction"]
-                answers = orjson.loads(await self._ask(chain, orjson.dumps(kept))) if kept else []
-                answers += [self._swallowed(call) for call in calls if call["method"] == "eth_sendRawTransaction"]
-                return orjson.dumps(answers)
-            case LieKind.OLD_HEADS:
-                return await self._tell_old_heads(chain, calls)
-            case LieKind.DROP_LOGS | LieKind.TRUNCATE:
-                answers = orjson.loads(await self._ask(chain, body))
-                asked = {call["id"]: call for call in calls if call["method"] == "eth_getLogs"}
-                for answer in answers:
-                    call = asked.get(answer["id"])
-                    if call is not None and isinstance(answer.get("result"), list):
-                        answer["result"] = self._omit(lie, call["params"][0], answer["result"])
-                return orjson.dumps(answers)
-            case _:
-                return await self._ask(chain, body)
+        async def ask(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
+            answers: list[dict[str, Any]] = orjson.loads(await self._ask(chain, orjson.dumps(calls)))
+            return answers
 
-    def _swallowed(self, call: dict[str, Any]) -> dict[str, Any]:
-        self.told[LieKind.SWALLOW] += 1
-        raw = bytes.fromhex(call["params"][0][2:])
-        return {"jsonrpc": "2.0", "id": call["id"], "result": f"0x{keccak256(raw).hex()}"}
-
-    def _omit(self, lie: LieKind, span: dict[str, Any], logs: list[Any]) -> list[Any]:
-        if lie is LieKind.DROP_LOGS:
-            # Whole transactions, so that what is left does not contradict their receipts.
-            kept = [log for log in logs if int(log["transactionHash"][-1], 16) % 3]
-        elif "toBlock" in span:
-            middle = (int(span["fromBlock"], 16) + int(span["toBlock"], 16)) // 2
-            kept = [log for log in logs if int(log["blockNumber"], 16) <= middle]
-        else:
-            kept = logs[: len(logs) // 2]
-        self.told[lie] += len(kept) < len(logs)
-        return kept
-
-    async def _tell_old_heads(self, chain: str, calls: list[dict[str, Any]]) -> bytes:
-        head = {"jsonrpc": "2.0", "id": 1, "method": "eth_blockNumber", "params": []}
-        now = int(orjson.loads(await self._ask(chain, orjson.dumps(head)))["result"], 16)
-        old = max(now - OLD_BY_BLOCKS, 0)
-        for call in calls:
-            call["params"] = [hex(old) if param == "latest" else param for param in call["params"]]
-        answers = orjson.loads(await self._ask(chain, orjson.dumps(calls)))
-        methods = {call["id"]: call["method"] for call in calls}
-        self.told[LieKind.OLD_HEADS] += 1
-        for answer in answers:
-            result, method = answer.get("result"), methods[answer["id"]]
-            if method == "eth_blockNumber":
-                answer["result"] = hex(old)
-            elif isinstance(result, list) and method in {"eth_getLogs", "eth_getBlockReceipts"}:
-                answer["result"] = [item for item in result if int(item["blockNumber"], 16) <= old]
-            elif isinstance(result, dict) and self._height(result) > old:
-                answer["result"] = None
-        return orjson.dumps(answers)
-
-    @staticmethod
-    def _height(result: dict[str, Any]) -> int:
-        number = result.get("number") or result.get("blockNumber")
-        return int(number, 16) if isinstance(number, str) else -1
+        return orjson.dumps(await _told(self._liars[chain], lie, orjson.loads(body), ask, self.told))
 
     async def _serve_socket(self, request: web.Request) -> web.WebSocketResponse:
         where = (request.match_info["node"], request.match_info["chain"])
@@ -203,3 +149,30 @@ class LyingProxy:
             elif message.type is aiohttp.WSMsgType.TEXT:
                 await below.send_str(message.data)
         await below.close()
+
+
+async def _told(
+    liar: Liar, lie: LieKind, calls: list[dict[str, Any]], ask: AskChain, told: Counter[LieKind]
+) -> list[dict[str, Any]]:
+    """The answers to a batch, and how many of them the lie has changed."""
+    match lie:
+        case LieKind.SWALLOW:
+            sending = [call for call in calls if call["method"] == liar.send_method]
+            kept = [call for call in calls if call["method"] != liar.send_method]
+            told[lie] += len(sending)
+            swallowed = [{"jsonrpc": "2.0", "id": call["id"], "result": liar.name(call["params"])} for call in sending]
+            return [*(await ask(kept) if kept else []), *swallowed]
+        case LieKind.OLD_HEADS:
+            told[lie] += 1
+            return await liar.tell_old_heads(calls, ask)
+        case LieKind.DROP_LOGS | LieKind.TRUNCATE:
+            answers = await ask(calls)
+            asked = {call["id"]: call["params"] for call in calls if call["method"] == liar.list_method}
+            for answer in answers:
+                params, result = asked.get(answer["id"]), answer.get("result")
+                if params is not None and isinstance(result, list):
+                    answer["result"] = liar.omit(lie, params, result)
+                    told[lie] += len(answer["result"]) < len(result)
+            return answers
+        case _:
+            return await ask(calls)

@@ -24,11 +24,15 @@ class RpcFault(Exception):  # noqa: N818 - as the relayer names it
 
 
 class ChainRpc:
-    """One chain. Results are JSON values, a `RpcFault` in the place of a call that failed."""
+    """One chain. Results are JSON values, a `RpcFault` in the place of a call that failed.
 
-    def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
+    `head_method` gives the height of the tip, as a number or in hexadecimal.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession, url: str, head_method: str) -> None:
         self._session = session
         self._url = url
+        self._head_method = head_method
         self._ids = itertools.count(1)
 
     async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
@@ -45,11 +49,6 @@ class ChainRpc:
             raise result
         return result
 
-    async def block(self, tag: str, *, is_whole: bool = False) -> dict[str, Any]:
-        """The block under a tag, with its transactions' hashes or (`is_whole`) the transactions."""
-        block: dict[str, Any] = await self.call("eth_getBlockByNumber", tag, is_whole)
-        return block
-
     async def await_blocks(self, count: int) -> None:
         """Until so many more are there."""
         target = await self.number() + count
@@ -58,7 +57,8 @@ class ChainRpc:
 
     async def number(self) -> int:
         """The tip's height."""
-        return int(await self.call("eth_blockNumber"), 16)
+        head = await self.call(self._head_method)
+        return int(head, 16) if isinstance(head, str) else int(head)
 
     async def _exchange(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         ids = [next(self._ids) for _ in calls]

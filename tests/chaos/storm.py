@@ -15,7 +15,7 @@ import secrets
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from typing import Any
 import aiohttp
 from rich.console import Console
 
+from attestation.request import Mode
 from attestation.schemes import SECP256K1
 from relayer.devnet.members import CONFIG_FILE, SIGNER_FILE, WALLET_FILE
 from relayer.devnet.network import Devnet, unready_reason
@@ -33,13 +34,16 @@ from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from tests.chaos.byzantine.lies import SEED_VARIABLE
 from tests.chaos.crew import Crew
 from tests.chaos.databases import disagreements, read_record
+from tests.chaos.kinds import chain_urls, liars, open_sides
 from tests.chaos.ledger import Ledger
-from tests.chaos.load import Load, open_side
+from tests.chaos.load import Load
 from tests.chaos.plan import draw_plan
 from tests.chaos.playing import Player
 from tests.chaos.proxy import LyingProxy
 from tests.chaos.report import Report, show
-from tests.chaos.rpc import ChainRpc
+from tests.chaos.sides import Side
+from tests.chaos.svm_record import SvmRecord
+from tests.chaos.svm_side import SvmSide
 from tests.chaos.verdict import judge
 
 NODES = ("relayer-1", "relayer-2", "relayer-3", "relayer-4")
@@ -78,13 +82,14 @@ class Size:
     requests: int
     seconds: float
     seed: int
+    vms: tuple[str, ...] = ("evm", "svm")
     needs_evidence: bool = True
 
 
 def run_storm(size: Size, folder: DevnetFolder, say: Say) -> Report:
     """One storm, from nothing to nothing. Raises `DevnetFailed` if the devnet does not come up."""
     os.environ[SEED_VARIABLE] = str(size.seed)
-    spec = DevnetSpec(len(NODES), len(HONEST), BLOCK_SECONDS, FINALITY_DEPTH, ENDPOINTS)
+    spec = DevnetSpec(len(NODES), len(HONEST), BLOCK_SECONDS, FINALITY_DEPTH, ENDPOINTS, vms=size.vms)
     with Devnet(folder, spec, say) as devnet:
         devnet.prepare()
         return asyncio.run(_Storm(size, folder, devnet, say).run())
@@ -102,21 +107,23 @@ class _Storm:
     async def run(self) -> Report:
         size = self._size
         config = (self._folder.relayer(NODES[0]) / CONFIG_FILE).read_text("utf-8")
-        proxy = LyingProxy(free_ports(1)[0], _chain_urls(config), random.Random(size.seed))
+        proxy = LyingProxy(free_ports(1)[0], chain_urls(config), liars(config), random.Random(size.seed))
         async with proxy, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             self._lead_through(proxy)
             description = await asyncio.to_thread(self._devnet.launch, self._programs)
-            sides = [open_side(chain, ChainRpc(session, chain["rpc_url"])) for chain in description["chains"]]
+            evm, svm = open_sides(description, session)
+            sides: list[Side] = [*evm.values(), *svm.values()]
             starts = {side.name: await side.rpc.number() for side in sides}
             load = Load(sides, size.requests, size.seconds, size.seed)
             await load.deploy()
-            await sides[0].rpc.await_blocks(FINALITY_DEPTH + 1)
+            for side in sides:
+                await side.rpc.await_blocks(FINALITY_DEPTH + 1)
             crew = Crew(self._devnet, ProcessBook(self._folder.processes), NODES, self._programs)
-            player = Player(crew, proxy, load.sides, [_key(self._folder, name, WALLET_FILE) for name in NODES])
+            player = Player(crew, proxy, evm, svm, [_key(self._folder, name, WALLET_FILE) for name in NODES])
             ledger = Ledger(load, starts, FINALITY_DEPTH)
-            names = [chain["name"] for chain in description["chains"]]
-            plan = draw_plan(size.seed, size.seconds, NODES, names, FINALITY_DEPTH)
-            self._say(f"the storm begins: {len(plan.faults)} faults, {len(plan.reorgs)} reorgs, {len(plan.lies)} lies")
+            plan = draw_plan(size.seed, size.seconds, NODES, list(evm), list(svm), FINALITY_DEPTH)
+            faults = len(plan.faults) + len(plan.slot_faults)
+            self._say(f"the storm begins: {faults} faults, {len(plan.reorgs)} reorgs, {len(plan.lies)} lies")
             async with asyncio.TaskGroup() as tasks:
                 beside = [
                     tasks.create_task(crew.watch()),
@@ -130,7 +137,8 @@ class _Storm:
                 settled = time.monotonic() - calm_at
                 beside[2].cancel()
                 await ledger.refresh(from_start=True)
-                amiss += await self._agree(ledger, description, calm_at)
+                amiss += await self._agree(ledger, description, calm_at, svm)
+                amiss += await _miscounted(ledger, svm)
                 for task in beside:
                     task.cancel()
             return self._report(load, ledger, player, proxy, crew, amiss, settled)
@@ -140,9 +148,10 @@ class _Storm:
         for node in NODES:
             path = self._folder.relayer(node) / CONFIG_FILE
             text = path.read_text("utf-8")
-            for chain, url in _chain_urls(text).items():
-                text = text.replace(f"{url}/?endpoint={ENDPOINTS}", proxy.url(node, chain))
-                text = text.replace(f'"{url.replace("http", "ws", 1)}"', f'"{proxy.url(node, chain, "ws")}"')
+            for chain in tomllib.loads(text)["chains"]:
+                name, (url, *_) = chain["name"], chain["rpc_urls"]
+                text = text.replace(f"{url}/?endpoint={ENDPOINTS}", proxy.url(node, name))
+                text = text.replace(f'"{chain["ws_urls"][0]}"', f'"{proxy.url(node, name, "ws")}"')
             path.write_text(text, "utf-8")
 
     async def _tell_progress(self, ledger: Ledger, player: Player, crew: Crew) -> None:
@@ -168,14 +177,22 @@ class _Storm:
             await asyncio.sleep(_LOOK_SECONDS)
         return [f"not everything ended within {SETTLE_SECONDS:.0f} s"]
 
-    async def _agree(self, ledger: Ledger, description: dict[str, Any], calm_at: float) -> list[str]:
+    async def _agree(
+        self, ledger: Ledger, description: dict[str, Any], calm_at: float, slot_chains: Collection[str]
+    ) -> list[str]:
         """Until the nodes' databases say the same, and convict; what is still amiss when patience is over."""
-        asked = {life.request_id for life in ledger.lives().values() if life.requested}
+        lives = [life for life in ledger.lives().values() if life.requested]
+        asked = {life.request_id for life in lives}
+        read_by_each = {
+            life.request_id
+            for life in lives
+            if life.asked and life.asked.case.mode is Mode.QUERY and life.asked.destination in slot_chains
+        }
         byzantine = _key(self._folder, BYZANTINE, SIGNER_FILE)
         agreed_by = time.monotonic() + AGREE_SECONDS
         while True:
             records = {name: read_record(_database(self._folder, name)) for name in HONEST}
-            amiss = list(disagreements(records, asked))
+            amiss = list(disagreements(records, asked, read_by_each))
             # One is enough, since evidence convinces whoever reads it; who finds it first is a matter of luck.
             is_convicted = any(s == byzantine for record in records.values() for _, s in record.evidence)
             is_wanted = self._size.needs_evidence and not is_convicted
@@ -214,7 +231,7 @@ class _Storm:
             seconds=self._size.seconds,
             took_seconds=time.monotonic() - self._began,
             settled_seconds=settled_seconds,
-            sent=len(load.asked),
+            sent=load.sent,
             verdict=judge(ledger, load.sides),
             played=player.played,
             dropped=player.dropped,
@@ -226,9 +243,13 @@ class _Storm:
         )
 
 
-def _chain_urls(config: str) -> dict[str, str]:
-    """URLs of the chains by name, from a relayer's configuration."""
-    return {chain["name"]: chain["rpc_urls"][0] for chain in tomllib.loads(config)["chains"]}
+async def _miscounted(ledger: Ledger, sides: Mapping[str, SvmSide]) -> list[str]:
+    """Where a counter says another number than it was seen to count."""
+    return [
+        f"the counter on {name} says {count}, and counted {record.runs} times"
+        for name, side in sides.items()
+        if isinstance(record := ledger.chains[name], SvmRecord) and (count := await side.fetch_count()) != record.runs
+    ]
 
 
 def _key(folder: DevnetFolder, name: str, file: str) -> bytes:
@@ -247,6 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--requests", type=int, default=5200)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--vms", default="evm,svm")
     parser.add_argument("--state", type=Path, default=Path(".storm/devnet"))
     parser.add_argument("--report", type=Path, default=Path(".storm/report.json"))
     options = parser.parse_args(arguments)
@@ -255,7 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console.print(f"storm: seed {seed}; the same again: make storm SEED={seed}")
     folder = DevnetFolder(options.state.resolve())
     folder.root.parent.mkdir(parents=True, exist_ok=True)
-    report = run_storm(Size(options.requests, options.seconds, seed), folder, console.print)
+    report = run_storm(
+        Size(options.requests, options.seconds, seed, tuple(options.vms.split(","))), folder, console.print
+    )
     options.report.write_text(json.dumps(report.document(), indent=2) + "\n", "utf-8")
     show(report, console)
     console.print(f"all of it: {options.report}; logs: {folder.root / 'logs'}")

@@ -10,12 +10,13 @@ from tests.chaos.load import draw
 from tests.chaos.plan import DOWN_SECONDS, REST_SECONDS, FaultKind, LieKind, Plan, draw_plan
 
 NODES = ("relayer-1", "relayer-2", "relayer-3", "relayer-4")
-CHAINS = ("alpha", "beta")
+BLOCK_CHAINS, SLOT_CHAINS = ("alpha", "beta"), ("gamma",)
+CHAINS = BLOCK_CHAINS + SLOT_CHAINS
 SECONDS = 300.0
 
 
 def plan_of(seed: int, seconds: float = SECONDS) -> Plan:
-    return draw_plan(seed, seconds, NODES, CHAINS, 6)
+    return draw_plan(seed, seconds, NODES, BLOCK_CHAINS, SLOT_CHAINS, 6)
 
 
 def test_a_seed_gives_the_same_faults_and_the_same_requests_again() -> None:
@@ -31,6 +32,16 @@ def test_a_full_storm_has_every_fault_and_every_lie_of_every_endpoint(seed: int)
     wanted = {(kind, count) for kind in (FaultKind.KILL, FaultKind.FREEZE) for count in (1, 2, 4)}
     assert {(fault.kind, len(fault.subjects)) for fault in plan.faults} == wanted | {(FaultKind.FREEZE_CHAIN, 1)}
     assert {fault.subjects for fault in plan.reorgs} == {("alpha",), ("beta",)}
+    assert {(fault.kind, fault.subjects) for fault in plan.slot_faults} == {
+        (kind, ("gamma",))
+        for kind in (
+            FaultKind.SKIP_SLOTS,
+            FaultKind.EXPIRE,
+            FaultKind.LAG,
+            FaultKind.LATE_STATUSES,
+            FaultKind.DROP_SOCKETS,
+        )
+    }
     told = {(lie.node, lie.chain, lie.kind) for lie in plan.lies}
     assert told == {(node, chain, kind) for node in NODES for chain in CHAINS for kind in LieKind}
 

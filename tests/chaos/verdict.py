@@ -10,17 +10,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from eth_abi.abi import encode
-
-from attestation.address import evm_account
 from attestation.keccak import keccak256
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
-from tests.chaos.cases import Case, selector
-from tests.chaos.ledger import INCREMENTED, Concluded, Delivered, Ledger, Life, counted_at, ordered_lines
-from tests.chaos.load import Side
-
-_REFUSED = "Refused(uint256)"
+from tests.chaos.cases import Case
+from tests.chaos.ledger import Ledger, Life, ordered_lines
+from tests.chaos.sides import Asked, Side
+from tests.chaos.sightings import Concluded, Delivered, Truth
 
 
 @dataclass(slots=True)
@@ -33,15 +29,6 @@ class Verdict:
     ends: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: list[int] = field(default_factory=list)
     asked: set[bytes] = field(default_factory=set)
-
-
-@dataclass(frozen=True, slots=True)
-class Truth:
-    """How a request must have ended."""
-
-    kind: OutcomeKind
-    cut: bool
-    return_data: bytes
 
 
 def judge(ledger: Ledger, sides: Mapping[str, Side]) -> Verdict:
@@ -64,8 +51,8 @@ def judge(ledger: Ledger, sides: Mapping[str, Side]) -> Verdict:
             end = "HANDLER_FAILED" if last.is_handler_failed else "DELIVERED"
             verdict.ends[life.asked.case.name, f"{OutcomeKind(last.kind).name}, {end}"] += 1
             verdict.seconds.append(last.place.timestamp - life.requested[0].place.timestamp)
-            verdict.wrong += [f"{name}: {fault}" for fault in judge_.wrongs(life, life.asked.case)]
-    for line in ordered_lines(lives.values()).values():
+            verdict.wrong += [f"{name}: {fault}" for fault in judge_.wrongs(life, life.asked)]
+    for line in ordered_lines(lives.values()):
         verdict.wrong += list(_disorder(line))
     return verdict
 
@@ -98,72 +85,51 @@ class _Judge:
     def __init__(self, ledger: Ledger, sides: Mapping[str, Side]) -> None:
         self._chains = ledger.chains
         self._sides = sides
-        self._counts = {
-            name: [(place.number, int(log["data"][2:66], 16)) for place, log in chain.logs(INCREMENTED)]
-            for name, chain in ledger.chains.items()
-        }
 
-    def wrongs(self, life: Life, case: Case) -> Iterator[str]:
+    def wrongs(self, life: Life, asked: Asked) -> Iterator[str]:
         """What a request was told or done that is not so."""
-        assert life.asked is not None
         requested, delivered = life.requested[0], life.delivered[0]
-        sender = evm_account(self._sides[life.source].chain_id, life.asked.asker).to_bytes()
-        if requested.sender != sender:
+        if requested.sender != asked.sender:
             yield "it names another sender than the account that asked"
-        if case.mode is Mode.CALL:
+        if asked.case.mode is Mode.CALL:
             if not life.concluded:
                 yield "it was called back without a receipt at its destination"
                 return
-            yield from self._wrong_call(life, case, life.concluded[0], sender)
+            yield from self._wrong_call(life, asked, life.concluded[0])
             receipt = life.concluded[0]
             truth = Truth(OutcomeKind(receipt.kind), receipt.cut, receipt.return_data)
         else:
             if life.concluded or life.ran:
                 yield "a query was executed"
-            truth = self._answer(life, case)
-        yield from _wrong_callback(life, case, delivered, truth)
+            truth = self._answer(life, asked)
+        yield from _wrong_callback(life, asked.case, delivered, truth)
 
-    def _wrong_call(self, life: Life, case: Case, receipt: Concluded, sender: bytes) -> Iterator[str]:
+    def _wrong_call(self, life: Life, asked: Asked, receipt: Concluded) -> Iterator[str]:
         is_late = receipt.place.timestamp > life.requested[0].expiry
         if is_late != (receipt.kind == OutcomeKind.EXPIRED):
             yield f"its receipt says {OutcomeKind(receipt.kind).name}, {'after' if is_late else 'before'} its expiry"
-        does_run = receipt.kind == OutcomeKind.EXECUTED and case.function.startswith("increment")
+        does_run = receipt.kind == OutcomeKind.EXECUTED and asked.case.function == "increment"
         if does_run != bool(life.ran):
             did = "ran" if life.ran else "did not run"
             yield f"its receipt says {OutcomeKind(receipt.kind).name}, its target {did}"
-        if any(ran.sender != sender for ran in life.ran):
+        if any(ran.sender not in {asked.sender, None} for ran in life.ran):
             yield "its target was told another sender"
-        expected = self._result(life, case, life.ran[0].count if life.ran else 0)
+        expected = self._result(asked, life.ran[0].count if life.ran else 0)
         if is_late:
             expected = Truth(OutcomeKind.EXPIRED, cut=False, return_data=b"")
         if (receipt.kind, receipt.cut, receipt.return_data) != (expected.kind, expected.cut, expected.return_data):
             yield f"its receipt is {receipt}, the truth {expected}"
 
-    def _answer(self, life: Life, case: Case) -> Truth:
-        """What a query reads: at the parent of the first block over there that is later than the asking block."""
-        blocks = self._chains[life.destination].blocks
-        asked_at = life.requested[0].place.timestamp
-        later = next(number for number in sorted(blocks) if blocks[number].timestamp > asked_at)
-        return self._result(life, case, counted_at(self._counts[life.destination], later - 1))
+    def _answer(self, life: Life, asked: Asked) -> Truth:
+        """What a query reads over there; where several truths are possible, the one that was told is as good as any."""
+        requested, delivered = life.requested[0], life.delivered[0]
+        counts = self._chains[asked.destination].counts_between(requested.place.timestamp, delivered.place.timestamp)
+        truths = [self._result(asked, count) for count in counts]
+        told = {called.return_data for called in life.called}
+        return next((truth for truth in truths if truth.return_data in told), truths[0])
 
-    def _result(self, life: Life, case: Case, count: int) -> Truth:
-        """What the example target does with this call."""
-        assert life.asked is not None
-        number = life.asked.number
-        match case.function.partition("(")[0]:
-            case _ if case.target != "counter":
-                return Truth(OutcomeKind.UNREACHED, cut=False, return_data=b"")
-            case "fail":
-                data = selector(_REFUSED) + encode(["uint256"], [number])
-                return Truth(OutcomeKind.REVERTED, cut=False, return_data=data)
-            case "burn":
-                return Truth(OutcomeKind.REVERTED, cut=False, return_data=b"")
-            case "answer":
-                data = encode(["bytes"], [b"\xab" * number])
-                limit = case.return_limit or len(data)
-                return Truth(OutcomeKind.EXECUTED, cut=limit < len(data), return_data=data[:limit])
-            case _:
-                return Truth(OutcomeKind.EXECUTED, cut=False, return_data=encode(["uint256"], [count]))
+    def _result(self, asked: Asked, count: int) -> Truth:
+        return self._sides[asked.destination].result(asked.case, asked.number, count)
 
 
 def _wrong_callback(life: Life, case: Case, delivered: Delivered, truth: Truth) -> Iterator[str]:

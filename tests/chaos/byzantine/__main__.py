@@ -9,7 +9,7 @@ import os
 import random
 from collections.abc import Mapping
 
-from attestation.address import parse_chain_text
+from attestation.address import Namespace, parse_chain_text
 from relayer import service
 from relayer.cli.app import main as xvm
 from relayer.domain.policy import SpendPolicy
@@ -26,7 +26,12 @@ def main() -> None:
     honest_stages = service._stages
 
     def stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping[str, int]) -> list[Stage]:
-        repeaters = [RepeatStage(chain, parse_chain_text(name).chain_id, lies) for name, chain in desk.chains.items()]
+        # What it repeats, it repeats on EVM chains.
+        repeaters = [
+            RepeatStage(chain, parsed.chain_id, lies)
+            for parsed, chain in ((parse_chain_text(name), chain) for name, chain in desk.chains.items())
+            if parsed.namespace is Namespace.EIP155
+        ]
         return [*honest_stages(desk, inbox, policy, start_blocks), *repeaters]
 
     LyingSigner.lies = LyingPeers.lies = LyingInbox.lies = lies
