@@ -4,6 +4,7 @@ Source: the Bitcoin base58 alphabet as solana uses it; BIP-173 (not BIP-350) as 
 """
 
 import re
+from functools import cache
 from typing import Final
 
 from attestation.errors import MalformedAddress
@@ -60,15 +61,20 @@ def _base58_text(number: int, pairs: int) -> str:
 
 
 def _base58_number(digits: bytes) -> int:
-    if len(digits) > _BASE58_LEAF:
-        place = len(digits) // 2
-        low = digits[place:]
-        power: int = 58 ** len(low)
-        return _base58_number(digits[:place]) * power + _base58_number(low)
-    number = 0
-    for digit in digits:
-        number = number * 58 + digit
+    """The number of these digits: neighbours become one digit of the squared base, all at once, until one is left."""
+    base, count, number = 58, 1 << len(digits).bit_length(), int.from_bytes(digits, "big")
+    width = 1
+    while count > 1:
+        lower = _lower_lanes(width, count)
+        number = (number & lower) + base * (number >> 8 * width & lower)
+        base, width, count = base * base, 2 * width, count // 2
     return number
+
+
+@cache
+def _lower_lanes(width: int, count: int) -> int:
+    """Ones in each second of `count` lanes of so many bytes, from the lowest on."""
+    return int.from_bytes((bytes(width) + b"\xff" * width) * (count // 2), "big")
 
 
 def bech32_encode(prefix: str, data: bytes) -> str:
