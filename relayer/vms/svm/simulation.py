@@ -1,8 +1,7 @@
 """What a transaction would do now.
 
 Its job: run drafts on the newest state, many in one exchange: do they fail, where and why, how many compute units do
-they use? One endpoint's word is enough for what costs us at most a fee; what is worse, such as that something
-fails, is asked of M. It must not choose what to do about it.
+they use? It is asked of M endpoints. It must not choose what to do about it.
 
 Source: agave's RPC, `simulateTransaction`.
 """
@@ -72,35 +71,29 @@ class Simulator:
     async def run(self, trials: Sequence[Trial]) -> list[Finding]:
         """The findings in order, each as if its trial alone were next. Raises `RpcUnavailable`.
 
-        What the first endpoint says fails, or does not finish, runs all the same if M endpoints say so.
+        A trial runs if M endpoints say so, or the only ones that try it at all, and uses the most that any of them saw.
         """
         if not trials:
             return []
-
-        async def ask(endpoint: RpcEndpoint) -> list[Finding]:
-            return await self._try(endpoint, trials)
-
-        findings = await self._pool.first(ask)
-        failing = [place for place, finding in enumerate(findings) if finding.error]
-        if failing and len(self._pool.members) > 1:
-            # SECURITY: whoever answers first would keep us from sending anything, ever, by calling all of it failing.
-            second_look = await self._find_running([trials[place] for place in failing])
-            for place, finding in zip(failing, second_look, strict=True):
-                findings[place] = finding or findings[place]
-        return findings
-
-    async def _find_running(self, trials: Sequence[Trial]) -> list[Finding | None]:
-        """What each trial does where M endpoints say that it runs; None for the others."""
         running: list[Finding | None] = [None] * len(trials)
+        failing: list[Finding] = [_UNANSWERED] * len(trials)
 
         async def ask(endpoint: RpcEndpoint) -> list[bool | None]:
             findings = await self._try(endpoint, trials)
             for place, finding in enumerate(findings):
-                running[place] = running[place] if finding.error else finding
+                if finding.error:
+                    failing[place] = failing[place] if finding is _UNANSWERED else finding
+                else:
+                    running[place] = max(running[place] or finding, finding, key=lambda one: one.compute_units)
             return [None if finding is _UNANSWERED else not finding.error for finding in findings]
 
+        # SECURITY: one endpoint alone would keep us from sending anything, ever, by calling all of it failing, or have
+        # all of it fail for want of compute units, and be paid for.
         verdicts = await self._pool.vote(ask, at_tip=True)
-        return [finding if verdict.value else None for finding, verdict in zip(running, verdicts, strict=True)]
+        return [
+            ran if ran is not None and (verdict.value or not verdict.is_disputed) else failed
+            for ran, failed, verdict in zip(running, failing, verdicts, strict=True)
+        ]
 
     async def fetch_agreed_places(self, trials: Sequence[Trial]) -> list[int | None]:
         """Which instruction M endpoints say fails, None where they do not say the same or nothing fails.

@@ -449,6 +449,26 @@ async def test_security_one_endpoint_cannot_keep_us_from_sending(world: World, s
     assert last.settled == (request_id(asked),)
 
 
+async def test_security_one_endpoint_cannot_have_us_offer_too_few_compute_units(world: World) -> None:
+    """SECURITY: all that we send would fail, and be paid for."""
+    asked = inbound_request(PROBE, payload(ANSWER))
+    liar = world.endpoint()
+    liar.overrides["simulateTransaction"] = lambda _: {"value": {"err": None, "logs": [], "unitsConsumed": 0}}
+    async with hands_on(world, liar, world.endpoint(), world.endpoint(), quorum=2) as hands:
+        last = await hands.carry(lambda: hands.execute(executions(world, asked)))
+    assert last.settled == (request_id(asked),)
+
+
+async def test_what_only_one_endpoint_tries_at_all_is_sent_on_its_word(world: World) -> None:
+    asked = inbound_request(PROBE, payload(ANSWER))
+    others = [world.endpoint(), world.endpoint()]
+    for other in others:
+        other.overrides["simulateTransaction"] = is_switched_off
+    async with hands_on(world, *others, world.endpoint(), quorum=2) as hands:
+        last = await hands.carry(lambda: hands.execute(executions(world, asked)))
+    assert last.settled == (request_id(asked),)
+
+
 async def test_what_m_endpoints_call_failing_is_refused_whatever_another_says(world: World) -> None:
     asked = inbound_request(PROBE, payload(FAIL))
     liar = world.endpoint()
