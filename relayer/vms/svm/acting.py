@@ -17,6 +17,7 @@ from relayer.vms.svm.accounts import Root
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.certifying import BELOW_THRESHOLD, CertifiedRoot, Certifier
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
+from relayer.vms.svm.fates import FateReader
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
 from relayer.vms.svm.simulation import Simulator
@@ -43,6 +44,7 @@ class Acting:
         self.payer: Final = payer
         self.instructions: Final = GatewayInstructions(addresses, payer)
         self.states: Final = StateReader(pool, addresses.program)
+        self.fates: Final = FateReader(pool)
         self.simulator: Final = Simulator(pool, addresses.program)
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)

@@ -50,6 +50,8 @@ _CALLBACK_PLACE: Final = 1
 _STANDING_ACCOUNTS: Final = 5
 """With which `callback` begins: the payer's and the gateway's."""
 
+_FAILED_WHEN_MINED: Final = "handler_failed_when_mined"
+
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
@@ -89,6 +91,11 @@ class _Ending:
         """In their order."""
         return [step for step in (self.recording, self.callback) if step is not None]
 
+    @property
+    def without_callback(self) -> _Ending:
+        """To record the outcome alone."""
+        return _Ending(self.wanted, self.recording, None)
+
 
 class Deliverer:
     """Prepares deliveries."""
@@ -119,7 +126,7 @@ class Deliverer:
             else:
                 plans.append(_plan(ending, draft))
         plans += await self._plan_long(long, pairs, progress)
-        plans += await self._plan_pairs(pairs, progress)
+        plans += await self._plan_pairs(await self._without_failed(pairs, plans), progress)
         await acting.preparer.take_in(plans, progress)
         return progress.result()
 
@@ -203,6 +210,25 @@ class Deliverer:
         fault = passing_fault(passed, acting.payer, first_keys(step, _STANDING_ACCOUNTS))
         return (None, fault) if fault else (step, "")
 
+    async def _without_failed(
+        self, pairs: Sequence[tuple[_Ending, Plan]], plans: list[Plan]
+    ) -> list[tuple[_Ending, Plan]]:
+        """Without those whose handler failed when it was called: to record their outcomes alone is planned."""
+        tried = [ending.wanted.tracked for ending, _ in pairs if ending.wanted.tracked.callback_tx_hash]
+        # SECURITY: a handler that runs only when it is tried would keep the executor from its pay, at our expense.
+        places = await self._acting.fates.fetch_failed_places(
+            {tracked.callback_tx_hash: tracked.request.callback_gas_limit for tracked in tried}
+        )
+        going: list[tuple[_Ending, Plan]] = []
+        for ending, plan in pairs:
+            if places.get(ending.wanted.tracked.callback_tx_hash) != _CALLBACK_PLACE:
+                going.append((ending, plan))
+                continue
+            _tell(ending.wanted, _FAILED_WHEN_MINED)
+            alone = ending.without_callback
+            plans.append(_plan(alone, draft_of(self._acting.payer, alone.steps)))
+        return going
+
     async def _plan_pairs(self, pairs: Sequence[tuple[_Ending, Plan]], progress: Progress) -> list[Plan]:
         """Take in what runs as it is; where only the handler fails, plan to record the outcome alone."""
         preparer = self._acting.preparer
@@ -222,7 +248,7 @@ class Deliverer:
         for (ending, plan, finding), place in zip(failing, places, strict=True):
             if place == _CALLBACK_PLACE and ending.recording is not None:
                 _tell(ending.wanted, finding.error)
-                alone.append(_Ending(ending.wanted, ending.recording, None))
+                alone.append(ending.without_callback)
             else:
                 progress.refuse(plan.serves, finding.error)
         return [_plan(ending, draft_of(self._acting.payer, ending.steps)) for ending in alone]
@@ -246,7 +272,7 @@ class Deliverer:
             if is_fitting(draft):
                 staged.append((ending, bytes(ending.callback.data), draft))
             elif ending.recording is not None:
-                first = _Ending(ending.wanted, ending.recording, None)
+                first = ending.without_callback
                 plans.append(replace(_plan(first, draft_of(acting.payer, first.steps)), is_groundwork=True))
             else:
                 progress.refuse([ending.wanted.identifier], OVERSIZE)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import struct
 from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from solders.account import Account
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
+from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
 from attestation.request import Request
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.wallet import PreparedCall
-from tests.svm.adapter.relaying import MOST_LOOKS, concluded, named, outcomes, tracked
+from tests.svm.adapter.relaying import MOST_LOOKS, Hands, concluded, named, outcomes, tracked
 from tests.svm.adapter.test_executing import hands_on
-from tests.svm.adapter.world import RELAYER, World
+from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World
 from tests.svm.program.ledger import CONFIG, NOW, PROBE, PROGRAM, address, keypair, pending_address
 from tests.svm.program.test_journeys import ask_from_probe
 
@@ -119,6 +121,45 @@ async def test_a_handler_that_fails_leaves_the_outcome_recorded_and_is_called_wh
         last = await hands.carry(lambda: hands.deliver(batch))
     assert last.settled == (asked.request_id,)
     assert calls_of_handler(world) == 1
+
+
+async def mined_in_vain(world: World, hands: Hands, call: PreparedCall, asked: TrackedRequest) -> TrackedRequest:
+    """The request once this call was mined and failed at the callback."""
+    terms = await hands.wallet.fetch_terms()
+    signed = hands.wallet.sign(call, terms.next_nonce, terms.bid)
+    await hands.wallet.send([signed.raw])
+    world.advance(FINALIZED_AFTER + 1)
+    landed = world.chain.ledger.find(Signature(signed.hash))
+    assert landed is not None
+    assert landed.error is not None
+    assert landed.error["InstructionError"][0] == 3
+    return asked.with_facts(callback_tx_hash=signed.hash)
+
+
+async def test_security_a_handler_that_fails_only_when_it_is_mined_keeps_nobody_from_pay(world: World) -> None:
+    """SECURITY: it can tell a simulation from a block, and would have each delivery fail, and be paid for by us."""
+    asked = concluded(ask_by_program(world, naming(MEMORY)), DATA)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.deliver(outcomes(world, asked))).groundwork)
+        (call,) = (await hands.deliver(outcomes(world, asked))).calls
+        set_memory(world, b"\1")
+        again = await mined_in_vain(world, hands, call, asked)
+        set_memory(world, b"\0")
+        (alone,) = (await hands.deliver(outcomes(world, again))).calls
+        assert (alone.request_ids, programs_called(alone)) == ((asked.request_id,), [b"\x10"])
+        assert await hands.send([alone]) == [None]
+
+
+async def test_a_handler_that_we_starved_is_called_again(world: World) -> None:
+    asked = concluded(ask_by_program(world, naming(MEMORY)), DATA)
+    async with hands_on(world) as hands:
+        await hands.send((await hands.deliver(outcomes(world, asked))).groundwork)
+        (call,) = (await hands.deliver(outcomes(world, asked))).calls
+        starving = replace(call, gas_limit=call.expected_gas - 1_000)
+        again = await mined_in_vain(world, hands, starving, asked)
+        (both,) = (await hands.deliver(outcomes(world, again))).calls
+        assert programs_called(both) == [b"\x10", b"\x11"]
+        assert await hands.send([both]) == [None]
 
 
 @pytest.mark.parametrize(
