@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
+from typing import Any
 
 import typer
 from rich.console import Console
@@ -18,7 +19,7 @@ from relayer.cli.output import JsonOption, examples, print_json, print_lines, pr
 from relayer.cli.relayer_api import ask_first, relayers_of
 from relayer.cli.scheme import SchemeOption
 from relayer.devnet.demo.chains import Place
-from relayer.devnet.demo.demo import run_demo
+from relayer.devnet.demo.demo import Verdict, run_demo
 from relayer.devnet.network import Devnet
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from relayer.errors import RelayerError
@@ -58,6 +59,7 @@ def demo(
     folder = DevnetFolder(state.resolve())
     is_wide = sys.stdout.isatty() and not as_json
     console = Console(stderr=as_json, width=None if is_wide else _WIDTH_OFF_TERMINAL, highlight=False)
+    tell = _note_lines if as_json else print_lines
     with ended_by_signals("the demonstration was ended before its end", _INTERRUPTED), ExitStack() as stack:
         if keep:
             start_detached(spec, folder, print_note)
@@ -67,20 +69,45 @@ def demo(
             verdict = run_demo(folder.description, console)
         except RelayerError:
             if keep:
-                print_lines(*_where_to_look(folder))
+                tell(*_where_to_look(folder))
             raise
-        for fault in verdict.faults:
-            print_note(fault)
+        _note_lines(*verdict.faults)
         for request_id in verdict.aborted:
-            print_note("\n".join(_explained(folder, request_id)))
+            tell(*_explained(folder, request_id))
         if keep:
-            print_lines(*_where_to_look(folder), *_what_to_try(folder, verdict.places))
+            tell(*_where_to_look(folder), *_what_to_try(folder, verdict.places))
         stack.close()
         if as_json:
-            print_json({"good": verdict.good, "total": verdict.total, "faults": list(verdict.faults)})
+            print_json(_document(verdict))
         else:
             print_lines(verdict.line)
         raise typer.Exit(0 if verdict.is_good else 1)
+
+
+def _note_lines(*lines: str) -> None:
+    """Beside a document on stdout, what people read goes to stderr."""
+    for line in lines:
+        print_note(line)
+
+
+def _document(verdict: Verdict) -> dict[str, Any]:
+    requests = [
+        {
+            "id": _identifier(judged.request_id),
+            "title": judged.case.title,
+            "mode": judged.case.mode.name,
+            "source": judged.case.source,
+            "destination": judged.case.destination,
+            "kind": None if judged.kind is None else judged.kind.name,
+            "faults": list(judged.faults),
+        }
+        for judged in verdict.requests
+    ]
+    return {"good": verdict.good, "total": verdict.total, "faults": list(verdict.faults), "requests": requests}
+
+
+def _identifier(request_id: int) -> str:
+    return f"0x{request_id:064x}"
 
 
 def _where_to_look(folder: DevnetFolder) -> tuple[str, ...]:
@@ -96,7 +123,7 @@ def _where_to_look(folder: DevnetFolder) -> tuple[str, ...]:
 
 def _explained(folder: DevnetFolder, request_id: int) -> Iterator[str]:
     """What a relayer says of a request that nobody executed: one whose turn it was to try knows why."""
-    identifier = f"0x{request_id:064x}"
+    identifier = _identifier(request_id)
     for relayer in relayers_of(None, folder.root):
         answer = ask_first([relayer], f"/v1/requests/{identifier}")
         if any(step["reason"] for step in answer["timeline"]):

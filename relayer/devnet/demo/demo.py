@@ -39,17 +39,37 @@ Chains = Mapping[str, DemoChain]
 
 
 @dataclass(frozen=True, slots=True)
+class Judged:
+    """A request, how it ended, and what about that is not as expected."""
+
+    case: Case
+    request_id: int
+    kind: OutcomeKind | None
+    faults: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
-    """How many requests ended as expected, and what else was not as it should be.
+    """What became of each request, and what else was not as it should be."""
 
-    `aborted` are the ids of requests that nobody executed because their targets fail: relayers know with which words.
-    """
-
-    good: int
-    total: int
+    requests: tuple[Judged, ...]
     faults: tuple[str, ...]
     places: tuple[Place, ...]
-    aborted: tuple[int, ...]
+
+    @property
+    def total(self) -> int:
+        """How many requests there were."""
+        return len(self.requests)
+
+    @property
+    def good(self) -> int:
+        """How many of them ended as expected."""
+        return sum(not judged.faults for judged in self.requests)
+
+    @property
+    def aborted(self) -> list[int]:
+        """The requests that nobody executed because their targets fail: relayers know with which words."""
+        return [judged.request_id for judged in self.requests if judged.case.manner is Manner.ABORTING]
 
     @property
     def is_good(self) -> bool:
@@ -86,11 +106,12 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
     for fault in faults:
         console.print(f"[red]{fault}[/]")
     return Verdict(
-        good=sum(not wrong for wrong in verdicts.values()),
-        total=len(journeys),
+        requests=tuple(
+            Judged(journey.case, journey.request_id, journey.kind, tuple(verdicts[journey.request_id]))
+            for journey in journeys
+        ),
         faults=faults,
         places=tuple(chain.place for chain in chains.values()),
-        aborted=tuple(journey.request_id for journey in journeys if journey.case.manner is Manner.ABORTING),
     )
 
 
