@@ -39,7 +39,7 @@ _MAX_CLOSINGS: Final = 12
 """Of one transaction: so many fit, were they all of other epochs."""
 
 _UNITS_PER_CLOSING: Final = 20_000
-"""Compute units: some 5,000, addresses are not looked for but checked."""
+"""Compute units: some 4,000, addresses are not looked for but checked."""
 
 _ROOT_PAYER: Final = DISCRIMINATOR_LENGTH + 32 + 8 + 8 + 32
 _STAGE_AUTHORITY: Final = DISCRIMINATOR_LENGTH
