@@ -44,13 +44,13 @@ from relayer.stages.answer import AnswerStage
 from relayer.stages.attest import AttestStage
 from relayer.stages.catch_up import CatchUpStage
 from relayer.stages.confirm import ConfirmStage
+from relayer.stages.deposits import DepositStage
 from relayer.stages.desk import Bell, Bells, Desk, Tip
 from relayer.stages.duties import schedule_duties
 from relayer.stages.epochs import EpochBook
 from relayer.stages.evidence import EvidenceStage
 from relayer.stages.expire import ExpireStage
 from relayer.stages.inbox import Inbox
-from relayer.stages.returns import ReturnStage
 from relayer.stages.rotate import RotateStage
 from relayer.stages.rounds import RoundsStage
 from relayer.stages.runner import Runner
@@ -374,8 +374,8 @@ def _stages(desk: Desk, inbox: Inbox, policy: SpendPolicy, start_blocks: Mapping
             ExpireStage(desk, name),
             RotateStage(desk, chain),
         ]
-        if chain.loans is not None:
-            stages.append(ReturnStage(desk, chain, chain.loans))
+        if chain.deposits is not None:
+            stages.append(DepositStage(desk, chain, chain.deposits))
     return stages
 
 

@@ -111,7 +111,7 @@ class TransactionPurpose(StrEnum):
     DELIVER = "DELIVER"
     CANCEL_NONCE = "CANCEL_NONCE"
     ROTATE = "ROTATE"
-    RETURN_LOANS = "RETURN_LOANS"
+    DEPOSIT = "DEPOSIT"
 
 
 @dataclass(frozen=True, slots=True)

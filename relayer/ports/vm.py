@@ -14,8 +14,8 @@ from attestation.address import InteroperableAddress
 from attestation.request import RequestId
 from attestation.statement import Outcome
 from relayer.domain.finality import FinalityRule
+from relayer.ports.deposits import Deposits
 from relayer.ports.destination_vm import DestinationVm
-from relayer.ports.loans import Loans
 from relayer.ports.source_chain import SourceChain
 from relayer.ports.wallet import Wallet
 
@@ -85,7 +85,7 @@ class OpenChain(Protocol):
         ...
 
     @property
-    def loans(self) -> Loans | None:
+    def deposits(self) -> Deposits | None:
         """What that account has lent; None on chains that ask for no deposits."""
         ...
 

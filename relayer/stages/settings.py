@@ -65,8 +65,8 @@ class StageSettings:
     replacement_percent: int = 113
     """Of the last bid. Nodes want at least 110; the rest is room for rounding."""
 
-    return_seconds: float = 300.0
-    """How often what is lent and needed no more is taken back: many at a time, and nodes list accounts unwillingly."""
+    deposit_seconds: float = 300.0
+    """How often what is lent is looked at: much of it comes back at a time, and nodes list accounts unwillingly."""
 
     max_attempts: int = 12
     """Replacements of one transaction above the market; 1.13^12 is 4.3 times that, past which an operator must look."""

@@ -69,11 +69,11 @@ def test_every_relayer_serves_every_chain_and_sees_it_grow(devnet: RunningDevnet
 
 def test_relayers_look_at_what_they_have_lent_where_chains_ask_for_deposits(devnet: RunningDevnet) -> None:
     chains = {chain["caip2"] for chain in devnet.description["chains"] if chain["caip2"].startswith("solana:")}
-    looks = {f'xvm_stage_duration_seconds_count{{chain="{caip2}",stage="return"}}' for caip2 in chains}
+    looks = {f'xvm_stage_duration_seconds_count{{chain="{caip2}",stage="deposits"}}' for caip2 in chains}
     for relayer in devnet.description["relayers"]:
         with urlopen(relayer["metrics_url"], timeout=10) as answer:  # noqa: S310 - loopback
             counts = dict(
-                line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if 'stage="return"' in line
+                line.rsplit(" ", 1) for line in answer.read().decode().splitlines() if 'stage="deposits"' in line
             )
         assert looks == {name for name in counts if "_count{" in name}
         assert all(float(counts[name]) > 0 for name in looks)

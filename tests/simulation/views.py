@@ -19,8 +19,8 @@ from relayer.domain.observations import EpochApplied, ObservedBlock
 from relayer.domain.tracked import TrackedRequest
 from relayer.errors import CallReverted
 from relayer.ports.chain import News
+from relayer.ports.deposits import Deposit
 from relayer.ports.destination_vm import Answer, Pin
-from relayer.ports.loans import Loan
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import (
     FeeBid,
@@ -102,9 +102,9 @@ class ChainView:
         return self
 
     @property
-    def loans(self) -> LoansView | None:
+    def deposits(self) -> DepositsView | None:
         """Of a chain where certificates take a transaction of their own."""
-        return LoansView(self, self._calls) if self._chain.proves_first else None
+        return DepositsView(self, self._calls) if self._chain.proves_first else None
 
     async def close(self) -> None:
         """Nothing is open."""
@@ -316,22 +316,22 @@ class ChainView:
         return blocks[: max(len(blocks) - self.lag_blocks, 1)]
 
 
-class LoansView:
-    """Implements the port `Loans`: whoever looks has lent for all that is proven."""
+class DepositsView:
+    """Implements the port `Deposits`: whoever looks has lent for all that is proven."""
 
     def __init__(self, view: ChainView, calls: dict[bytes, Call]) -> None:
         self._view = view
         self._calls = calls
 
-    async def fetch(self) -> list[Loan]:
+    async def fetch(self) -> list[Deposit]:
         """By the first epoch's certificates."""
-        return [Loan(root, root, 1) for root in sorted(self._view._seen()[-1].state.proven)]
+        return [Deposit(root, root, 1) for root in sorted(self._view._seen()[-1].state.proven)]
 
-    async def prepare_return(self, loans: Sequence[Loan]) -> list[PreparedCall]:
+    async def prepare(self, deposits: Sequence[Deposit]) -> list[PreparedCall]:
         """All in one transaction."""
-        if not loans:
+        if not deposits:
             return []
-        call = Forget(tuple(loan.root for loan in loans))
+        call = Forget(tuple(deposit.root for deposit in deposits))
         data = keccak256(repr(call).encode())
         self._calls[data] = call
         return [PreparedCall(self._view.gateway, data, 2 * GAS_PER_PROOF, GAS_PER_PROOF, 0, ())]

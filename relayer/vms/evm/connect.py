@@ -63,7 +63,7 @@ class EvmOpenChain:
         return self._wallet
 
     @property
-    def loans(self) -> None:
+    def deposits(self) -> None:
         """Nothing is lent: contracts pay for their storage with gas."""
         return
 

@@ -16,9 +16,9 @@ from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.answers import AnswerReader
 from relayer.vms.svm.connect import connect
 from relayer.vms.svm.delivering import Deliverer
+from relayer.vms.svm.deposits import SvmDeposits
 from relayer.vms.svm.destination import SvmDestination
 from relayer.vms.svm.executing import Executor
-from relayer.vms.svm.loans import SvmLoans
 from relayer.vms.svm.pendings import PendingFinder
 from relayer.vms.svm.rotating import Rotator
 from relayer.vms.svm.source import SvmSource
@@ -34,13 +34,13 @@ class SvmOpenChain:
         source: SvmSource,
         destination: SvmDestination,
         wallet: SvmWallet,
-        loans: SvmLoans,
+        deposits: SvmDeposits,
     ) -> None:
         self._session = session
         self._source = source
         self._destination = destination
         self._wallet = wallet
-        self._loans = loans
+        self._deposits = deposits
 
     @property
     def source(self) -> SvmSource:
@@ -58,9 +58,9 @@ class SvmOpenChain:
         return self._wallet
 
     @property
-    def loans(self) -> SvmLoans:
+    def deposits(self) -> SvmDeposits:
         """The rent that this account has lent."""
-        return self._loans
+        return self._deposits
 
     async def close(self) -> None:
         """Let go of connections."""
@@ -80,4 +80,4 @@ async def open_chain(settings: ChainSettings) -> SvmOpenChain:
     acting = Acting(pool, addresses, payer, settings.transaction_gas_cap, time.monotonic)
     source = SvmSource(parts, Deliverer(acting, PendingFinder(pool, addresses.program)), Rotator(acting))
     destination = SvmDestination(parts, Executor(acting), AnswerReader(pool, parts.identity.chain, payer))
-    return SvmOpenChain(session, source, destination, wallet, SvmLoans(pool, acting))
+    return SvmOpenChain(session, source, destination, wallet, SvmDeposits(pool, acting))

@@ -28,7 +28,7 @@ _MARGIN_UNITS: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A transaction that might be sent. `value` is what it spends besides compute units, in lamports; no loans.
+    """A transaction that might be sent. `value` is what it spends besides compute units, in lamports; no deposits.
 
     `compute_units` is the most that it may use. `serves` are the requests that wait for it; if it `is_groundwork`, it
     carries none of them.

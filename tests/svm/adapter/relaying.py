@@ -19,8 +19,8 @@ from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.delivering import Deliverer
+from relayer.vms.svm.deposits import SvmDeposits
 from relayer.vms.svm.executing import Executor
-from relayer.vms.svm.loans import SvmLoans
 from relayer.vms.svm.pendings import PendingFinder
 from relayer.vms.svm.rotating import Rotator
 from relayer.vms.svm.wallet import SvmWallet
@@ -83,7 +83,7 @@ class Hands:
         self.executor = Executor(acting)
         self.deliverer = Deliverer(acting, PendingFinder(pool, PROGRAM))
         self.rotator = Rotator(acting)
-        self.loans = SvmLoans(pool, acting)
+        self.deposits = SvmDeposits(pool, acting)
         self.sent: list[PreparedCall] = []
 
     async def execute(self, *batches: CertifiedBatch) -> Preparation:

@@ -7,7 +7,7 @@ from relayer.domain.status import Status
 from relayer.ports.store import TransactionPurpose, TransactionStatus
 from relayer.stages.attest import AttestStage
 from relayer.stages.confirm import ConfirmStage
-from relayer.stages.returns import ReturnStage
+from relayer.stages.deposits import DepositStage
 from relayer.stages.submit import SubmitStage
 from relayer.stages.watch import WatchStage
 from tests.simulation.chain import SimChain
@@ -19,8 +19,8 @@ from tests.unit.stages.steps import certify, execution_due, hear, mine, new_worl
 async def look(world: World, node: Node, chain: SimChain) -> None:
     """One look of the node's at what is lent."""
     view = node.running.views[chain.caip2]
-    assert view.loans is not None
-    await world.step(node.running, ReturnStage(node.running.desk, view, view.loans))
+    assert view.deposits is not None
+    await world.step(node.running, DepositStage(node.running.desk, view, view.deposits))
 
 
 async def executed(world: World) -> tuple[Node, RequestId]:
@@ -52,7 +52,7 @@ async def test_a_deposit_comes_back_when_the_batch_is_done_with() -> None:
     mine(world, world.b)
     assert world.b.tip.state.proven == set()
     await finalise(world, node, world.b)
-    sent = [each for each in node.store._transactions.values() if each.purpose is TransactionPurpose.RETURN_LOANS]
+    sent = [each for each in node.store._transactions.values() if each.purpose is TransactionPurpose.DEPOSIT]
     assert [(each.status, each.request_ids) for each in sent] == [(TransactionStatus.CONFIRMED, ())]
 
 
@@ -104,9 +104,9 @@ async def test_what_was_lent_for_an_unknown_batch_comes_back_after_its_epoch() -
     assert len(world.b.pool) == 1
 
 
-async def test_a_chain_that_nobody_lends_to_has_no_loans() -> None:
+async def test_a_chain_that_nobody_lends_to_has_no_deposits() -> None:
     world = new_world()
-    assert all(view.loans is None for view in world.nodes[0].running.views.values())
+    assert all(view.deposits is None for view in world.nodes[0].running.views.values())
 
 
 async def test_where_requests_come_from_a_deposit_comes_back_when_their_outcomes_are_delivered() -> None:

@@ -14,16 +14,20 @@ from attestation.request import request_id
 from relayer.ports.source_chain import CertifiedBatch
 from tests.svm.adapter.relaying import PAYEE, Hands, executions, named
 from tests.svm.adapter.world import RELAYER, World, pool_of
-from tests.svm.program.ledger import CONFIG, PROBE, inbound_request, payload
+from tests.svm.program.ledger import CONFIG, PROBE, address, inbound_request, payload
 
 ROOT_RENT = 1_781_760
+CREDIT = address(b"credit", bytes(RELAYER.pubkey()))
 ANSWER, FAIL, TELL_FLAGS = b"\2", b"\3", b"\5"
 
 
 @pytest.fixture
 def world() -> World:
+    """The relayer has its credit already."""
     world = World()
     world.open()
+    payer = world.payer.pubkey()
+    world.call("open_credit", {"payer": payer, "beneficiary": RELAYER.pubkey(), "credit": CREDIT})
     return world
 
 
@@ -46,21 +50,21 @@ def is_there(world: World, key: Any) -> bool:
 
 
 async def give_back_all(hands: Hands) -> None:
-    assert await hands.send(await hands.loans.prepare_return(await hands.loans.fetch())) == [None]
+    assert await hands.send(await hands.deposits.prepare(await hands.deposits.fetch())) == [None]
 
 
 async def test_roots_that_were_paid_for_are_known_and_their_rent_comes_back_in_one_transaction(world: World) -> None:
     batches = [batch_of(world, nonce) for nonce in range(5)]
     async with hands_on(world) as hands:
         await hands.carry(lambda: hands.execute(*batches))
-        lent = await hands.loans.fetch()
-        assert {loan.key for loan in lent} == keys_of(hands, *batches)
-        assert {(loan.root, loan.epoch) for loan in lent} == {(batch.batch.root, 1) for batch in batches}
+        lent = await hands.deposits.fetch()
+        assert {deposit.key for deposit in lent} == keys_of(hands, *batches)
+        assert {(deposit.root, deposit.epoch) for deposit in lent} == {(batch.batch.root, 1) for batch in batches}
         before = world.balance(RELAYER.pubkey())
-        (call,) = await hands.loans.prepare_return(lent)
+        (call,) = await hands.deposits.prepare(lent)
         assert (call.request_ids, call.value) == ((), 5_000)
         assert await hands.send([call]) == [None]
-        assert await hands.loans.fetch() == []
+        assert await hands.deposits.fetch() == []
     assert 5 * ROOT_RENT - 10_000 < world.balance(RELAYER.pubkey()) - before < 5 * ROOT_RENT
 
 
@@ -68,19 +72,19 @@ async def test_what_is_not_named_stays(world: World) -> None:
     done, held = batch_of(world, 0), batch_of(world, 1, FAIL)
     async with hands_on(world) as hands:
         await hands.carry(lambda: hands.execute(done, held))
-        lent = await hands.loans.fetch()
-        await hands.send(await hands.loans.prepare_return([loan for loan in lent if loan.root == done.batch.root]))
-        assert {loan.root for loan in await hands.loans.fetch()} == {held.batch.root}
+        lent = await hands.deposits.fetch()
+        await hands.send(await hands.deposits.prepare([deposit for deposit in lent if deposit.root == done.batch.root]))
+        assert {deposit.root for deposit in await hands.deposits.fetch()} == {held.batch.root}
 
 
 async def test_as_many_are_closed_in_a_transaction_as_fit(world: World) -> None:
     batches = [batch_of(world, nonce) for nonce in range(30)]
     async with hands_on(world) as hands:
         await hands.carry(lambda: hands.execute(*batches))
-        calls = await hands.loans.prepare_return(await hands.loans.fetch())
+        calls = await hands.deposits.prepare(await hands.deposits.fetch())
         assert len(calls) == 3
         assert await hands.send(calls) == [None] * 3
-        assert await hands.loans.fetch() == []
+        assert await hands.deposits.fetch() == []
 
 
 async def test_a_process_that_starts_anew_knows_what_was_lent(world: World) -> None:
@@ -88,16 +92,16 @@ async def test_a_process_that_starts_anew_knows_what_was_lent(world: World) -> N
     async with hands_on(world) as hands:
         await hands.carry(lambda: hands.execute(batch))
     async with hands_on(world) as hands:
-        assert {loan.root for loan in await hands.loans.fetch()} == {batch.batch.root}
+        assert {deposit.root for deposit in await hands.deposits.fetch()} == {batch.batch.root}
 
 
-async def test_what_others_paid_for_is_no_loan_of_ours(world: World) -> None:
+async def test_what_others_paid_for_is_no_deposit_of_ours(world: World) -> None:
     batch = batch_of(world, 0)
     world.certify(world.batch([statement.leaf for statement in batch.batch.statements]))
     async with hands_on(world) as hands:
         await hands.carry(lambda: hands.execute(batch))
-        assert await hands.loans.fetch() == []
-        assert await hands.loans.prepare_return([]) == []
+        assert await hands.deposits.fetch() == []
+        assert await hands.deposits.prepare([]) == []
 
 
 async def test_a_root_that_is_closed_under_an_open_request_is_made_again(world: World) -> None:
@@ -111,7 +115,7 @@ async def test_a_root_that_is_closed_under_an_open_request_is_made_again(world: 
     assert len(named(last)) == 1
 
 
-async def test_one_endpoint_s_list_makes_nothing_a_loan(world: World) -> None:
+async def test_one_endpoint_s_list_makes_nothing_a_deposit(world: World) -> None:
     """SECURITY: a liar would have us pay for transactions that fail, or stop at accounts that are none."""
     ours, theirs = batch_of(world, 0), batch_of(world, 1)
     world.certify(world.batch([statement.leaf for statement in theirs.batch.statements]))
@@ -123,7 +127,7 @@ async def test_one_endpoint_s_list_makes_nothing_a_loan(world: World) -> None:
         names = [Pubkey(b"\x07" * 32), CONFIG, *(Pubkey(key) for key in keys_of(hands, theirs)), Pubkey(there)]
         made_up = [{"pubkey": str(name), "account": {}} for name in names]
         liar.overrides["getProgramAccounts"] = honest.overrides["getProgramAccounts"] = lambda _: made_up
-        assert {loan.key for loan in await hands.loans.fetch()} == {there}
+        assert {deposit.key for deposit in await hands.deposits.fetch()} == {there}
 
 
 async def test_a_stage_whose_request_somebody_else_ran_is_closed(world: World) -> None:
@@ -136,9 +140,9 @@ async def test_a_stage_whose_request_somebody_else_ran_is_closed(world: World) -
         stage = MessageV0.from_bytes(making.data).account_keys[1]
         world.send_staged(world.execute_step(long, payee=PAYEE)[0])
         assert (await hands.execute(batch)).settled == (request_id(long),)
-        assert await hands.loans.prepare_return([]) == []
+        assert await hands.deposits.prepare([]) == []
         assert is_there(world, stage)
-        assert await hands.send(await hands.loans.prepare_return([])) == [None]
+        assert await hands.send(await hands.deposits.prepare([])) == [None]
     assert not is_there(world, stage)
 
 
@@ -150,4 +154,26 @@ async def test_a_stage_that_is_still_asked_for_stays(world: World) -> None:
         assert request_id(long) in named(last)
         for _ in range(3):
             await hands.execute(batch)
-            assert await hands.loans.prepare_return([]) == []
+            assert await hands.deposits.prepare([]) == []
+
+
+async def test_the_credit_is_opened_before_anything_is_earned() -> None:
+    world = World()
+    world.open()
+    async with hands_on(world) as hands:
+        assert await hands.send(await hands.deposits.prepare([])) == [None]
+        assert world.state("Credit", CREDIT)["beneficiary"] == RELAYER.pubkey()
+        assert await hands.deposits.prepare([]) == []
+
+
+async def test_a_credit_that_the_endpoints_differ_about_is_not_opened(world: World) -> None:
+    """SECURITY: a liar would have us pay for transactions that fail."""
+    liar, honest = world.endpoint(), world.endpoint()
+
+    def empty(params: list[Any]) -> Any:
+        answer = world.ask("getMultipleAccounts", params)
+        return {**answer, "value": [None] * len(answer["value"])}
+
+    liar.overrides["getMultipleAccounts"] = empty
+    async with hands_on(world, liar, honest, quorum=2) as hands:
+        assert await hands.deposits.prepare([]) == []

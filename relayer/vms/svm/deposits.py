@@ -1,8 +1,9 @@
-"""The rent that the relayer's account has lent, and how it comes back.
+"""The rent that the relayer's account lends, and how it comes back.
 
-Its job: the port `Loans`: which certified roots the account has paid for, and the transactions that close them; with
+Its job: the port `Deposits`: which certified roots the account has paid for, and the transactions that close them; with
 them go stages that nobody has looked for since the last time, as when another relayer ran their request first. One
-endpoint's list is a hint and no more: what is closed, M endpoints know as ours. It must not judge whether a root is
+endpoint's list is a hint and no more: what is closed, M endpoints know as ours. The account's credit is opened before
+anything is earned: what is delivered to a payee without one is the treasury's. It must not judge whether a root is
 still needed.
 
 Source: contracts/svm/src/certificates.h, `close_root`; stage.h, `close_stage`; agave's RPC, `getProgramAccounts`.
@@ -15,16 +16,17 @@ from contextlib import suppress
 from typing import Final, TypeVar
 
 import structlog
+from solders.instruction import Instruction
 from solders.pubkey import Pubkey
 
 from attestation.textcodecs import base58_encode
 from relayer.errors import RpcUnavailable
-from relayer.ports.loans import Loan
+from relayer.ports.deposits import Deposit
 from relayer.ports.wallet import PreparedCall
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, require_result
 from relayer.vms.svm.account_reading import MAX_ACCOUNTS_PER_CALL
-from relayer.vms.svm.accounts import DISCRIMINATOR_LENGTH, Layout, Root, Stage
+from relayer.vms.svm.accounts import DISCRIMINATOR_LENGTH, Credit, Layout, Root, Stage
 from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.preparing import Plan
@@ -35,11 +37,11 @@ from relayer.vms.svm.values import parse_hash, parse_member
 _MAX_ROOTS: Final = 1_000
 """Looked at in one go, ten calls; what is beyond comes when these are closed."""
 
-_MAX_CLOSINGS: Final = 12
-"""Of one transaction: so many fit, were they all of other epochs."""
+_MAX_STEPS: Final = 12
+"""Of one transaction: so many fit, were they closings of roots that are all of other epochs."""
 
-_UNITS_PER_CLOSING: Final = 20_000
-"""Compute units: some 4,000, addresses are not looked for but checked."""
+_UNITS_PER_STEP: Final = 40_000
+"""Compute units: some 4,000 of a closing, 10,000 of a credit and 1,500 for each attempt at its address."""
 
 _ROOT_PAYER: Final = DISCRIMINATOR_LENGTH + 32 + 8 + 8 + 32
 _STAGE_AUTHORITY: Final = DISCRIMINATOR_LENGTH
@@ -50,7 +52,7 @@ T = TypeVar("T", bound=Layout)
 _log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(__name__)
 
 
-class SvmLoans:
+class SvmDeposits:
     """The rent that `acting`'s account has lent."""
 
     def __init__(self, pool: EndpointPool, acting: Acting) -> None:
@@ -59,33 +61,42 @@ class SvmLoans:
         self._stages: frozenset[Pubkey] = frozenset()
         """Those that were there at the last look."""
 
-    async def fetch(self) -> list[Loan]:
+    async def fetch(self) -> list[Deposit]:
         """The roots that M endpoints know as paid for by this account. Raises `RpcUnavailable`."""
         payer = self._acting.payer
         keys = (await self._list(Root, _ROOT_PAYER))[:_MAX_ROOTS]
         states = await self._acting.states.fetch(keys)
         roots = _among(states, Root, keys)
-        return [Loan(bytes(key), root.root, root.epoch) for key, root in roots if root.payer == payer]
+        return [Deposit(bytes(key), root.root, root.epoch) for key, root in roots if root.payer == payer]
 
-    async def prepare_return(self, loans: Sequence[Loan]) -> list[PreparedCall]:
-        """Closings of these, and of stages that are there since the last time and were not asked for. Simulated.
+    async def prepare(self, idle: Sequence[Deposit]) -> list[PreparedCall]:
+        """Closings of these, and of stages that are there since the last time and were not asked for; and the credit.
 
         Raises `RpcUnavailable`.
         """
         acting = self._acting
-        steps = [acting.instructions.close_root(Pubkey(loan.key), loan.epoch) for loan in loans]
+        steps = await self._missing()
+        steps += [acting.instructions.close_root(Pubkey(deposit.key), deposit.epoch) for deposit in idle]
         steps += [acting.instructions.close_stage(key) for key in await self._idle_stages()]
-        parts = [steps[at : at + _MAX_CLOSINGS] for at in range(0, len(steps), _MAX_CLOSINGS)]
+        parts = [steps[at : at + _MAX_STEPS] for at in range(0, len(steps), _MAX_STEPS)]
         plans = [
-            Plan(draft_of(acting.payer, part), len(part) * _UNITS_PER_CLOSING, SIGNATURE_LAMPORTS, ()) for part in parts
+            Plan(draft_of(acting.payer, part), len(part) * _UNITS_PER_STEP, SIGNATURE_LAMPORTS, ()) for part in parts
         ]
         calls = []
         for plan, finding in zip(plans, await acting.preparer.try_all(plans), strict=True):
             if finding.error:
-                _log.warning("loans_not_returned", reason=finding.error)
+                _log.warning("deposits_not_settled", reason=finding.error)
             else:
                 calls.append(acting.preparer.call_of(plan, finding))
         return calls
+
+    async def _missing(self) -> list[Instruction]:
+        """The account's credit, while there is none."""
+        acting = self._acting
+        credit = acting.addresses.credit(bytes(acting.payer))
+        states = await acting.states.fetch([credit])
+        is_missing = states.is_known(credit) and states.get(Credit, credit) is None
+        return [acting.instructions.open_credit(acting.payer)] if is_missing else []
 
     async def _idle_stages(self) -> list[Pubkey]:
         acting = self._acting
