@@ -20,6 +20,7 @@ from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.fates import FateReader
 from relayer.vms.svm.instructions import GatewayInstructions
 from relayer.vms.svm.preparing import Plan, Preparer, Progress
+from relayer.vms.svm.shelf import Shelf
 from relayer.vms.svm.simulation import Simulator
 from relayer.vms.svm.staging import Stager
 from relayer.vms.svm.states import StateReader
@@ -49,6 +50,7 @@ class Acting:
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
+        self.shelf: Final = Shelf(clock)
         self.succession: Final = Succession(clock)
 
     def certify(

@@ -34,7 +34,7 @@ from relayer.vms.svm.named_accounts import (
     passing_fault,
 )
 from relayer.vms.svm.pendings import PendingFinder
-from relayer.vms.svm.preparing import OVERSIZE, Plan, Progress
+from relayer.vms.svm.preparing import NO_STAGE, OVERSIZE, Plan, Progress
 from relayer.vms.svm.simulation import Finding
 from relayer.vms.svm.states import States
 from relayer.vms.svm.transactions import draft_of, is_fitting
@@ -280,6 +280,9 @@ class Deliverer:
         for ending, data, draft in staged:
             key = acting.stager.key_of(data)
             if not states.is_known(key):
+                continue
+            if not acting.shelf.has_room(key, len(data)):
+                progress.refuse([ending.wanted.identifier], NO_STAGE)
                 continue
             pieces = acting.stager.plans(data, states.get(Stage, key), [ending.wanted.identifier])
             if pieces or ending.recording is None:

@@ -26,7 +26,7 @@ from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.certifying import CertifiedRoot
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS, SLOT_RENT
 from relayer.vms.svm.named_accounts import declared_accounts, first_keys, passing_fault
-from relayer.vms.svm.preparing import OVERSIZE, Plan, Progress
+from relayer.vms.svm.preparing import NO_STAGE, OVERSIZE, Plan, Progress
 from relayer.vms.svm.states import States
 from relayer.vms.svm.transactions import draft_of, is_fitting
 
@@ -192,6 +192,9 @@ class Executor:
                 continue
             key = acting.stager.key_of(step.data)
             if not states.is_known(key):
+                continue
+            if not acting.shelf.has_room(key, len(step.data)):
+                progress.refuse([wanted.identifier], NO_STAGE)
                 continue
             pieces = acting.stager.plans(step.data, states.get(Stage, key), [wanted.identifier])
             plans += pieces or [self._plan(wanted, draft, is_expiring=is_expiring)]

@@ -21,6 +21,9 @@ from relayer.vms.svm.transactions import MAX_COMPUTE_UNITS
 OVERSIZE: Final = "ExceedsTransactionSize"
 """Why a request is refused whose accounts alone fill a transaction."""
 
+NO_STAGE: Final = "StageUnavailable"
+"""Why a request is refused whose data is too long for a transaction, while enough is staged or it was so in vain."""
+
 _MARGIN_DIVISOR: Final = 10
 _MARGIN_UNITS: Final = 10_000
 """Above what a simulation used: its block's state is a little older than that in which the transaction runs."""

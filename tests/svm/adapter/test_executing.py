@@ -14,6 +14,7 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 
 from attestation.request import request_id
+from relayer.vms.svm.preparing import NO_STAGE
 from tests.svm.adapter.relaying import Hands, certified, execute_of, executions, named, tracked
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World, pool_of
 from tests.svm.program.ledger import (
@@ -166,6 +167,26 @@ async def test_what_is_longer_than_a_transaction_is_staged_and_the_stage_s_rent_
     assert kind_of(world, long) == 0
     spent = before - world.balance(RELAYER.pubkey())
     assert spent < sum(call.value for call in hands.sent) + ROOT_RENT + 1_000_000
+
+
+async def test_security_what_is_staged_and_never_runs_gives_its_stage_back(world: World) -> None:
+    """SECURITY: it can be tried only once it is staged, and would hold our rent until it expires."""
+    long = inbound_request(PROBE, payload(FAIL + bytes(range(256)) * 10))
+    batch = executions(world, long)
+    before = world.balance(RELAYER.pubkey())
+    async with hands_on(world) as hands:
+        last = await hands.carry(lambda: hands.execute(batch))
+        assert named(last)[request_id(long)].startswith(f"{PROBE} failed: ")
+        assert await hands.loans.prepare_return(()) == []
+        for _ in range(21):
+            hands.seconds += 30
+            last = await hands.execute(batch)
+        assert named(last) == {request_id(long): NO_STAGE}
+        assert await hands.loans.prepare_return(()) == []
+        hands.seconds += 30
+        assert (await hands.execute(batch)).groundwork == ()
+        assert await hands.send(await hands.loans.prepare_return(())) == [None]
+    assert before - world.balance(RELAYER.pubkey()) < ROOT_RENT + 100_000
 
 
 async def test_a_stage_is_filled_further_where_a_piece_was_lost(world: World) -> None:
