@@ -38,6 +38,7 @@ from relayer.domain.observations import (
 )
 from relayer.vms.svm.blocks import BlockContents
 from relayer.vms.svm.borsh import Borsh, MalformedBorsh
+from relayer.vms.svm.pending_places import PendingPlaces
 
 _DISCRIMINATOR_LENGTH: Final = 8
 _ADDRESS_LENGTH: Final = 32
@@ -59,10 +60,14 @@ class Requested(NamedTuple):
 
 
 class EventCodec:
-    """Decodes the events of one gateway, a program id of 32 bytes. `dropped` counts those that said the impossible."""
+    """Decodes the events of one gateway, a program id of 32 bytes. `dropped` counts those that said the impossible.
+
+    `pending_places` are where the requests wait that were asked for in them.
+    """
 
     def __init__(self, chain: Chain, gateway: bytes) -> None:
         self.gateway: Final = InteroperableAddress(chain, gateway).to_bytes()
+        self.pending_places: Final = PendingPlaces()
         self.dropped = 0
         self._chain = chain
         self._account_prefix = self.gateway[:-_ADDRESS_LENGTH]
@@ -119,6 +124,7 @@ class EventCodec:
         route = route_of(request)
         if keccak256_of_repeated(route) != told.route_hash:
             raise MalformedBorsh("the request names another route")
+        self.pending_places.note(told.request_id, told.pending)
         return CallRequested(told.request_id, request, route, told.fee, told.deadline, location)
 
 

@@ -78,6 +78,7 @@ async def open_chain(settings: ChainSettings) -> SvmOpenChain:
     wallet = SvmWallet(pool, settings.wallet_key, bytes(addresses.config), settings.max_fee_per_gas)
     payer = Pubkey(wallet.address)
     acting = Acting(pool, addresses, payer, settings.transaction_gas_cap, time.monotonic)
-    source = SvmSource(parts, Deliverer(acting, PendingFinder(pool, addresses.program)), Rotator(acting))
+    pendings = PendingFinder(pool, addresses.program, parts.codec.pending_places)
+    source = SvmSource(parts, Deliverer(acting, pendings), Rotator(acting))
     destination = SvmDestination(parts, Executor(acting), AnswerReader(pool, parts.identity.chain, payer))
     return SvmOpenChain(session, source, destination, wallet, SvmDeposits(pool, acting))

@@ -1,7 +1,8 @@
 """Where requests from here wait.
 
 Its job: the account of each pending request. A request does not tell it: the asker chooses it, and the event by which
-the request was asked for names it. SECURITY: it is a hint. What stands there is read and must be that very request.
+the request was asked for names it. What was watched since the start is known; the rest, such as what others watched
+before, is looked up. SECURITY: it is a hint. What stands there is read and must be that very request.
 
 Source: contracts/svm/xvm_gateway.idl.json, `XVMCallRequested`.
 """
@@ -22,36 +23,31 @@ from relayer.vms.jsonrpc.weighing import call_by_weight
 from relayer.vms.svm.borsh import Borsh
 from relayer.vms.svm.codec import event_discriminator
 from relayer.vms.svm.mentions import Mention
+from relayer.vms.svm.pending_places import PendingPlaces
 from relayer.vms.svm.self_calls import parse_self_calls, transaction_call
 from relayer.vms.svm.slots import head_call
-
-_REMEMBERED: Final = 65_536
-"""Requests whose account is known: as many as wait for their outcomes at a busy gateway, of some 200 bytes each."""
 
 _REQUESTED: Final = event_discriminator("XVMCallRequested")
 
 
 class PendingFinder:
-    """Finds the accounts of one gateway's requests, each once."""
+    """Finds the accounts of one gateway's requests, each once; `places` are those that are known."""
 
-    def __init__(self, pool: EndpointPool, program: Pubkey) -> None:
+    def __init__(self, pool: EndpointPool, program: Pubkey, places: PendingPlaces) -> None:
         self._pool = pool
         self._program = program
-        self._known: dict[RequestId, Pubkey] = {}
+        self._places = places
 
     async def find(self, requests: Sequence[TrackedRequest]) -> dict[RequestId, Pubkey]:
         """Where these are; those are left out of whose transaction M endpoints do not tell alike.
 
         Raises `RpcUnavailable`.
         """
-        unknown = [request for request in requests if request.request_id not in self._known]
+        unknown = [request for request in requests if self._places.find(request.request_id) is None]
         if unknown:
             await self._learn(unknown)
-        ids = [request.request_id for request in requests]
-        found = {identifier: self._known[identifier] for identifier in ids if identifier in self._known}
-        for oldest in list(self._known)[: max(len(self._known) - _REMEMBERED, 0)]:
-            del self._known[oldest]
-        return found
+        found = ((request.request_id, self._places.find(request.request_id)) for request in requests)
+        return {identifier: account for identifier, account in found if account is not None}
 
     async def _learn(self, requests: Sequence[TrackedRequest]) -> None:
         # Several requests may have been asked for in one transaction.
@@ -66,7 +62,8 @@ class PendingFinder:
             ]
 
         for verdict in await self._pool.vote(ask):
-            self._known.update(verdict.value or ())
+            for identifier, account in verdict.value or ():
+                self._places.note(identifier, account)
 
     def _parse(self, answer: object, place: Location) -> tuple[tuple[RequestId, Pubkey], ...] | None:
         events = parse_self_calls(answer, Mention(place.block.number, place.tx_hash), self._program)

@@ -21,6 +21,7 @@ from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.delivering import Deliverer
 from relayer.vms.svm.deposits import SvmDeposits
 from relayer.vms.svm.executing import Executor
+from relayer.vms.svm.pending_places import PendingPlaces
 from relayer.vms.svm.pendings import PendingFinder
 from relayer.vms.svm.rotating import Rotator
 from relayer.vms.svm.wallet import SvmWallet
@@ -81,7 +82,8 @@ class Hands:
         self.acting = acting
         self.wallet = SvmWallet(pool, RELAYER_SEED, bytes(CONFIG), 10**6)
         self.executor = Executor(acting)
-        self.deliverer = Deliverer(acting, PendingFinder(pool, PROGRAM))
+        self.places = PendingPlaces()
+        self.deliverer = Deliverer(acting, PendingFinder(pool, PROGRAM, self.places))
         self.rotator = Rotator(acting)
         self.deposits = SvmDeposits(pool, acting)
         self.sent: list[PreparedCall] = []

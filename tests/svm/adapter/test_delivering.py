@@ -14,11 +14,13 @@ from solders.pubkey import Pubkey
 from solders.signature import Signature
 from solders.transaction import VersionedTransaction
 
-from attestation.request import Request
+from attestation.request import Request, RequestId
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.wallet import PreparedCall
+from relayer.vms.svm.pending_places import MAX_REMEMBERED, PendingPlaces
 from tests.svm.adapter.relaying import MOST_LOOKS, Hands, concluded, named, outcomes, tracked
 from tests.svm.adapter.test_executing import hands_on
+from tests.svm.adapter.watching import follow, watched
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, World
 from tests.svm.program.ledger import CONFIG, NOW, PROBE, PROGRAM, address, keypair, pending_address
 from tests.svm.program.test_journeys import ask_from_probe
@@ -338,10 +340,9 @@ async def test_a_request_whose_transaction_is_not_told_waits(world: World) -> No
 
 async def test_where_a_request_waits_is_a_hint_and_no_other_request_gets_its_outcome(world: World) -> None:
     """SECURITY: endpoints would have an outcome told to whom they like."""
-    asked, other = concluded(ask(world), DATA), ask(world, 1)
+    asked, _ = concluded(ask(world), DATA), ask(world, 1)
     async with hands_on(world) as hands:
-        finder = hands.deliverer._pendings
-        finder._known[asked.request_id] = (await finder.find([other]))[other.request_id]
+        hands.places.note(asked.request_id, pending_address(world.sender.pubkey(), 1))
         look = await hands.carry(lambda: hands.deliver(outcomes(world, asked)))
     assert look.settled == (asked.request_id,)
     assert hands.sent == []
@@ -354,3 +355,24 @@ async def test_where_requests_wait_is_asked_for_once(world: World) -> None:
     async with hands_on(world, node) as hands:
         await hands.carry(lambda: hands.deliver(outcomes(world, *asked)))
     assert node.methods.count("getTransaction") == 3
+
+
+async def test_where_a_request_waits_that_was_watched_is_not_asked_for(world: World) -> None:
+    asked = concluded(ask(world), DATA)
+    node = world.endpoint()
+    async with watched(world.endpoint()) as chain, hands_on(world, node) as hands:
+        world.advance(FINALIZED_AFTER)
+        await follow(chain)
+        place = chain._parts.codec.pending_places.find(asked.request_id)
+        assert place == pending_address(world.sender.pubkey(), 0)
+        hands.places.note(asked.request_id, place)
+        await hands.carry(lambda: hands.deliver(outcomes(world, asked)))
+    assert "getTransaction" not in node.methods
+
+
+def test_the_oldest_place_is_forgotten_first() -> None:
+    places = PendingPlaces()
+    for number in range(MAX_REMEMBERED + 1):
+        places.note(RequestId(number.to_bytes(32, "big")), PROGRAM)
+    assert places.find(RequestId(bytes(32))) is None
+    assert places.find(RequestId(MAX_REMEMBERED.to_bytes(32, "big"))) == PROGRAM

@@ -6,6 +6,7 @@ import pytest
 
 from relayer.domain.observations import CallRequested
 from relayer.domain.tracked import TrackedRequest
+from relayer.vms.svm.pending_places import PendingPlaces
 from relayer.vms.svm.pendings import PendingFinder
 from relayer.vms.svm.values import format_signature
 from tests.certifying import track_all
@@ -34,7 +35,7 @@ async def requests_of(world: World) -> list[TrackedRequest]:
 async def test_each_request_waits_where_its_event_says(world: World) -> None:
     requests, node = await requests_of(world), endpoint_of(world)
     async with pool_of(node) as pool:
-        finder = PendingFinder(pool, PROGRAM)
+        finder = PendingFinder(pool, PROGRAM, PendingPlaces())
         found = await finder.find(requests)
         assert [found[request.request_id] for request in requests] == [
             pending_address(world.sender.pubkey(), salt) for salt in range(3)
@@ -53,7 +54,7 @@ async def test_security_a_transaction_that_nobody_can_read_keeps_no_other_reques
     heavy = format_signature(second.location.tx_hash)
     node.is_too_much = lambda calls: any(heavy in call["params"] for call in calls)
     async with watched(node, timeout_seconds=0.3) as chain:
-        finder = PendingFinder(chain._parts.pool, PROGRAM)
+        finder = PendingFinder(chain._parts.pool, PROGRAM, PendingPlaces())
         assert set(await finder.find([first, second, third])) == {first.request_id, third.request_id}
 
 
@@ -61,4 +62,4 @@ async def test_what_two_endpoints_tell_differently_is_not_found(world: World) ->
     requests = await requests_of(world)
     hide: Spoil = lambda method, _, answer: None if method == "getTransaction" else answer  # noqa: E731
     async with pool_of(endpoint_of(world), endpoint_of(world, hide), quorum=2) as pool:
-        assert await PendingFinder(pool, PROGRAM).find(requests) == {}
+        assert await PendingFinder(pool, PROGRAM, PendingPlaces()).find(requests) == {}
