@@ -6,11 +6,13 @@ Its job: whether they agree with each other and with the chains about every requ
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+from attestation.statement import Outcome
+from attestation.statement_codec import parse_statements
 from relayer.domain.status import Status
 
 _ENDED = {Status.DELIVERED, Status.HANDLER_FAILED}
@@ -51,8 +53,8 @@ def disagreements(
 ) -> Iterator[str]:
     """Where nodes differ from one another about what was asked, or have not come to its end.
 
-    `read_by_each` are the queries of chains that cannot be read in the past: what a node holds of such a one is its
-    own reading, in a round of its own.
+    `read_by_each` are the queries of chains that cannot be read in the past: a node may hold the same answer of another
+    round there, or know none.
     """
     for identifier in asked:
         noted = {name: record.requests.get(identifier) for name, record in records.items()}
@@ -60,7 +62,7 @@ def disagreements(
         if open_at:
             told = {name: note.status if note else "unknown" for name, note in noted.items()}
             yield f"0x{identifier.hex()} has not ended at {', '.join(open_at)}: {told}"
-        elif len({_compared(note, identifier in read_by_each) for note in noted.values() if note}) > 1:
+        elif not _are_alike([note for note in noted.values() if note], identifier in read_by_each):
             yield f"0x{identifier.hex()} is noted differently: {noted}"
     for name, record in records.items():
         for identifier in record.requests.keys() - set(asked):
@@ -69,5 +71,15 @@ def disagreements(
                 yield f"0x{identifier.hex()} was never asked on the final chain, and is {status} at {name}"
 
 
-def _compared(note: Noted, is_own_reading: bool) -> Noted:  # noqa: FBT001 - beside what it is said of
-    return replace(note, outcome=None) if is_own_reading else note
+def _are_alike(notes: Sequence[Noted], is_read_by_each: bool) -> bool:  # noqa: FBT001 - beside what it is said of
+    if not is_read_by_each:
+        return len(set(notes)) == 1
+    # Where the handler failed, the gateway does not say which answer it was given.
+    outcomes = [note.outcome for note in notes if note.outcome and note.status == Status.DELIVERED]
+    told = {
+        (it.kind, it.cut, it.return_data_hash)
+        for outcome in outcomes
+        for it in parse_statements(outcome)
+        if isinstance(it, Outcome)
+    }
+    return len({(note.status, note.block_hash) for note in notes}) == 1 and len(told) <= 1
