@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
@@ -57,6 +58,8 @@ class EvmRecord:
         self._start = start
         self._depth = depth
         self._blocks: dict[int, Block] = {}
+        self._drifts: dict[int, int] = {}
+        """How far the chain's clock was behind the machine's when a block was first read."""
         self._counts: list[tuple[int, int]] = []
 
     async def refresh(self, *, from_start: bool = False) -> None:
@@ -68,6 +71,10 @@ class EvmRecord:
         for start in range(first, tip + 1, BLOCKS_AT_ONCE):
             await self._read(start, min(start + BLOCKS_AT_ONCE - 1, tip))
         self._next = tip + 1
+        if tip in self._blocks:
+            drift = int(time.time()) - self._blocks[tip].timestamp
+            for number in range(first, tip + 1):
+                self._drifts.setdefault(number, drift)
         self._counts = [(place.number, int(log["data"][2:66], 16)) for place, log in self._logs(_INCREMENTED)]
 
     async def _read(self, first: int, last: int) -> None:
@@ -98,10 +105,10 @@ class EvmRecord:
             count, _, number, sender = decode(["uint256", "address", "uint256", "bytes"], _data(log))
             yield number.to_bytes(32, "big"), Ran(place, count, sender)
 
-    def counts_between(self, asked_at: int, told_at: int) -> range:
+    def counts_between(self, asked: Place, told: Place) -> range:
         """One: that at the parent of the first block here that is later than the asking block."""
-        del told_at
-        later = next(number for number in sorted(self._blocks) if self._blocks[number].timestamp > asked_at)
+        del told
+        later = next(number for number in sorted(self._blocks) if self._blocks[number].timestamp > asked.timestamp)
         count = next((value for number, value in reversed(self._counts) if number < later), 0)
         return range(count, count + 1)
 
@@ -111,7 +118,8 @@ class EvmRecord:
             block = self._blocks[number]
             for log in block.logs:
                 if log["topics"][0] in topics:
-                    yield Place(number, int(log["logIndex"], 16), block.timestamp), log
+                    clock = block.timestamp + self._drifts.get(number, 0)
+                    yield Place(number, int(log["logIndex"], 16), block.timestamp, clock), log
 
 
 def _sighting(place: Place, log: dict[str, Any]) -> Sighting:

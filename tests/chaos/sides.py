@@ -12,7 +12,7 @@ from typing import Protocol
 
 from tests.chaos.cases import Case
 from tests.chaos.rpc import ChainRpc
-from tests.chaos.sightings import Sighting, Truth
+from tests.chaos.sightings import Place, Sighting, Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +66,8 @@ class ChainRecord(Protocol):
         """All of it, by request, in order."""
         ...
 
-    def counts_between(self, asked_at: int, told_at: int) -> range:
-        """What a query of the counter, asked and told at these seconds, may have read."""
+    def counts_between(self, asked: Place, told: Place) -> range:
+        """What a query of the counter, asked and told at these places of its source, may have read."""
         ...
 
 

@@ -9,11 +9,15 @@ from attestation.statement import OutcomeKind
 
 
 class Place(NamedTuple):
-    """Where a chain told something, and the seconds of its block. Places of a chain sort as what it told does."""
+    """Where a chain told something. Places of a chain sort as what it told does.
+
+    `timestamp` is its block's by the chain's clock, which reorgs set back; `clock` is about when by the machine's.
+    """
 
     number: int
     index: int
     timestamp: int
+    clock: int
 
 
 @dataclass(frozen=True, slots=True)

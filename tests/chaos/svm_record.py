@@ -93,10 +93,10 @@ class SvmRecord:
                 yield identifier, outcome
             seen.add(identifier)
 
-    def counts_between(self, asked_at: int, told_at: int) -> range:
+    def counts_between(self, asked: Place, told: Place) -> range:
         """All that were final, at one node or another, in between."""
-        first = sum(timestamp < asked_at - AGE_SECONDS for timestamp in self._runs)
-        return range(first, sum(timestamp <= told_at + AGE_SECONDS for timestamp in self._runs) + 1)
+        first = sum(clock < asked.clock - AGE_SECONDS for clock in self._runs)
+        return range(first, sum(clock <= told.clock + AGE_SECONDS for clock in self._runs) + 1)
 
     @property
     def runs(self) -> int:
@@ -107,7 +107,7 @@ class SvmRecord:
         for position, transaction in enumerate(block["transactions"]):
             meta = transaction["meta"]
             if meta["err"] is None:
-                place = Place(slot, position, block["blockTime"])
+                place = Place(slot, position, block["blockTime"], block["blockTime"])
                 self._take_in(place, transaction["transaction"], meta)
 
     def _take_in(self, place: Place, transaction: dict[str, Any], meta: dict[str, Any]) -> None:
@@ -123,7 +123,7 @@ class SvmRecord:
                 if program == self._gateway and data.startswith(idl.EVENT_TAG):
                     self._note(place, *idl.decode_event(data), transaction["signatures"][0], ran)
                 elif program == str(_COUNTER.address) and data.startswith(_INCREMENT):
-                    self._runs.append(place.timestamp)
+                    self._runs.append(place.clock)
                     ran.append(len(self._runs))
                 elif program == str(_ASKER.address) and data.startswith(_CALLBACK):
                     self._note_callback(data[len(_CALLBACK) :])

@@ -123,7 +123,7 @@ class _Judge:
     def _answer(self, life: Life, asked: Asked) -> Truth:
         """What a query reads over there; where several truths are possible, the one that was told is as good as any."""
         requested, delivered = life.requested[0], life.delivered[0]
-        counts = self._chains[asked.destination].counts_between(requested.place.timestamp, delivered.place.timestamp)
+        counts = self._chains[asked.destination].counts_between(requested.place, delivered.place)
         truths = [self._result(asked, count) for count in counts]
         told = {called.return_data for called in life.called}
         return next((truth for truth in truths if truth.return_data in told), truths[0])
