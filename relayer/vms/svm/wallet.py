@@ -12,6 +12,7 @@ Source: Solana's JSON-RPC.
 from __future__ import annotations
 
 import base64
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, TypeVar
@@ -65,8 +66,9 @@ _MAX_REMEMBERED_RECEIPTS: Final = 4_096
 
 _CONFIRMED: Final = {"commitment": "confirmed"}
 _FINALIZED: Final = "finalized"
+_FINAL: Final = {"commitment": _FINALIZED}
 _BLOCKHASH_CALL: Final = RpcCall("getLatestBlockhash", [_CONFIRMED])
-_HEIGHT_CALL: Final = RpcCall("getBlockHeight", [{"commitment": _FINALIZED}])
+_HEIGHT_CALL: Final = RpcCall("getBlockHeight", [_FINAL])
 
 T = TypeVar("T")
 
@@ -258,8 +260,14 @@ class SvmWallet:
         # SECURITY: M liars are needed to raise the height. A transaction that can be mined no more would be waited for
         # until then, and nothing be sent in its place.
         highest = self._pool.reached(anchor.last_height for anchor in anchors)
-        candidates = sorted({anchor for anchor in anchors if anchor.last_height <= highest}, reverse=True)
-        calls = [RpcCall("isBlockhashValid", [str(Hash(anchor.blockhash)), _CONFIRMED]) for anchor in candidates]
+        told = Counter(anchor for anchor in anchors if anchor.last_height <= highest)
+        # SECURITY: an old blockhash is as valid as a new one, but ends long before the height that a liar tells of it.
+        candidates = sorted(told, key=lambda anchor: (told[anchor], anchor), reverse=True)
+        calls = [
+            RpcCall("isBlockhashValid", [str(Hash(anchor.blockhash)), commitment])
+            for commitment in (_CONFIRMED, _FINAL)
+            for anchor in candidates
+        ]
 
         async def ask(endpoint: RpcEndpoint) -> list[bool | None]:
             answers = [require_result(answer, endpoint) for answer in await endpoint.call(calls)]
@@ -268,9 +276,12 @@ class SvmWallet:
 
         # SECURITY: under a blockhash that one endpoint made up nothing is ever mined.
         verdicts = await self._pool.vote(ask, at_tip=True)
-        for anchor, verdict in zip(candidates, verdicts, strict=True):
-            if verdict.value:
-                return anchor
+        words = [verdict.value is True for verdict in verdicts]
+        is_final = dict(zip(candidates, words[len(candidates) :], strict=True))
+        known = [anchor for anchor, is_known in zip(candidates, words, strict=False) if is_known]
+        if known:
+            # What final blocks know already is not the latest that there is; on a chain that stands still it is.
+            return next((anchor for anchor in known if not is_final[anchor]), known[0])
         raise RpcUnavailable("the endpoints have no recent blockhash in common")
 
     async def _ask_each(self, calls: Sequence[RpcCall], parse: Callable[..., T]) -> list[T]:

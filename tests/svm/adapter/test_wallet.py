@@ -17,6 +17,7 @@ from relayer.vms.jsonrpc.rpc import RpcFault
 from relayer.vms.svm.send_faults import classify_send_fault
 from relayer.vms.svm.transactions import draft_of
 from relayer.vms.svm.wallet import SvmWallet
+from tests.svm.adapter.watching import lagging
 from tests.svm.adapter.world import FINALIZED_AFTER, RELAYER, RELAYER_SEED, World, pool_of
 from tests.svm.program.ledger import CONFIG, PROGRAM
 from tests.unit.jsonrpc.scripted_node import NodeFault
@@ -181,6 +182,26 @@ async def test_one_endpoint_cannot_prolong_a_blockhash(world: World) -> None:
     liar = lying(world, getLatestBlockhash=lambda _: {"context": {"slot": 1}, "value": value})
     async with pool_of(liar, world.endpoint(), world.endpoint(), quorum=2) as pool:
         assert (await wallet_on(pool).fetch_terms()).next_nonce == true.next_nonce
+
+
+@pytest.mark.parametrize("lags", [(0, 0), (0, 1)])
+async def test_security_one_endpoint_cannot_have_us_sign_under_an_old_blockhash(
+    world: World, lags: tuple[int, int]
+) -> None:
+    """SECURITY: it ends before we are mined, and we wait for the height that was told; so each time."""
+    old = [world.chain.blockhash_at(world.chain.ledger.open)[0]]
+    for _ in range(100):
+        world.advance()
+        old.append(world.chain.blockhash_at(world.chain.ledger.open)[0])
+    true = await true_terms(world)
+    # The one that stands first in any order of bytes.
+    chosen = max(old[:80], key=bytes)
+    value = {"blockhash": str(chosen), "lastValidBlockHeight": (true.next_nonce >> 16) - max(lags)}
+    liar = lying(world, getLatestBlockhash=lambda _: {"context": {"slot": 1}, "value": value})
+    others = [lagging(world, slots) if slots else world.endpoint() for slots in lags]
+    async with pool_of(liar, *others, quorum=2) as pool:
+        terms = await wallet_on(pool).fetch_terms()
+    assert terms.bid.anchor not in {bytes(each) for each in old[:80]}
 
 
 async def true_terms(world: World) -> SpendTerms:
