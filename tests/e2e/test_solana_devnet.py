@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from urllib.request import Request, urlopen
 
@@ -11,6 +14,7 @@ import pytest
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
 
+from attestation.textcodecs import base58_encode
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
 from tests.svm.program import idl
@@ -25,6 +29,10 @@ def options() -> tuple[str, ...]:
 
 SIGNER_SET = "(uint8,uint64,uint64,uint64,(bytes,uint64,bytes32)[]),uint64"
 """What a verifier tells of an epoch: with four signers more than a transaction of Solana's holds."""
+
+ROOT_RENT = 1_781_760
+ROOT_PAYER = 88
+"""Where in a root's account it says who paid for it."""
 
 CREATOR = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """Creates a contract of the salt and code that it is called with, and returns its address. Every anvil has it."""
@@ -176,3 +184,49 @@ def test_solana_chains_ask_each_other(asked: dict[str, Any]) -> None:
     assert asked["call between"]["kind"] == "EXECUTED"
     discriminator = next(entry["discriminator"] for entry in idl.IDL["accounts"] if entry["name"] == "Config")
     assert asked["account between"]["return_data"] == f"0x{bytes(discriminator).hex()}"
+
+
+def test_a_relayer_that_was_killed_takes_its_rent_back_when_it_starts(
+    asked: dict[str, Any], devnet: RunningDevnet
+) -> None:
+    """The last of this module: it leaves a relayer dead."""
+    assert asked["call between"]["kind"] == "EXECUTED"
+    solana = devnet.description["chains"][2:]
+    relayers = devnet.description["relayers"]
+    victim = next(relayer for relayer in relayers if any(roots_of(relayer, chain) for chain in solana))
+    devnets.until(lambda: statuses_at(victim) == {"DELIVERED"}, f"{victim['name']} does not see all end")
+    os.kill(victim["pid"], signal.SIGKILL)
+    before = [balance_of(victim, chain) for chain in solana]
+    count = sum(roots_of(victim, chain) for chain in solana)
+    with devnets.relayer_process(victim, devnet.home):
+        devnets.until(
+            lambda: not any(roots_of(victim, chain) for chain in solana), f"{victim['name']} does not close its roots"
+        )
+    gained = sum(balance_of(victim, chain) for chain in solana) - sum(before)
+    assert count * ROOT_RENT - len(solana) * 10_000 < gained < count * ROOT_RENT
+
+
+def statuses_at(relayer: dict[str, Any]) -> set[str]:
+    """Of all requests, in the relayer's own database."""
+    answer = devnets.fetch(f"{relayer['api_url']}/v1/requests?limit=200")
+    return {item["status"] for item in answer["requests"]} if answer else set()
+
+
+def roots_of(relayer: dict[str, Any], chain: dict[str, Any]) -> int:
+    """How many roots the relayer has paid for."""
+    entry = next(entry for entry in idl.IDL["accounts"] if entry["name"] == "Root")
+    filters = [
+        {"memcmp": {"offset": 0, "bytes": base58_encode(bytes(entry["discriminator"]))}},
+        {"memcmp": {"offset": ROOT_PAYER, "bytes": str(wallet_of(relayer))}},
+    ]
+    options = {"encoding": "base64", "filters": filters, "commitment": "confirmed"}
+    return len(ask(chain, "getProgramAccounts", chain["gateway"], options))
+
+
+def balance_of(relayer: dict[str, Any], chain: dict[str, Any]) -> int:
+    return int(ask(chain, "getBalance", str(wallet_of(relayer)), {"commitment": "confirmed"})["value"])
+
+
+def wallet_of(relayer: dict[str, Any]) -> Pubkey:
+    secret = Path(relayer["config_path"]).with_name("wallet.key").read_text().strip()
+    return Keypair.from_seed(bytes.fromhex(secret.removeprefix("0x"))).pubkey()

@@ -75,10 +75,11 @@ class SvmDeposits:
         Raises `RpcUnavailable`.
         """
         acting = self._acting
-        steps = await self._missing()
-        steps += [acting.instructions.close_root(Pubkey(deposit.key), deposit.epoch) for deposit in idle]
+        steps = [acting.instructions.close_root(Pubkey(deposit.key), deposit.epoch) for deposit in idle]
         steps += [acting.instructions.close_stage(key) for key in await self._idle_stages()]
         parts = [steps[at : at + _MAX_STEPS] for at in range(0, len(steps), _MAX_STEPS)]
+        # Alone: an account that cannot lend what is missing needs what comes back all the more.
+        parts += [[step] for step in await self._missing()]
         plans = [
             Plan(draft_of(acting.payer, part), len(part) * _UNITS_PER_STEP, SIGNATURE_LAMPORTS, ()) for part in parts
         ]
@@ -95,8 +96,7 @@ class SvmDeposits:
         acting = self._acting
         credit = acting.addresses.credit(bytes(acting.payer))
         states = await acting.states.fetch([credit])
-        is_missing = states.is_known(credit) and states.get(Credit, credit) is None
-        return [acting.instructions.open_credit(acting.payer)] if is_missing else []
+        return [] if states.get(Credit, credit) else [acting.instructions.open_credit(acting.payer)]
 
     async def _idle_stages(self) -> list[Pubkey]:
         acting = self._acting

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from solders.account import Account
 from solders.message import MessageV0
 from solders.pubkey import Pubkey
 
@@ -14,7 +15,7 @@ from attestation.request import request_id
 from relayer.ports.source_chain import CertifiedBatch
 from tests.svm.adapter.relaying import PAYEE, Hands, executions, named
 from tests.svm.adapter.world import RELAYER, World, pool_of
-from tests.svm.program.ledger import CONFIG, PROBE, address, inbound_request, payload
+from tests.svm.program.ledger import CONFIG, PROBE, SYSTEM, address, inbound_request, payload
 
 ROOT_RENT = 1_781_760
 CREDIT = address(b"credit", bytes(RELAYER.pubkey()))
@@ -166,14 +167,24 @@ async def test_the_credit_is_opened_before_anything_is_earned() -> None:
         assert await hands.deposits.prepare([]) == []
 
 
-async def test_a_credit_that_the_endpoints_differ_about_is_not_opened(world: World) -> None:
-    """SECURITY: a liar would have us pay for transactions that fail."""
-    liar, honest = world.endpoint(), world.endpoint()
+async def test_a_credit_that_cannot_be_paid_for_keeps_nothing_from_coming_back() -> None:
+    world = World()
+    world.open()
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch_of(world, 0)))
+        world.chain.place(RELAYER.pubkey(), Account(1_000_000, b"", SYSTEM))
+        world.advance()
+        await give_back_all(hands)
+        assert await hands.deposits.fetch() == []
+        await give_back_all(hands)
+    assert is_there(world, CREDIT)
 
-    def empty(params: list[Any]) -> Any:
-        answer = world.ask("getMultipleAccounts", params)
-        return {**answer, "value": [None] * len(answer["value"])}
 
-    liar.overrides["getMultipleAccounts"] = empty
-    async with hands_on(world, liar, honest, quorum=2) as hands:
+async def test_a_process_that_starts_anew_gives_stages_the_time_to_be_asked_for(world: World) -> None:
+    batch = executions(world, inbound_request(PROBE, payload(FAIL + bytes(range(1, 256)) * 10)))
+    async with hands_on(world) as hands:
+        await hands.carry(lambda: hands.execute(batch))
+    async with hands_on(world) as hands:
+        assert await hands.deposits.prepare([]) == []
+        assert await hands.send(await hands.deposits.prepare([])) == [None]
         assert await hands.deposits.prepare([]) == []

@@ -89,6 +89,16 @@ async def test_a_batch_of_which_one_request_waits_keeps_its_deposit() -> None:
     assert not world.b.pool
 
 
+async def test_a_batch_of_which_one_request_is_unknown_keeps_its_deposit() -> None:
+    """SECURITY: it may still be waiting."""
+    world = new_world()
+    node, identifier = await executed(world)
+    await finalise(world, node, world.b)
+    del node.store._requests[identifier]
+    await look(world, node, world.b)
+    assert not world.b.pool
+
+
 async def test_what_was_lent_for_an_unknown_batch_comes_back_after_its_epoch() -> None:
     world = new_world()
     node, _ = await executed(world)
