@@ -144,7 +144,6 @@ async def test_a_node_that_lags_alone_or_all_of_them_for_a_while_cost_no_request
 
 @pytest.mark.parametrize("kind", [LieKind.DROP_LOGS, LieKind.TRUNCATE])
 async def test_signatures_that_one_endpoint_leaves_out_cost_no_request(network: Network, kind: LieKind) -> None:
-    """SECURITY: what one endpoint of three does not list is not skipped."""
     before = network.proxy.told[kind]
     await network.lie(kind)
     await network.ask()
@@ -164,7 +163,6 @@ async def test_skipped_slots_cost_no_request(network: Network) -> None:
 async def test_a_transaction_that_is_lost_is_signed_anew_when_its_blockhash_has_expired_and_runs_once(
     network: Network,
 ) -> None:
-    """SECURITY: a relayer that signs anew too soon acts twice."""
     swallow, before = LieKind.SWALLOW, network.proxy.told[LieKind.SWALLOW]
     await network.lie(swallow, endpoints=ENDPOINTS)
     await network.ask()
