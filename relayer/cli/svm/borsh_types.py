@@ -43,7 +43,7 @@ _MAX_DEPTH: Final = 32
 """Of types within types: an IDL may define one by itself."""
 
 _MAX_COUNT: Final = 1 << 16
-"""Items of a vector that is read; each takes a byte at least, and nothing that is read here is as long."""
+"""Items of a vector or an array that is read; each takes a byte at least, and nothing that is read here is as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +142,9 @@ class BorshTypes:
             case {"array": ["u8", int(length)]}:
                 return f"0x{cut(data, at, length).hex()}", at + length
             case {"array": [item, int(length)]}:
+                # SECURITY: an IDL may name any number, and items that take no byte.
+                if not 0 <= length <= _MAX_COUNT:
+                    raise MalformedValue(f"an array of {length} items")
                 return self._decode_items([item] * length, data, at, depth)
             case {"vec": item}:
                 count = int.from_bytes(cut(data, at, 4), "little")

@@ -133,4 +133,9 @@ def _accounts(entries: list[Mapping[str, Any]], prefix: str) -> Iterator[IdlAcco
 
 def _discriminator(entry: Mapping[str, Any], hashed: str) -> bytes:
     given = entry.get("discriminator")
-    return bytes(given) if given is not None else anchor_discriminator(*hashed.split(":", 1))
+    if given is None:
+        return anchor_discriminator(*hashed.split(":", 1))
+    # SECURITY: of a number, Python makes as many zeros.
+    if not isinstance(given, list):
+        raise MalformedValue(f"{given!r} is no discriminator")
+    return bytes(given)

@@ -30,7 +30,7 @@ from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.heads import HeadHints
-from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, open_session
+from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, are_distinct, open_session
 
 _NEW_HEADS: Final = RpcCall("eth_subscribe", ["newHeads"])
 """Source: geth's JSON-RPC subscriptions."""
@@ -132,7 +132,7 @@ def _identity(settings: ChainSettings) -> ChainIdentity:
         for what, text in (("gateway", settings.gateway), ("verifier", settings.verifier))
     )
     # SECURITY: one endpoint under two entries would be two voices.
-    if len(set(settings.rpc_urls)) != len(settings.rpc_urls):
+    if not are_distinct(settings.rpc_urls):
         faults.append("an RPC URL is named twice; name different endpoints")
     if not 0 < settings.rpc_quorum <= len(settings.rpc_urls):
         faults.append(f"rpc_quorum is not 1 to the number of RPC URLs ({len(settings.rpc_urls)})")

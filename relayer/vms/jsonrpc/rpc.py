@@ -243,6 +243,11 @@ class RpcEndpoint:
         return identifier - first_id
 
 
+def are_distinct(urls: Sequence[str]) -> bool:
+    """Whether no two URLs are of one endpoint, however they are written: with or without its port, or credentials."""
+    return len({_place_of(url) for url in urls}) == len(urls)
+
+
 def require_result(answer: Any, endpoint: RpcEndpoint) -> Any:
     """The result of a call that has no business failing. Raises `RpcUnavailable` for a fault."""
     if isinstance(answer, RpcFault):
@@ -251,6 +256,13 @@ def require_result(answer: Any, endpoint: RpcEndpoint) -> Any:
 
 
 _MISSING: Final = object()
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+
+
+def _place_of(url: str) -> tuple[str, int | None, str, str]:
+    parts = urlsplit(url)
+    host = (parts.hostname or "").rstrip(".")
+    return host, parts.port or _DEFAULT_PORTS.get(parts.scheme), parts.path.rstrip("/"), parts.query
 
 
 def _is_dense(text: bytes) -> bool:

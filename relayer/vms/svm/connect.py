@@ -19,7 +19,7 @@ from relayer.errors import ConfigError
 from relayer.ports.vm import ChainSettings
 from relayer.vms.jsonrpc.endpoints import ChainProbe, EndpointPool
 from relayer.vms.jsonrpc.heads import HeadHints
-from relayer.vms.jsonrpc.rpc import ExchangeLimits, RpcCall, RpcEndpoint, open_session
+from relayer.vms.jsonrpc.rpc import ExchangeLimits, RpcCall, RpcEndpoint, are_distinct, open_session
 from relayer.vms.svm.addresses import GatewayAddresses
 from relayer.vms.svm.chain import ChainIdentity, ChainParts
 from relayer.vms.svm.codec import EventCodec
@@ -96,7 +96,7 @@ def _identity(settings: ChainSettings) -> ChainIdentity:
     if settings.verifier != settings.gateway:
         faults.append("verifier: the gateway program verifies by itself; name it in both places")
     # SECURITY: one endpoint under two entries would be two voices.
-    if len(set(settings.rpc_urls)) != len(settings.rpc_urls):
+    if not are_distinct(settings.rpc_urls):
         faults.append("an RPC URL is named twice; name different endpoints")
     if not 0 < settings.rpc_quorum <= len(settings.rpc_urls):
         faults.append(f"rpc_quorum is not 1 to the number of RPC URLs ({len(settings.rpc_urls)})")

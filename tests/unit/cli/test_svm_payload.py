@@ -314,3 +314,20 @@ def test_a_type_that_defines_itself_has_an_end() -> None:
     ):
         with pytest.raises(MalformedValue, match="without end"):
             attempt()
+
+
+@pytest.mark.parametrize("length", [-1, 1 << 62])
+def test_security_an_array_that_nobody_can_hold_is_refused(length: int) -> None:
+    """SECURITY: an IDL comes from anybody, and its items may take no byte."""
+    types = BorshTypes({"Nothing": {"kind": "struct", "fields": []}})
+    with pytest.raises(MalformedValue, match="an array of"):
+        types.decode({"array": [{"defined": {"name": "Nothing"}}, length]}, b"")
+
+
+def test_security_a_discriminator_is_a_list_of_bytes(tmp_path: Path) -> None:
+    """SECURITY: of a number as many zeros would be made, and sent."""
+    path = tmp_path / "odd.json"
+    instruction = {"name": "go", "discriminator": 1 << 62, "args": [], "accounts": []}
+    path.write_text(json.dumps({"instructions": [instruction]}))
+    with pytest.raises(ConfigError, match="no discriminator"):
+        Idl.load(path)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from relayer.errors import RpcUnavailable
 from relayer.vms.jsonrpc import rpc
-from relayer.vms.jsonrpc.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault
+from relayer.vms.jsonrpc.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, are_distinct
 from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, make_endpoint, serve
 
 ONE = [RpcCall("a", [1])]
@@ -389,3 +389,18 @@ async def test_security_no_error_shows_the_key_in_a_url() -> None:
     assert endpoint.label == "http://127.0.0.1:1#2"
     for text in (str(caught.value), repr(endpoint), endpoint.label):
         assert not any(secret in text for secret in secrets)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        "http://node.example:80/key",
+        "http://NODE.example/key",
+        "http://node.example/key/",
+        "http://me:1@node.example./key",
+    ],
+)
+def test_security_one_endpoint_is_one_however_it_is_written(other: str) -> None:
+    """SECURITY: it would be two voices, and a quorum of two."""
+    assert not are_distinct(["http://node.example/key", other])
+    assert are_distinct(["http://node.example/key", "http://node.example/key2", "http://node.example:81/key"])
