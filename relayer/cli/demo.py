@@ -139,8 +139,8 @@ def _what_to_try(folder: DevnetFolder, places: Sequence[Place]) -> Iterator[str]
             yield f"  {'' if number else f'on {place.chain}':<14} {name:<8} {address}"
     yield "to try next:"
     here, *others = places
-    for there in others:
-        way = f"--from {here.chain} --to {there.chain} --devnet {folder.root} --wait"
+    for source, there in (*((here, other) for other in others), (others[-1], here)):
+        way = f"--from {source.chain} --to {there.chain} --devnet {folder.root} --wait"
         yield f"  {typed('call')} {there.call} {way}"
         yield f"  {typed('query')} {there.query} {way}"
     yield f"  {typed('request', 'by-sender')} {here.caip2}:{here.contracts['asker']} --devnet {folder.root}"

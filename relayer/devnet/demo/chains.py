@@ -120,7 +120,7 @@ class DemoChain(Protocol):
         ...
 
     def cancel(self, transaction: bytes) -> None:
-        """Give the request of this transaction up."""
+        """Give the request of this transaction up; `AskRefused` if the network was faster."""
         ...
 
     def fetch_sightings(self) -> list[Sighting]:
@@ -180,6 +180,12 @@ class DemoKind:
     cases: Callable[[Sequence[str], Sequence[str]], Sequence[Case]]
 
 
-def demo_kinds() -> dict[str, DemoKind]:
-    """All that are installed, by namespace."""
-    return {entry.name: entry.load() for entry in entry_points(group=DEMO_GROUP)}
+def find_demo_kind(namespace: str) -> DemoKind | None:
+    """That of chains of this namespace, None if there is none.
+
+    No other is loaded: it may need what is not installed.
+    """
+    for entry in entry_points(group=DEMO_GROUP, name=namespace):
+        kind: DemoKind = entry.load()
+        return kind
+    return None

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Case, Manner
-from relayer.devnet.demo.chains import AskRefused, DemoChain, Event, Place, Sighting, demo_kinds
+from relayer.devnet.demo.chains import AskRefused, DemoChain, Event, Place, Sighting, find_demo_kind
 from relayer.devnet.demo.lookout import Lookout
 from relayer.devnet.demo.watching import Journey, Step
 from relayer.errors import ConfigError
@@ -26,6 +26,9 @@ PATIENCE_SECONDS = 75.0
 
 _EXPIRING_ATTEMPTS = 10
 """A busy machine may take the two blocks that are left to mine the question."""
+
+_CANCELLING_ATTEMPTS = 3
+"""A busy machine may take longer for hundreds of blocks than the network for an answer."""
 
 _LOOK_SECONDS = 0.1
 """How often the chains are looked at: fine against blocks of a second."""
@@ -116,18 +119,17 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
 
 
 def _open(devnet_file: Path) -> tuple[Chains, Sequence[Case]]:
-    kinds = demo_kinds()
     try:
         described = json.loads(devnet_file.read_text("utf-8"))["chains"]
         found = [(str(chain["caip2"]).partition(":")[0], chain) for chain in described]
-        chains = [(kind, kinds[kind].open(chain)) for kind, chain in found if kind in kinds]
+        kinds = {namespace: kind for namespace, _ in found if (kind := find_demo_kind(namespace)) is not None}
+        chains = [(namespace, kinds[namespace].open(chain)) for namespace, chain in found if namespace in kinds]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError([f"{devnet_file}: not a devnet; `xvm devnet up` writes one"]) from error
     to_ask: list[Case] = []
     for namespace, kind in kinds.items():
         own = [chain.name for of, chain in chains if of == namespace]
-        if own:
-            to_ask += kind.cases(own, [chain.name for of, chain in chains if of != namespace])
+        to_ask += kind.cases(own, [chain.name for of, chain in chains if of != namespace])
     if not to_ask:
         raise ConfigError([f"{devnet_file}: there is nothing to show between these chains; two EVM chains are a start"])
     return {chain.name: chain for _, chain in chains}, to_ask
@@ -150,12 +152,24 @@ def _ask_all(chains: Chains, asked: Sequence[Case], lookout: Lookout, console: C
     console.print(f"[bold]{len(sent)} request{'s' * (len(sent) > 1)}[/] sent")
     journeys = []
     for case, transaction in sent:
-        source = chains[case.source]
-        journeys.append(Journey(case, request_id_of(case, source, transaction, chains[case.destination])))
+        source, destination = chains[case.source], chains[case.destination]
         if case.manner is Manner.CANCELLED:
-            source.cancel(transaction)
+            transaction = _given_up(case, source, transaction, destination)  # noqa: PLW2901 - it may be another one
+        journeys.append(Journey(case, request_id_of(case, source, transaction, destination)))
         lookout.look()
     return journeys
+
+
+def _given_up(case: Case, source: DemoChain, transaction: bytes, destination: DemoChain) -> bytes:
+    """The transaction of a request that was cancelled: of this one, or of another like it where the network won."""
+    for _ in range(_CANCELLING_ATTEMPTS):
+        try:
+            source.cancel(transaction)
+        except AskRefused:
+            transaction = source.ask(case, destination)
+        else:
+            return transaction
+    raise AskRefused(f"{source.name}: nothing could be cancelled before it was answered")
 
 
 def request_id_of(case: Case, source: DemoChain, transaction: bytes, destination: DemoChain) -> int:

@@ -178,12 +178,15 @@ class EvmDemoChain(ChainSession):
     def cancel(self, transaction: bytes) -> None:
         """Cancel the request of this transaction, whose deadline comes at once: the chain is told to mine up to it.
 
-        An answer cannot be there before: it needs later blocks of the other chain, and these take their time.
+        An answer is hardly there before: it needs later blocks of the other chain, and these take their time. Raises
+        `AskRefused` if it is, on a machine that takes long for so many blocks.
         """
         (log,) = self.gateway.events.XVMCallRequested().process_receipt(self._receipt(transaction), errors=DISCARD)
         self._mine(log["args"]["deadline"] - self._web3.eth.block_number)
-        self._transact(self.gateway.functions.cancel(log["args"]["request"]))
+        cancelling = self._transact(self.gateway.functions.cancel(log["args"]["request"]))
         self._mine(1)
+        if self._receipt(cancelling)["status"] != 1:
+            raise AskRefused(f"the network answered on {self.name} before the request could be cancelled")
 
     def fetch_sightings(self) -> list[Sighting]:
         """What the gateway said in blocks since the last call, in order."""
