@@ -91,7 +91,10 @@ class Chain:
                 raise MalformedAddress(f"{self.namespace} reference 0x{reference.hex()} is not a minimal chain id")
         elif self.namespace is Namespace.SOLANA:
             if len(reference) != _GENESIS_HASH_LENGTH:
-                raise MalformedAddress(f"solana reference is {len(reference)} bytes long, not {_GENESIS_HASH_LENGTH}")
+                raise MalformedAddress(
+                    f"solana reference is {len(reference)} bytes long, not {_GENESIS_HASH_LENGTH}: "
+                    "it is the whole genesis hash, as getGenesisHash tells it"
+                )
         elif _COSMOS_CHAIN_ID.fullmatch(reference) is None:
             raise MalformedAddress(f"cosmos reference 0x{reference.hex()} is not a chain id")
 

@@ -31,7 +31,7 @@ def chain_text(text: str) -> str:
     try:
         return str(parse_chain_text(text))
     except AttestationError as error:
-        raise ValueError(f"{error}; write the chain as CAIP-2, such as eip155:31337") from None
+        raise ValueError(f"{error}; a chain is written as namespace:reference, such as eip155:31337") from None
 
 
 def signer_text(text: str) -> str:
