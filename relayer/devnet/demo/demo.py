@@ -126,6 +126,8 @@ def _open(devnet_file: Path) -> tuple[Chains, Sequence[Case]]:
         chains = [(namespace, kinds[namespace].open(chain)) for namespace, chain in found if namespace in kinds]
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError([f"{devnet_file}: not a devnet; `xvm devnet up` writes one"]) from error
+    if not kinds:
+        raise ConfigError(["this environment was made from an older tree, and knows no demonstration; run: make setup"])
     to_ask: list[Case] = []
     for namespace, kind in kinds.items():
         own = [chain.name for of, chain in chains if of == namespace]

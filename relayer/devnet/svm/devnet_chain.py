@@ -65,7 +65,7 @@ class SolanaChain:
 
     def __init__(self, place: ChainPlace) -> None:
         if find_spec("solders") is None:
-            raise ConfigError(["--vms svm: the extra svm is not installed: pip install 'xvm-relayer[svm]'"])
+            raise ConfigError(["--vms svm: solders is not installed: `make setup` brings it, as the extra svm"])
         self._place = place
         self._port, self._ws_port = place.ports
         self._folder = find_programs()

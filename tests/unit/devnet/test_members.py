@@ -121,7 +121,7 @@ except ConfigError as error:
     print(alpha.kind.namespace, error)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "eip155 --vms svm: the extra svm is not installed: pip install 'xvm-relayer[svm]'\n"
+    assert done.stdout == "eip155 --vms svm: solders is not installed: `make setup` brings it, as the extra svm\n"
 
 
 def test_two_solana_chains_of_a_devnet_have_two_genesis_hashes() -> None:
