@@ -9,7 +9,9 @@ import re
 import pytest
 from solders.pubkey import Pubkey
 
+from attestation.address import parse_account_text
 from attestation.keccak import keccak256
+from relayer.devnet.svm.devnet_chain import PROGRAM
 from tests.svm.examples.loans import open_pool
 from tests.svm.examples.programs import ASKER, COUNT, COUNTER, LOAN, ask, open_with_examples, send
 from tests.svm.program import idl
@@ -103,3 +105,9 @@ def test_the_loan_program_speaks_to_its_lender_s_contract() -> None:
     (numbered,) = re.findall(r"enum Status {(.*?)}", LENDER.read_text(), re.DOTALL)
     for number, status in enumerate(numbered.replace(" ", "").replace("\n", "").split(",")):
         assert f"REMOTE_{status} = {number}" in source
+
+
+def test_the_own_account_that_the_page_funds_is_that_of_the_devnet_s_first_evm_account() -> None:
+    asker = parse_account_text("eip155:31337:0x70997970C51812dc3A010C7d01b50e0d17dc79C8").to_bytes()
+    own, _ = Pubkey.find_program_address([b"account", keccak256(asker)], Pubkey.from_string(PROGRAM))
+    assert f"OWN={own} " in (FOLDER / "README.md").read_text()
