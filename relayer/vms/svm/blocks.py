@@ -7,6 +7,7 @@ agreement among endpoints is not its business.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
@@ -70,17 +71,21 @@ class BlockReader:
         blocks, transactions = await _fetch(endpoint, slots, mentions)
         contents: list[BlockContents] = []
         for block in _linked(blocks, first):
-            events = self._place(block, transactions.get(block.stamp.ref.number, []))
+            events = await self._place(block, transactions.get(block.stamp.ref.number, []))
             if events is None:
                 break
             contents.append(BlockContents(block.stamp, events))
         return contents
 
-    def _place(self, block: ListedBlock, transactions: Sequence[tuple[Mention, Any]]) -> tuple[PlacedEvent, ...] | None:
+    async def _place(
+        self, block: ListedBlock, transactions: Sequence[tuple[Mention, Any]]
+    ) -> tuple[PlacedEvent, ...] | None:
         """The events in order; None if a transaction is not there yet."""
         places = {text: index for index, text in enumerate(block.signatures)} if transactions else {}
         placed: list[PlacedEvent] = []
         for mention, answer in transactions:
+            # SECURITY: an endpoint may have us read for minutes; heartbeats go on, and once others agree it is left.
+            await asyncio.sleep(0)
             events = parse_self_calls(answer, mention, self._gateway)
             if events is None:
                 return None

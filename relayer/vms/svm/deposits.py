@@ -125,7 +125,8 @@ class SvmDeposits:
             items = require_result(answer, endpoint)
             if not isinstance(items, list):
                 raise RpcUnavailable(f"{endpoint.label} answered with what is no list of accounts")
-            return [Pubkey(parse_hash(parse_member(item, "pubkey"))) for item in items]
+            # SECURITY: what is listed twice would be closed twice in one transaction, which fails.
+            return list(dict.fromkeys(Pubkey(parse_hash(parse_member(item, "pubkey"))) for item in items))
 
         return await self._pool.first(ask)
 

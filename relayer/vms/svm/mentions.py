@@ -30,6 +30,9 @@ _LEAST_PAGE: Final = 50
 _MAX_PAGES: Final = 1_000
 """Of one range. SECURITY: an endpoint that makes signatures up would have us ask forever."""
 
+_MAX_SIGNATURE_CHARACTERS: Final = 88
+"""In base58. SECURITY: pages are kept until the last one has come, and an endpoint would fill our memory with them."""
+
 _MARKS: Final = 4
 """Blocks above a range that are looked into for a signature to begin before; a cluster's blocks all have one."""
 
@@ -110,6 +113,6 @@ async def _fetch_mark(endpoint: RpcEndpoint, last: int) -> str | None:
 
 def _parse_entry(item: Any) -> _Entry:
     match item:
-        case {"slot": slot, "signature": str(text), "err": error}:
+        case {"slot": slot, "signature": str(text), "err": error} if len(text) <= _MAX_SIGNATURE_CHARACTERS:
             return _Entry(parse_count(slot), text, is_success=error is None)
     raise RpcUnavailable("an endpoint answered with a malformed list of signatures")

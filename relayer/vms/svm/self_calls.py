@@ -28,6 +28,10 @@ MAX_EVENT_LENGTH: Final = 10_240
 
 _MAX_EVENT_CHARACTERS: Final = MAX_EVENT_LENGTH * 1_366 // 1_000 + 1  # base58 writes 1.3658 characters a byte
 
+_MAX_CALLS: Final = 256
+"""In a transaction: four times what the runtime allows, lest an upgrade of it hide a block from us. SECURITY: each
+takes milliseconds to read, and an endpoint that makes them up could hold us for as long as it likes."""
+
 _WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 20
 """Of a transaction: twenty travel together. SECURITY: one that a node takes long to write, or writes so that we do not
 read it beside others, is asked for alone, and spoils no other. Anybody can name the gateway in such a one."""
@@ -76,13 +80,16 @@ def parse_self_calls(answer: Any, mention: Mention, gateway: Pubkey) -> list[byt
 
 def _inner(outer: list[Any], groups: list[Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
     """Each called instruction in order, with the index of its caller's key."""
-    previous = -1
+    previous, left = -1, _MAX_CALLS
     for group in groups:
         match group:
             case {"index": int(index), "instructions": list(called)} if previous < index < len(outer):
                 previous = index
             case _:
                 raise _malformed()
+        left -= len(called)
+        if left < 0:
+            raise _malformed()
         programs = [_program(outer[index])]
         for instruction in called:
             height = instruction.get("stackHeight") if isinstance(instruction, dict) else None

@@ -419,6 +419,7 @@ async def test_security_an_endpoint_that_lists_without_end_is_given_up(
         ("getSignaturesForAddress", {}),
         ("getSignaturesForAddress", [{}]),
         ("getSignaturesForAddress", [{"slot": 5, "signature": "x", "err": None}]),
+        ("getSignaturesForAddress", [{"slot": 5, "signature": "1" * 89, "err": "failed"}]),
         ("getTransaction", []),
     ],
 )

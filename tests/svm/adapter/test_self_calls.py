@@ -133,6 +133,14 @@ def test_the_longest_event_is_read_and_what_is_longer_is_no_answer() -> None:
         events_of(transaction((calling(GATEWAY_AT), [calling(GATEWAY_AT, longest * 2, 2)])))
 
 
+def test_security_a_transaction_of_more_calls_than_there_can_be_is_no_answer() -> None:
+    """SECURITY: each takes milliseconds, and an endpoint makes up as many as it likes."""
+    called = [calling(GATEWAY_AT, told(b"one"), 2)] * 128
+    assert events_of(transaction((calling(GATEWAY_AT), called), (calling(GATEWAY_AT), called))) == [b"one"] * 256
+    with pytest.raises(RpcUnavailable):
+        events_of(transaction((calling(GATEWAY_AT), called), (calling(GATEWAY_AT), called * 2)))
+
+
 @pytest.mark.parametrize("height", [None, 0, 1, 3, "2", 2.0, True])
 def test_security_who_called_is_known_or_nothing_is_believed(height: Any) -> None:
     """SECURITY: without its caller a call to the gateway could be anybody's."""
