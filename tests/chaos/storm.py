@@ -265,7 +265,7 @@ def _database(folder: DevnetFolder, name: str) -> Path:
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description="A storm over a devnet; exit code 1 if anything is lost or wrong.")
-    parser.add_argument("--requests", type=int, default=5200)
+    parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--seconds", type=float, default=300.0)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--vms", default="evm,svm")
