@@ -201,7 +201,7 @@ def tools_for(namespace: str) -> VmTools:
     try:
         found: VmTools = installed[namespace].load()
     except ModuleNotFoundError as missing:
-        fault = f"asking on {namespace} chains needs {missing.name}: install the extra that brings it"
+        fault = f"asking on {namespace} chains needs {missing.name}: install its extra; `make setup` has ours"
         raise ConfigError([fault]) from None
     return found
 
