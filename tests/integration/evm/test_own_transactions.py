@@ -140,6 +140,8 @@ async def test_a_transaction_in_a_block_that_a_fork_dropped_lands_again(network:
     follower.desk.tips[source.source.caip2].final_number = 0
     assert await follower.confirm() == [MINED]
     network.source.rpc("anvil_reorg", 1, [])
+    assert await follower.confirm() == [MINED]
+    follower.desk.tips[source.source.caip2].rewinds += 1  # as the watching stage does when it leaves a fork
     assert await follower.confirm() == [SIGNED]
     await follower.confirm(RESEND)
     assert pooled(network.source) == [text(transaction.attempts[0].hash)]
