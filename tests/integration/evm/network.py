@@ -144,7 +144,7 @@ class Network:
             name=f"chain-{chain.chain_id}",
             caip2=f"eip155:{chain.chain_id}",
             # Two names of one node: a quorum of two that always agrees.
-            rpc_urls=(chain.url, chain.url + "/"),
+            rpc_urls=(chain.url, chain.url + "/?endpoint=2"),
             rpc_quorum=2,
             ws_urls=(chain.url.replace("http", "ws"),),
             gateway=checksum_address(chain.deployed.gateway),

@@ -144,7 +144,7 @@ async def test_security_incident_a_deposit_that_one_endpoint_invents_is_not_seen
         finally:
             await alone.close()
 
-        urls = (poisoned_url, honest.url, honest.url + "/")
+        urls = (poisoned_url, honest.url, honest.url + "/?endpoint=2")
         for voices in (urls, urls[:2]):
             agreeing = await registration.open_chain(network.settings(honest, rpc_urls=voices, rpc_quorum=2))
             try:

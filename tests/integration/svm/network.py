@@ -204,7 +204,7 @@ class Network:
             name=chain.name,
             caip2=str(chain.identity),
             # Two names of one node: a quorum of two that always agrees.
-            rpc_urls=(chain.url, chain.url + "/"),
+            rpc_urls=(chain.url, chain.url + "/?endpoint=2"),
             rpc_quorum=2,
             ws_urls=(chain.websocket_url,),
             gateway=str(chain.program),
