@@ -57,6 +57,7 @@ PROGRAM = keccak256(b"program of the deployment's tests")
 AT = GatewayAddresses(PROGRAM)
 FRIEND = bytes(31) + b"\x77"
 SLOT_SECONDS = 0.02
+FINALIZED_AFTER_SLOTS = 2
 EVM_GATEWAY = bytes(19) + b"\x51"
 EVM_OFFER = Offer(18, 1 << 20, 65_536, 65_536, 10_000_000, 160_000, 48, 140_000)
 EVM = ChainPlan("alpha", Chain.evm(31337), FinalityRule(depth_blocks=2), 1, 5 * 10**18)
@@ -143,7 +144,7 @@ class RemoteDeployer:
 @asynccontextmanager
 async def running(secret: bytes = OWNER_SECRET) -> AsyncIterator[Cluster]:
     """A chain with the program, whose upgrade authority this is, and with money for the owner."""
-    chain = LocalChain(ChainSettings(finalized_after_slots=2, kept_slots=600), time.time)
+    chain = LocalChain(ChainSettings(finalized_after_slots=FINALIZED_AFTER_SLOTS, kept_slots=600), time.time)
     place_program(
         chain, AT.program, (find_programs() / "xvm_gateway.so").read_bytes(), Keypair.from_seed(secret).pubkey()
     )
@@ -213,6 +214,9 @@ async def test_once_another_owner_has_accepted_nothing_more_is_set_and_that_is_s
     blockhash, _ = cluster.chain.blockhash_at(cluster.chain.block_at(Commitment.FINALIZED))
     message = MessageV0.try_compile(heir.pubkey(), [accept], [], blockhash)
     assert cluster.chain.send(VersionedTransaction(message, [heir])).error is None
+    # The command reads what is final.
+    for _ in range(FINALIZED_AFTER_SLOTS + 1):
+        cluster.chain.close_slot()
     changed = replace(network, chains=(EVM, replace(network.chains[1], guardian=FRIEND)))
     _, told = await cluster.deploy(record, changed)
     config = cluster.read(Config, AT.config)
