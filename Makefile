@@ -15,6 +15,8 @@ BIN := .venv/bin
 VENV_PYTHON := $(BIN)/python
 # pip, that of a new environment too, asks rustc for its version, and a rustc of rustup's then writes into the home folder.
 export RUSTUP_HOME := $(CURDIR)/.cache/rustup
+# And the C compiler of the Solana programs keeps its own runtime there, unless told where.
+export ZIG_GLOBAL_CACHE_DIR := $(CURDIR)/.cache/zig
 PIP := $(VENV_PYTHON) -m pip
 FORGE := contracts/evm/script/forge.sh
 
