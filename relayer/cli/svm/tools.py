@@ -280,7 +280,8 @@ class SvmSourceSession(SvmGatewaySession):
                 return int(status["slot"]), signature
             time.sleep(_POLL_SECONDS)
         raise RejectedError(
-            f"{self._chain}: transaction {signature} was not mined while it could be; nothing was asked"
+            f"{self._chain}: transaction {signature} was not seen in {MINED_SECONDS:.0f} s; where slots are slow it "
+            "may still be mined: look for it before you ask again"
         )
 
 
