@@ -280,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     report = run_storm(
         Size(options.requests, options.seconds, seed, tuple(options.vms.split(","))), folder, console.print
     )
+    options.report.parent.mkdir(parents=True, exist_ok=True)
     options.report.write_text(json.dumps(report.document(), indent=2) + "\n", "utf-8")
     show(report, console)
     console.print(f"all of it: {options.report}; logs: {folder.root / 'logs'}")
