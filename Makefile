@@ -89,7 +89,7 @@ mutants: setup ## change the pure core in every small way and see a test fail (a
 	@$(BIN)/mutmut run && $(BIN)/mutmut results
 
 lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, and the registries)
-	uv pip compile pyproject.toml --group dev --extra svm --universal --generate-hashes --only-binary :all: \
+	uv pip compile pyproject.toml --group dev --extra svm --extra cosmwasm --universal --generate-hashes --only-binary :all: \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file requirements.lock
 	echo slither-analyzer | uv pip compile - --universal --generate-hashes --only-binary :all: --python-version 3.11 \
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file contracts/evm/script/slither.lock
