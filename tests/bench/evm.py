@@ -31,7 +31,6 @@ from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
 from relayer.vms.evm.headers import parse_header
 from relayer.vms.evm.logs import Log, MinedLog, parse_logs, parse_whole
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
@@ -40,6 +39,7 @@ from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, open_session
 from tests.factories import (
     blank_certificate,

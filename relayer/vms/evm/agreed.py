@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.headers import Stamp, header_call, parse_header
+from relayer.vms.evm.headers import header_call, parse_header
 from relayer.vms.jsonrpc.endpoints import EndpointPool, Verdict
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.stamps import Reach, Stamp
 
 
 class HeadReport(NamedTuple):
@@ -35,15 +36,6 @@ async def vote_stamps(pool: EndpointPool, numbers: Sequence[int]) -> tuple[Verdi
         return [None if header is None else header.stamp for header in headers]
 
     return await pool.vote(ask, at_tip=True)
-
-
-async def fetch_stamps(pool: EndpointPool, numbers: Sequence[int]) -> list[Stamp]:
-    """The headers at these heights, all of them. Raises `RpcUnavailable` if M endpoints do not agree on each."""
-    verdicts = await vote_stamps(pool, numbers)
-    stamps = [verdict.value for verdict in verdicts if verdict.value is not None]
-    if len(stamps) != len(numbers):
-        raise RpcUnavailable(f"{pool.quorum} endpoints have no blocks {numbers[0]} to {numbers[-1]} in common")
-    return stamps
 
 
 def report_calls(tag: str | None) -> list[RpcCall]:
@@ -81,3 +73,19 @@ def common_ref(reports: Sequence[HeadReport], number: int, quorum: int) -> Block
     """The block at this height that so many name as their tip."""
     refs = [report.tip.ref for report in reports if report.tip.ref.number == number]
     return next((ref for ref in refs if refs.count(ref) >= quorum), None)
+
+
+class EvmHeaders:
+    """The headers of a pool's chain, for whoever looks for one among them."""
+
+    def __init__(self, pool: EndpointPool) -> None:
+        self._pool = pool
+
+    async def vote(self, numbers: Sequence[int]) -> tuple[Verdict[Stamp], ...]:
+        """The headers at these heights as M endpoints give them."""
+        return await vote_stamps(self._pool, numbers)
+
+    async def fetch_reach(self) -> Reach:
+        """From genesis on: nodes keep all headers."""
+        reports = await fetch_reports(self._pool, None)
+        return Reach(0, self._pool.reached(report.tip.ref.number for report in reports))

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
-from relayer.vms.evm.headers import BloomFilter, Header, Stamp, header_call, parse_header
+from relayer.vms.evm.headers import BloomFilter, Header, header_call, parse_header
 from relayer.vms.evm.logs import (
     LogFilter,
     LogSpan,
@@ -27,6 +27,7 @@ from relayer.vms.evm.logs import (
 )
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.jsonrpc.rpc import ResponseTooLarge, RpcCall, RpcEndpoint, RpcFault, require_result
+from relayer.vms.jsonrpc.stamps import Stamp
 
 MAX_SINGLE_RECEIPTS: Final = 64
 """Receipts of one block that are asked for one by one; beyond it the block's receipts come in one piece."""

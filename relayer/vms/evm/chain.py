@@ -21,7 +21,6 @@ from relayer.vms.evm.agreed import HeadReport, common_ref, fetch_reports, parse_
 from relayer.vms.evm.block_reader import BlockContents, BlockReader
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.headers import header_call, parse_header
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.views import (
     current_epoch_call,
     parse_current_epoch,
@@ -32,6 +31,7 @@ from relayer.vms.evm.views import (
 )
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import RpcEndpoint, require_result
 
 _TIP_WINDOW: Final = 8

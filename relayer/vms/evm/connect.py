@@ -22,7 +22,6 @@ from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import chain_probe
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
@@ -30,6 +29,7 @@ from relayer.vms.evm.source import EvmSource
 from relayer.vms.evm.wallet import EvmWallet
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, are_distinct, open_session
 
 _NEW_HEADS: Final = RpcCall("eth_subscribe", ["newHeads"])

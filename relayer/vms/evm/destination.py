@@ -19,15 +19,16 @@ from relayer.domain.slot_word import EMPTY_SLOT, is_consumed
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.vms.evm.agreed import EvmHeaders
 from relayer.vms.evm.answers import AnswerReader
 from relayer.vms.evm.bundling import Item, Part
 from relayer.vms.evm.calldata import EXECUTE, EXPIRE, encode_consumption, encode_execute_item, encode_expire_item
 from relayer.vms.evm.chain import ChainParts, EvmChain
 from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, item_load
-from relayer.vms.evm.pins import PinFinder
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.simulation import SETTLED
 from relayer.vms.evm.views import consumed_call, parse_consumed
+from relayer.vms.jsonrpc.pins import PinFinder
 from relayer.vms.jsonrpc.rpc import RpcEndpoint
 
 _Encode = Callable[[Request, Execute], bytes]
@@ -40,7 +41,7 @@ class EvmDestination(EvmChain):
     def __init__(self, parts: ChainParts, preparer: Preparer) -> None:
         super().__init__(parts)
         self._preparer = preparer
-        self._pins = PinFinder(parts.pool, parts.times)
+        self._pins = PinFinder(EvmHeaders(parts.pool), parts.times)
         self._answers = AnswerReader(parts.pool, parts.identity.chain_id)
 
     @property

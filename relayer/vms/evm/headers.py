@@ -17,18 +17,11 @@ from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.vms.evm.quantities import parse_count, parse_data, parse_hash
 from relayer.vms.jsonrpc.rpc import RpcCall
+from relayer.vms.jsonrpc.stamps import Stamp
 
 _BLOOM_LENGTH: Final = 256
 _BLOOM_BITS: Final = 8 * _BLOOM_LENGTH
 _REMEMBERED_BITS: Final = 1024  # most emitters and topics come again and again
-
-
-class Stamp(NamedTuple):
-    """What endpoints must agree on about a header. `timestamp` in seconds."""
-
-    ref: BlockRef
-    parent_hash: bytes
-    timestamp: int
 
 
 class Header(NamedTuple):

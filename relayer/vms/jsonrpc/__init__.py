@@ -1,1 +1,1 @@
-"""What VMs whose nodes speak JSON-RPC share: endpoints, agreement among them, heavy calls, and hints of new heads."""
+"""What VMs whose nodes speak JSON-RPC share: endpoints, agreement among them, pins, heavy calls, hints of new heads."""

@@ -20,9 +20,9 @@ from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts, EvmChain
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from tests.factories import make_request, make_signer_set
 from tests.unit.evm.gateway_logs import (
     CHAIN_ID,

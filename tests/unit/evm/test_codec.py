@@ -28,9 +28,9 @@ from relayer.domain.observations import (
 from relayer.vms.evm import interface
 from relayer.vms.evm.block_reader import BlockContents
 from relayer.vms.evm.codec import LogCodec, decode_signer_set
-from relayer.vms.evm.headers import Stamp
 from relayer.vms.evm.logs import Log, PlacedLog
 from relayer.vms.evm.words import MalformedAbi
+from relayer.vms.jsonrpc.stamps import Stamp
 from tests.factories import SENDER, SOURCE_GATEWAY, make_query, make_request, make_signer_set
 from tests.unit.evm.gateway_logs import (
     CHAIN_ID,

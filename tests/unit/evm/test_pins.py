@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from relayer.domain.blocks import BlockRef
 from relayer.errors import RpcUnavailable
 from relayer.ports.destination_vm import Pin
-from relayer.vms.evm.headers import Stamp
-from relayer.vms.evm.pins import MAX_RECENT_TIMES, PinFinder, RecentTimes
+from relayer.vms.evm.agreed import EvmHeaders
+from relayer.vms.jsonrpc.pins import MAX_RECENT_TIMES, PinFinder, RecentTimes
+from relayer.vms.jsonrpc.stamps import Stamp
 from tests.unit.evm.json_chain import GENESIS_SECONDS, JsonChain
 from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve_pool
 
@@ -36,7 +37,7 @@ async def find(chain: JsonChain, after: int, times: RecentTimes | None = None) -
     node = ScriptedNode(chain.answer)
     async with serve_pool(node, quorum=1) as pool:
         pool.members[0].is_verified = True
-        pin = await PinFinder(pool, times or RecentTimes()).find(after)
+        pin = await PinFinder(EvmHeaders(pool), times or RecentTimes()).find(after)
     return pin, len(node.exchanges)
 
 
@@ -100,10 +101,10 @@ async def test_security_a_pin_is_agreed_by_a_quorum() -> None:
     after = chain.blocks[15].timestamp
     async with serve_pool(ScriptedNode(chain.answer), ScriptedNode(rival.answer), quorum=2) as pool:
         with pytest.raises(RpcUnavailable):
-            await PinFinder(pool, RecentTimes()).find(after)
+            await PinFinder(EvmHeaders(pool), RecentTimes()).find(after)
     nodes = [ScriptedNode(rival.answer), ScriptedNode(chain.answer), ScriptedNode(chain.answer)]
     async with serve_pool(*nodes, quorum=2) as pool:
-        assert await PinFinder(pool, RecentTimes()).find(after) == expected_pin(chain, after)
+        assert await PinFinder(EvmHeaders(pool), RecentTimes()).find(after) == expected_pin(chain, after)
 
 
 async def test_blocks_of_two_forks_are_no_pin() -> None:
@@ -115,7 +116,7 @@ async def test_blocks_of_two_forks_are_no_pin() -> None:
     times.remember(Stamp(block.ref, block.parent_hash, block.timestamp) for block in rival.blocks)
     nodes = [ScriptedNode(fork.answer) for fork in (chain, chain, rival, rival)]
     async with serve_pool(*nodes, quorum=2) as pool:
-        pin = await PinFinder(pool, times).find(chain.blocks[5].timestamp)
+        pin = await PinFinder(EvmHeaders(pool), times).find(chain.blocks[5].timestamp)
     assert pin in {None, expected_pin(rival, chain.blocks[5].timestamp)}
 
 

@@ -18,11 +18,11 @@ from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import OVERSIZE, Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.simulation import NO_ANSWER, Simulator, Trial
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE
 from tests.factories import blank_certificate, execute_batch, make_request, track
 from tests.unit.evm.contract_abi import types_of

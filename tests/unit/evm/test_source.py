@@ -16,13 +16,13 @@ from relayer.vms.evm import interface
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.pins import RecentTimes
 from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
 from relayer.vms.jsonrpc.heads import HeadHints
+from relayer.vms.jsonrpc.pins import RecentTimes
 from tests.factories import blank_certificate, make_conclusion, make_request, outcome_batch, track
 from tests.unit.evm.gateway_logs import CHAIN_ID, GATEWAY, VERIFIER
 from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve_pool

@@ -92,10 +92,24 @@ def hostile(reply: Any) -> Any:
     """Answers with this JSON, `ID` standing for the id that was asked under."""
 
     async def respond(request: web.Request) -> web.Response:
-        (call,) = await body_of(request)
+        call, *_ = await body_of(request)
         return web.Response(body=orjson.dumps(reply).replace(b'"ID"', str(call["id"]).encode()))
 
     return respond
+
+
+async def test_one_call_may_be_answered_without_a_list_and_several_may_not() -> None:
+    """CometBFT answers so."""
+    node = ScriptedNode()
+    node.respond = hostile({"id": "ID", "result": 7})
+    async with serve(node) as session:
+        endpoint = make_endpoint(session, node)
+        assert await endpoint.call(ONE) == [7]
+        node.respond = hostile({"id": "ID", "error": {"code": -32603, "message": "Internal error", "data": "x"}})
+        assert await endpoint.call(ONE) == [RpcFault(-32603, "Internal error", "x")]
+        node.respond = hostile({"id": "ID", "result": 7})
+        with pytest.raises(RpcUnavailable):
+            await endpoint.call([*ONE, *ONE])
 
 
 @pytest.mark.parametrize(
@@ -110,7 +124,8 @@ def hostile(reply: Any) -> Any:
         [[]],
         [{}],
         {"id": None, "error": {"code": -32600, "message": "batch too large"}},
-        {"id": "ID", "result": 1},
+        {"id": 0, "result": 1},
+        {"id": "ID"},
         [{"result": 1}],
         [{"id": "ID"}],
         [{"id": None, "result": 1}],

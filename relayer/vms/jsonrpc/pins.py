@@ -12,9 +12,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from relayer.ports.destination_vm import Pin
-from relayer.vms.evm.agreed import fetch_reports, fetch_stamps, vote_stamps
-from relayer.vms.evm.headers import Stamp
-from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.stamps import Headers, Stamp, fetch_stamps
 
 MAX_RECENT_TIMES: Final = 4096
 """Timestamps kept: queries ask about what just happened; an hour of the fastest blocks is enough, and small."""
@@ -53,10 +51,10 @@ class RecentTimes:
 
 
 class PinFinder:
-    """Finds pins among the blocks of a pool's chain."""
+    """Finds pins among the blocks of a chain."""
 
-    def __init__(self, pool: EndpointPool, times: RecentTimes) -> None:
-        self._pool = pool
+    def __init__(self, headers: Headers, times: RecentTimes) -> None:
+        self._headers = headers
         self._times = times
 
     async def find(self, after_timestamp: int) -> Pin | None:
@@ -74,7 +72,7 @@ class PinFinder:
 
     async def _confirm(self, child: int, after_timestamp: int) -> Pin | None:
         """The pin with its child at this height, if M endpoints say so; None if it is elsewhere by now."""
-        before, after = (verdict.value for verdict in await vote_stamps(self._pool, [child - 1, child]))
+        before, after = (verdict.value for verdict in await self._headers.vote([child - 1, child]))
         if before is None or after is None or after.parent_hash != before.ref.hash:
             return None
         if not before.timestamp <= after_timestamp < after.timestamp:
@@ -84,19 +82,18 @@ class PinFinder:
 
     async def _search(self, after_timestamp: int) -> int | None:
         """The height of the first later block."""
-        reports = await fetch_reports(self._pool, None)
-        tip = self._pool.reached(report.tip.ref.number for report in reports)
+        first, tip = await self._headers.fetch_reach()
         # The answer is almost always near the tip: first in steps that double, then in equal ones.
         offsets = (0, *(1 << power for power in range(_PROBES - 2)))
-        probes = sorted({max(tip - offset, 0) for offset in offsets})
-        not_later = -1
+        probes = sorted({max(tip - offset, first) for offset in offsets})
+        not_later = first - 1
         while True:
-            stamps = await fetch_stamps(self._pool, probes)
+            stamps = await fetch_stamps(self._headers, probes)
             later = next((s.ref.number for s in stamps if s.timestamp > after_timestamp), None)
             not_later = max((s.ref.number for s in stamps if s.timestamp <= after_timestamp), default=not_later)
             if later is None:
                 return None
             if later - not_later == 1:
-                return later if not_later >= 0 else None
+                return later if not_later >= first else None
             step = -(-(later - not_later) // _PROBES)
             probes = [*range(not_later + step, later, step), later]
