@@ -25,13 +25,13 @@ from relayer.domain.finality import FinalityRule
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.wallet import FeeBid, PreparedCall
 from relayer.vms.evm.block_reader import BlockReader
+from relayer.vms.evm.bundling import make_preparer
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL, chain_probe
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
 from relayer.vms.evm.headers import parse_header
 from relayer.vms.evm.logs import Log, MinedLog, parse_logs, parse_whole
-from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
@@ -223,9 +223,10 @@ def measure_submission(samples: Samples) -> dict[str, float]:
     identity = ChainIdentity("bench", f"eip155:{CHAIN_ID}", CHAIN_ID, GATEWAY, VERIFIER)
     hints = HeadHints(None, "bench", (), CHAIN_ID_CALL, 1.0, asyncio.sleep, lambda: 0.5)  # type: ignore[arg-type]
     parts = ChainParts(identity, pool, samples.codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
-    preparer = Preparer(Simulator(pool, GATEWAY, wallet.address), GATEWAY, 30_000_000)
+    simulator = Simulator(pool, GATEWAY, wallet.address)
+    preparer = make_preparer(simulator, GATEWAY, 30_000_000)
     rotator = Rotator(Simulator(pool, VERIFIER, wallet.address), VERIFIER, 30_000_000)
-    source, destination = EvmSource(parts, preparer, rotator), EvmDestination(parts, preparer)
+    source, destination = EvmSource(parts, preparer, rotator), EvmDestination(parts, simulator, preparer)
     call = PreparedCall(GATEWAY, bytes(range(256)) * 400, 15_000_000, 10_000_000, 0, ())
     bid = FeeBid(3 * 10**9, 10**9, 2 * 10**9)
     return {

@@ -18,11 +18,11 @@ from attestation.errors import MalformedAddress
 from attestation.schemes.secp256k1 import ORDER, SECRET_LENGTH
 from relayer.errors import ConfigError
 from relayer.ports.vm import ChainSettings
+from relayer.vms.evm.bundling import make_preparer
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import chain_probe
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.source import EvmSource
@@ -116,11 +116,13 @@ async def open_chain(settings: ChainSettings) -> EvmOpenChain:
     )
     wallet = EvmWallet(pool, identity.chain_id, settings.wallet_key, settings.max_fee_per_gas)
     simulator = Simulator(pool, identity.gateway, wallet.address)
-    preparer = Preparer(simulator, identity.gateway, settings.transaction_gas_cap)
+    preparer = make_preparer(simulator, identity.gateway, settings.transaction_gas_cap)
     rotator = Rotator(
         Simulator(pool, identity.verifier, wallet.address), identity.verifier, settings.transaction_gas_cap
     )
-    return EvmOpenChain(session, EvmSource(parts, preparer, rotator), EvmDestination(parts, preparer), wallet)
+    return EvmOpenChain(
+        session, EvmSource(parts, preparer, rotator), EvmDestination(parts, simulator, preparer), wallet
+    )
 
 
 def _identity(settings: ChainSettings) -> ChainIdentity:

@@ -9,7 +9,6 @@ Source: contracts/evm/src/interfaces/IXvmDestination.sol.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Literal
 
 from attestation.request import Request, RequestId
@@ -19,14 +18,16 @@ from relayer.domain.slot_word import EMPTY_SLOT, is_consumed
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.vms.bundling.packing import Item, Part, part_of
+from relayer.vms.bundling.preparing import Preparer
+from relayer.vms.bundling.trials import SETTLED
 from relayer.vms.evm.agreed import EvmHeaders
 from relayer.vms.evm.answers import AnswerReader
-from relayer.vms.evm.bundling import Item, Part
+from relayer.vms.evm.bundling import encode_parts
 from relayer.vms.evm.calldata import EXECUTE, EXPIRE, encode_consumption, encode_execute_item, encode_expire_item
 from relayer.vms.evm.chain import ChainParts, EvmChain
-from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, item_load
-from relayer.vms.evm.preparing import Preparer
-from relayer.vms.evm.simulation import SETTLED
+from relayer.vms.evm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, item_load
+from relayer.vms.evm.simulation import Simulator
 from relayer.vms.evm.views import consumed_call, parse_consumed
 from relayer.vms.jsonrpc.pins import PinFinder
 from relayer.vms.jsonrpc.rpc import RpcEndpoint
@@ -38,8 +39,9 @@ _Weigh = Callable[[Request, bytes], Load]
 class EvmDestination(EvmChain):
     """The executing and answering side."""
 
-    def __init__(self, parts: ChainParts, preparer: Preparer) -> None:
+    def __init__(self, parts: ChainParts, simulator: Simulator, preparer: Preparer) -> None:
         super().__init__(parts)
+        self._simulator = simulator
         self._preparer = preparer
         self._pins = PinFinder(EvmHeaders(parts.pool), parts.times)
         self._answers = AnswerReader(parts.pool, parts.identity.chain_id)
@@ -71,12 +73,15 @@ class EvmDestination(EvmChain):
         # A sender's ordered requests run in the order in which they were asked, within a transaction too.
         batches = sorted(batches, key=lambda batch: batch.batch.first_height)
         requests = [tracked for batch in batches for tracked in batch.requests]
-        was_blind = self._preparer.is_blind
+        was_blind = self._simulator.is_blind
         settled = await self._fetch_consumed(requests) if was_blind else frozenset()
         parts = [_part(batch, settled, encode, weigh) for batch in batches]
-        encode_call = partial(encode_consumption, selector, payee=payee)
+
+        def encode_call(parts: Sequence[Part]) -> bytes:
+            return encode_consumption(selector, encode_parts(parts), payee)
+
         prepared = await self._preparer.prepare([part for part in parts if part.items], encode_call)
-        if self._preparer.is_blind and not was_blind:
+        if self._simulator.is_blind and not was_blind:
             return await self._prepare(batches, selector, payee, encode, weigh)
         # SECURITY: one endpoint that calls requests settled could keep them from being executed for ever.
         claimed = frozenset(prepared.settled)
@@ -105,15 +110,11 @@ class EvmDestination(EvmChain):
 
 
 def _part(batch: CertifiedBatch, done: frozenset[RequestId], encode: _Encode, weigh: _Weigh) -> Part:
-    wanted = {tracked.request_id: tracked.request for tracked in batch.requests if tracked.request_id not in done}
-    items: list[Item] = []
-    for index, statement in enumerate(batch.batch.statements):
-        if isinstance(statement, Execute) and statement.request_id in wanted:
-            request = wanted[statement.request_id]
-            encoded = encode(request, statement)
-            items.append(Item(index, statement.request_id, encoded, weigh(request, encoded)))
-    leaves = tuple(statement.leaf for statement in batch.batch.statements)
-    return Part(leaves, batch.certificate, tuple(items))
+    def make_item(index: int, statement: Execute, tracked: TrackedRequest) -> Item:
+        encoded = encode(tracked.request, statement)
+        return Item(index, tracked.request_id, encoded, weigh(tracked.request, encoded))
+
+    return part_of(batch, batch_load(batch.certificate, batch.batch.count), Execute, done, make_item)
 
 
 def _execute_load(request: Request, encoded: bytes) -> Load:

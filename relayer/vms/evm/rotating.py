@@ -10,9 +10,10 @@ from __future__ import annotations
 from attestation.signer_set import SignerSet
 from relayer.errors import CallReverted
 from relayer.ports.wallet import PreparedCall
+from relayer.vms.bundling.trials import Trial
 from relayer.vms.evm.calldata import encode_rotation
 from relayer.vms.evm.gas import rotation_load
-from relayer.vms.evm.simulation import Simulator, Trial
+from relayer.vms.evm.simulation import Simulator
 
 
 class Rotator:

@@ -9,12 +9,12 @@ Source: ethereum/execution-apis, `eth_simulateV1`; nodes that lack it are asked 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Final
 
 from attestation.request import RequestId
 from relayer.errors import RpcUnavailable
+from relayer.vms.bundling.trials import NO_ANSWER, SETTLED, Finding, Trial
 from relayer.vms.evm import interface
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.contract_errors import error_name
@@ -26,29 +26,6 @@ from relayer.vms.jsonrpc.weighing import WeighedCall, call_by_weight
 
 _CALL_SKIPPED: Final = interface.topic(interface.CALL_SKIPPED)
 _OUTCOME_SKIPPED: Final = interface.topic(interface.OUTCOME_SKIPPED)
-
-SETTLED: Final = "AlreadyConsumed"
-"""The reason of a skip that only says that somebody else was first."""
-
-NO_ANSWER: Final = "no_answer"
-"""The error of a trial that endpoints which are up did not finish: it is too heavy for them."""
-
-
-class Trial(NamedTuple):
-    """A transaction to be tried."""
-
-    data: bytes
-    gas_limit: int
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What a trial did: `error` names the revert, empty if it ran; `skipped` says why requests were passed over."""
-
-    error: str
-    gas_used: int
-    skipped: Mapping[RequestId, str] = field(default_factory=dict)
-
 
 _UNANSWERED: Final = Finding(NO_ANSWER, 0)
 

@@ -18,11 +18,12 @@ from attestation.statement import Outcome
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import PreparedCall
-from relayer.vms.evm.bundling import Item, Part
+from relayer.vms.bundling.packing import Item, Part, part_of
+from relayer.vms.bundling.preparing import Preparer
+from relayer.vms.evm.bundling import encode_parts
 from relayer.vms.evm.calldata import encode_delivery, encode_outcome_item
 from relayer.vms.evm.chain import ChainParts, EvmChain
-from relayer.vms.evm.gas import DELIVER_GAS, item_load
-from relayer.vms.evm.preparing import Preparer
+from relayer.vms.evm.gas import DELIVER_GAS, batch_load, item_load
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.views import CANCELLED, PENDING, PendingState, parse_pending, pending_call
 from relayer.vms.jsonrpc.rpc import RpcEndpoint
@@ -63,7 +64,7 @@ class EvmSource(EvmChain):
         settled = tuple(identifier for identifier, state in states.items() if state.state not in {PENDING, CANCELLED})
         done = frozenset(settled)
         parts = [_part(batch, done, states) for batch in batches]
-        prepared = await self._preparer.prepare([part for part in parts if part.items], encode_delivery)
+        prepared = await self._preparer.prepare([part for part in parts if part.items], _encode)
         return Preparation(prepared.calls, (*settled, *prepared.settled), prepared.refused)
 
     async def _fetch_states(self, identifiers: Sequence[RequestId]) -> dict[RequestId, PendingState]:
@@ -78,15 +79,15 @@ class EvmSource(EvmChain):
         return {identifier: verdict.value or _PLAIN for identifier, verdict in zip(identifiers, verdicts, strict=True)}
 
 
+def _encode(parts: Sequence[Part]) -> bytes:
+    return encode_delivery(encode_parts(parts))
+
+
 def _part(batch: CertifiedBatch, done: frozenset[RequestId], states: dict[RequestId, PendingState]) -> Part:
-    wanted = {request.request_id: request for request in batch.requests if request.request_id not in done}
-    items = [
-        _item(index, statement, wanted[statement.request_id], states[statement.request_id])
-        for index, statement in enumerate(batch.batch.statements)
-        if isinstance(statement, Outcome) and statement.request_id in wanted
-    ]
-    leaves = tuple(statement.leaf for statement in batch.batch.statements)
-    return Part(leaves, batch.certificate, tuple(items))
+    def make_item(index: int, outcome: Outcome, tracked: TrackedRequest) -> Item:
+        return _item(index, outcome, tracked, states[tracked.request_id])
+
+    return part_of(batch, batch_load(batch.certificate, batch.batch.count), Outcome, done, make_item)
 
 
 def _item(index: int, outcome: Outcome, tracked: TrackedRequest, state: PendingState) -> Item:

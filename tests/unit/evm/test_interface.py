@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from relayer.vms.bundling.trials import SETTLED
 from relayer.vms.evm import interface
 from relayer.vms.evm.contract_errors import WITHOUT_REASON, error_name
-from relayer.vms.evm.simulation import SETTLED
 from tests.unit.evm.contract_abi import load_abi, signatures
 
 CONTRACTS = ("XvmGateway", "EcdsaVerifier", "XvmExecutor")

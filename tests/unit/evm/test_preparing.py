@@ -13,14 +13,16 @@ from attestation.request import RequestId
 from relayer.domain.finality import FinalityRule
 from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
+from relayer.vms.bundling.preparing import OVERSIZE
+from relayer.vms.bundling.trials import NO_ANSWER, Trial
 from relayer.vms.evm import interface
+from relayer.vms.evm.bundling import make_preparer
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
 from relayer.vms.evm.destination import EvmDestination
-from relayer.vms.evm.preparing import OVERSIZE, Preparer
 from relayer.vms.evm.quantities import format_data
-from relayer.vms.evm.simulation import NO_ANSWER, Simulator, Trial
+from relayer.vms.evm.simulation import Simulator
 from relayer.vms.jsonrpc.heads import HeadHints
 from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE
@@ -135,7 +137,8 @@ async def prepare(
         hints = HeadHints(None, "test", (), CHAIN_ID_CALL, 1.0, None, None)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
-        chain = EvmDestination(parts, Preparer(Simulator(pool, GATEWAY, SENDER), GATEWAY, gas_cap))
+        simulator = Simulator(pool, GATEWAY, SENDER)
+        chain = EvmDestination(parts, simulator, make_preparer(simulator, GATEWAY, gas_cap))
         return await (chain.prepare_expire if expire else chain.prepare_execute)(batches, PAYEE)
 
 

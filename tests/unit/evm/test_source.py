@@ -13,10 +13,10 @@ from relayer.domain.finality import FinalityRule
 from relayer.errors import RpcUnavailable
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.evm import interface
+from relayer.vms.evm.bundling import make_preparer
 from relayer.vms.evm.chain import ChainIdentity, ChainParts
 from relayer.vms.evm.chain_id import CHAIN_ID_CALL
 from relayer.vms.evm.codec import LogCodec
-from relayer.vms.evm.preparing import Preparer
 from relayer.vms.evm.quantities import format_data
 from relayer.vms.evm.rotating import Rotator
 from relayer.vms.evm.simulation import Simulator
@@ -77,7 +77,7 @@ async def source(*nodes: ScriptedNode, quorum: int = 1) -> AsyncIterator[EvmSour
         hints = HeadHints(None, "test", (), CHAIN_ID_CALL, 1.0, None, None)  # type: ignore[arg-type]
         codec = LogCodec(CHAIN_ID, GATEWAY, VERIFIER)
         parts = ChainParts(identity, pool, codec, hints, RecentTimes(), FinalityRule(depth_blocks=0), 10)
-        preparer = Preparer(Simulator(pool, GATEWAY, b"\xee" * 20), GATEWAY, 16_777_216)
+        preparer = make_preparer(Simulator(pool, GATEWAY, b"\xee" * 20), GATEWAY, 16_777_216)
         rotator = Rotator(Simulator(pool, VERIFIER, b"\xee" * 20), VERIFIER, 16_777_216)
         yield EvmSource(parts, preparer, rotator)
 

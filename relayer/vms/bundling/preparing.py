@@ -8,18 +8,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final, NamedTuple
 
 from attestation.request import RequestId
 from relayer.ports.source_chain import Preparation
 from relayer.ports.wallet import PreparedCall
-from relayer.vms.evm.bundling import Bundle, Part, merge, pack
-from relayer.vms.evm.simulation import SETTLED, Finding, Simulator, Trial
+from relayer.vms.bundling.packing import Bundle, Capacity, Part, merge, pack
+from relayer.vms.bundling.trials import SETTLED, Finding, Trial, Trier
 
-OVERSIZE = "ExceedsTransactionCap"
+OVERSIZE: Final = "ExceedsTransactionCap"
 """Why an item is refused that fits no transaction by the chain's gas cap or the pools' size cap."""
 
-Encoder = Callable[[Sequence[bytes]], bytes]
-"""From encoded batches to calldata."""
+Encoder = Callable[[Sequence[Part]], bytes]
+"""From batches to the call that takes them."""
+
+
+class GasOffer(NamedTuple):
+    """What a transaction offers, and what of it would be paid for, in the chain's gas unit."""
+
+    limit: int
+    expected: int
+
+
+Offering = Callable[[int, int], GasOffer]
+"""From the gas that suffices whatever a transaction's callees do, and what its simulation used."""
 
 
 @dataclass(slots=True)
@@ -41,22 +53,18 @@ class _Progress:
 
 
 class Preparer:
-    """Prepares calls of one gateway (20-byte address) under a gas cap."""
+    """Prepares calls of one gateway, in the chain's own address bytes."""
 
-    def __init__(self, simulator: Simulator, gateway: bytes, gas_cap: int) -> None:
-        self._simulator = simulator
+    def __init__(self, trier: Trier, gateway: bytes, capacity: Capacity, offer: Offering) -> None:
+        self._trier = trier
         self._gateway = gateway
-        self._gas_cap = gas_cap
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether a simulation may not tell what the gateway would pass over."""
-        return self._simulator.is_blind
+        self._capacity = capacity
+        self._offer = offer
 
     async def prepare(self, parts: Sequence[Part], encode: Encoder) -> Preparation:
         """Calls for all items but those named `settled` or `refused`. Raises `RpcUnavailable`."""
         progress = _Progress()
-        bundles, misfits = pack(parts, self._gas_cap)
+        bundles, misfits = pack(parts, self._capacity)
         progress.refused.extend((item.request_id, OVERSIZE) for item in misfits)
         failed = await self._try(bundles, encode, progress)
         # Each item alone tells the culprits; what is left goes together again.
@@ -67,7 +75,7 @@ class Preparer:
                 progress.refuse(single, finding.error)
             else:
                 sound.append(single)
-        bundles, _ = pack(merge(sound), self._gas_cap)
+        bundles, _ = pack(merge(sound), self._capacity)
         for bundle, error in await self._try(bundles, encode, progress):
             progress.refuse(bundle, error)
         return Preparation(tuple(progress.calls), tuple(progress.settled), tuple(progress.refused))
@@ -76,7 +84,7 @@ class Preparer:
         """Take in the bundles that run; give back those that revert, each with the error's name."""
         failed: list[tuple[Bundle, str]] = []
         trials = _trials(bundles, encode)
-        for bundle, trial, finding in zip(bundles, trials, await self._simulator.run(trials), strict=True):
+        for bundle, trial, finding in zip(bundles, trials, await self._trier.run(trials), strict=True):
             if finding.error:
                 failed.append((bundle, finding.error))
             elif not finding.skipped:
@@ -85,27 +93,23 @@ class Preparer:
                 progress.skip(bundle, finding.skipped)
                 kept = bundle.only(frozenset(bundle.request_ids) - finding.skipped.keys())
                 if kept.parts:
-                    progress.calls.append(self._call(kept, _calldata(kept, encode), finding.gas_used))
+                    progress.calls.append(self._call(kept, encode(kept.parts), finding.gas_used))
         return failed
 
     async def _simulate(self, bundles: Sequence[Bundle], encode: Encoder) -> list[Finding]:
-        return await self._simulator.run(_trials(bundles, encode))
+        return await self._trier.run(_trials(bundles, encode))
 
-    def _call(self, bundle: Bundle, data: bytes, expected_gas: int) -> PreparedCall:
-        gas_limit = bundle.gas
+    def _call(self, bundle: Bundle, data: bytes, used_gas: int) -> PreparedCall:
+        limit, expected = self._offer(bundle.gas, used_gas)
         return PreparedCall(
             to=self._gateway,
             data=data,
-            gas_limit=gas_limit,
-            expected_gas=min(expected_gas, gas_limit),
+            gas_limit=limit,
+            expected_gas=expected,
             value=0,
             request_ids=bundle.request_ids,
         )
 
 
 def _trials(bundles: Sequence[Bundle], encode: Encoder) -> list[Trial]:
-    return [Trial(_calldata(bundle, encode), bundle.gas) for bundle in bundles]
-
-
-def _calldata(bundle: Bundle, encode: Encoder) -> bytes:
-    return encode([part.encode() for part in bundle.parts])
+    return [Trial(encode(bundle.parts), bundle.gas) for bundle in bundles]
