@@ -262,7 +262,7 @@ def test_nothing_moves_an_end_but_a_chain_that_was_rewritten_below_finality(mode
         assert decision.effects == ()
 
 
-@pytest.mark.parametrize("status", [*_AFTER_FINAL, Status.ORPHANED])
+@pytest.mark.parametrize("status", sorted({*_AFTER_FINAL, Status.ORPHANED}))
 def test_a_first_certificate_only_moves_a_final_request(status: Status) -> None:
     before = replace(request_in(status, Mode.CALL), is_execute_certified=False)
     decision = decide(before, ExecuteCertified(b"\x01" * 32))
