@@ -61,6 +61,7 @@ check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	node contracts/evm/script/build_artifacts.cjs --check
 	node examples/ask_and_answer/build.cjs --check
 	$(VENV_PYTHON) contracts/svm/build/build_program.py --check
+	$(VENV_PYTHON) contracts/cosmwasm/build/build_contracts.py --check
 	$(VENV_PYTHON) scripts/check_locks.py
 
 coverage-contracts: setup ## which branches of the contracts the tests reach; fails below the bar

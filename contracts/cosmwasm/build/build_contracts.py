@@ -1,0 +1,112 @@
+"""Builds the contracts, or with `--check` says whether the committed ones are what sources give.
+
+To the byte: the same sources and compiler give the same contracts, wherever they lie.
+Usage: `python contracts/cosmwasm/build/build_contracts.py [--check]`. Needs rustc 1.63 with the target wasm32-unknown-unknown:
+later ones emit instructions that chains refuse. Nothing is fetched. `--check` without that compiler leaves this out and says
+so; with XVM_CI_STRICT=1 it fails.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+ROOT: Final = Path(__file__).resolve().parents[1]
+VERSION: Final = "1.63.0"
+
+# What a chain stores at most.
+MAX_BYTES: Final = 800 * 1024
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One contract: its crate's root, where it is committed."""
+
+    source: Path
+    path: Path
+
+
+COMMON: Final = ROOT / "common" / "src" / "lib.rs"
+CONTRACTS: Final = (
+    Contract(ROOT / "gateway" / "src" / "lib.rs", ROOT / "xvm_gateway.wasm"),
+    Contract(ROOT / "account" / "src" / "lib.rs", ROOT / "xvm_account.wasm"),
+)
+
+OPTIONS: Final = (
+    *("--edition", "2021", "--target", "wasm32-unknown-unknown", "-D", "warnings", "-A", "dead-code"),
+    *("-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=symbols", "-C", "embed-bitcode=yes"),
+)
+
+
+def compiler() -> str | None:
+    """The path of the pinned compiler, or nothing if it is not here."""
+    for candidate in ("/usr/bin/rustc", shutil.which("rustc")):
+        if candidate is None or not Path(candidate).exists():
+            continue
+        told = subprocess.run([candidate, "--version"], capture_output=True, text=True, check=False)  # noqa: S603 - our own command line
+        if told.stdout.split()[1:2] == [VERSION]:
+            return candidate
+    return None
+
+
+def compile_contracts(rustc: str, sources: tuple[Path, ...]) -> tuple[bytes, ...]:
+    """The contracts that these crate roots give, over the common crate. Raises `CalledProcessError`."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = []
+        # no path of this machine may reach a contract
+        places = ("--remap-path-prefix", f"{ROOT}=", "--remap-path-prefix", f"{folder}=")
+
+        def build(crate: str, source: Path, *options: str) -> Path:
+            path = Path(folder) / crate
+            subprocess.run(  # noqa: S603 - our own command line
+                [rustc, *OPTIONS, *places, "--crate-name", Path(crate).stem.removeprefix("lib"), *options]
+                + ["-o", str(path), str(source)],
+                cwd=ROOT,
+                check=True,
+            )
+            return path
+
+        common = build("libxvm_common.rlib", COMMON, "--crate-type", "rlib")
+        for source in sources:
+            wasm = build(
+                f"xvm_{source.parents[1].name}.wasm",
+                source,
+                *("--crate-type", "cdylib", "-C", "lto", "--extern", f"xvm_common={common}"),
+            )
+            built.append(wasm.read_bytes())
+        return tuple(built)
+
+
+def main() -> int:
+    """Returns the process' exit code."""
+    is_check = "--check" in sys.argv[1:]
+    rustc = compiler()
+    if rustc is None:
+        print(f"CosmWasm contracts not built: there is no rustc {VERSION} with wasm32-unknown-unknown", file=sys.stderr)
+        return 0 if is_check and os.environ.get("XVM_CI_STRICT") != "1" else 1
+    stale = []
+    for contract, code in zip(
+        CONTRACTS, compile_contracts(rustc, tuple(contract.source for contract in CONTRACTS)), strict=True
+    ):
+        if len(code) > MAX_BYTES:
+            print(f"{contract.path.name}: {len(code)} bytes, more than {MAX_BYTES}", file=sys.stderr)
+            return 1
+        if not is_check:
+            contract.path.write_bytes(code)
+            print(f"{contract.path.name}: {len(code)} bytes")
+        elif not contract.path.is_file() or code != contract.path.read_bytes():
+            stale.append(contract.path.name)
+    if stale:
+        print(
+            f"not what the sources give: {', '.join(stale)}: run contracts/cosmwasm/build/build_contracts.py",
+            file=sys.stderr,
+        )
+    return 1 if stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,73 @@
+//! The gateway of XVM on CosmWasm: which message is whose. Both sides are one contract: `source` and what it stands on makes
+//! requests and takes outcomes, `destination` consumes requests, `epochs` keeps the signers that both believe.
+
+mod control;
+mod erc7930;
+mod offices;
+mod routes;
+mod settings;
+
+use xvm_common::entry::{answer, answer_query, given, Env, Info};
+use xvm_common::failure::{refuse_with, Result};
+use xvm_common::fields::Fields;
+use xvm_common::json;
+use xvm_common::response::Response;
+
+/// Chains that know neither `instantiate2` nor what code a contract has do not store this one.
+#[no_mangle]
+extern "C" fn requires_cosmwasm_1_2() {}
+
+#[no_mangle]
+unsafe extern "C" fn instantiate(env: u32, info: u32, message: u32) -> u32 {
+    let (env, info, message) = (given(env), given(info), given(message));
+    answer(|| {
+        let mut response = Response::new();
+        let fields = Fields::of(json::parse(&message)?)?;
+        settings::instantiate(&Env::read(&env)?, &Info::read(&info)?, fields, &mut response)?;
+        Ok(response.finish())
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn execute(env: u32, info: u32, message: u32) -> u32 {
+    let (env, info, message) = (given(env), given(info), given(message));
+    answer(|| {
+        let mut response = Response::new();
+        let (name, body) = Fields::of(json::parse(&message)?)?.only()?;
+        act(&Env::read(&env)?, &Info::read(&info)?, &name, Fields::of(body)?, &mut response)?;
+        Ok(response.finish())
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn migrate(_env: u32, message: u32) -> u32 {
+    let message = given(message);
+    answer(|| {
+        settings::migrate(Fields::of(json::parse(&message)?)?)?;
+        Ok(Response::new().finish())
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn query(env: u32, message: u32) -> u32 {
+    let (env, message) = (given(env), given(message));
+    answer_query(|| {
+        let (name, body) = Fields::of(json::parse(&message)?)?.only()?;
+        tell(&Env::read(&env)?, &name, Fields::of(body)?)
+    })
+}
+
+/// Each message reads its fields to the last (`Fields::finish`), then acts; what it has to say goes into the response.
+fn act(_env: &Env, _info: &Info, name: &str, _body: Fields, _response: &mut Response) -> Result<()> {
+    match name {
+        _ => refuse_with("UnknownMessage", name),
+    }
+}
+
+/// Each query answers with JSON.
+fn tell(env: &Env, name: &str, body: Fields) -> Result<String> {
+    match name {
+        "config" => settings::config(env, body),
+        _ => refuse_with("UnknownQuery", name),
+    }
+}

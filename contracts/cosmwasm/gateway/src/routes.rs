@@ -1,0 +1,1 @@
+//! Whom this gateway asks and whom it believes.
