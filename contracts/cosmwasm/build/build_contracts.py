@@ -1,9 +1,9 @@
 """Builds the contracts, or with `--check` says whether the committed ones are what sources give.
 
 To the byte: the same sources and compiler give the same contracts, wherever they lie.
-Usage: `python contracts/cosmwasm/build/build_contracts.py [--check]`. Needs rustc 1.63 with the target wasm32-unknown-unknown:
-later ones emit instructions that chains refuse. Nothing is fetched. `--check` without that compiler leaves this out and says
-so; with XVM_CI_STRICT=1 it fails.
+Usage: `python contracts/cosmwasm/build/build_contracts.py [--check]`. Needs rustc 1.63 with the target
+wasm32-unknown-unknown: later ones emit instructions that chains refuse. Nothing is fetched. `--check` without that
+compiler leaves this out and says so; with XVM_CI_STRICT=1 it fails.
 """
 
 import os
@@ -62,9 +62,9 @@ def compile_contracts(rustc: str, sources: tuple[Path, ...]) -> tuple[bytes, ...
 
         def build(crate: str, source: Path, *options: str) -> Path:
             path = Path(folder) / crate
+            name = Path(crate).stem.removeprefix("lib")
             subprocess.run(  # noqa: S603 - our own command line
-                [rustc, *OPTIONS, *places, "--crate-name", Path(crate).stem.removeprefix("lib"), *options]
-                + ["-o", str(path), str(source)],
+                [rustc, *OPTIONS, *places, "--crate-name", name, *options, "-o", str(path), str(source)],
                 cwd=ROOT,
                 check=True,
             )
