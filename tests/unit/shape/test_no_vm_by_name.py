@@ -14,18 +14,20 @@ import relayer
 ROOT = Path(relayer.__file__).parent
 FILES = ("deployment.py", "service.py")
 PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observability", "config", "cli")
-OF_ONE_VM = re.compile(r"cli/(evm|svm)/")
+OF_ONE_VM = re.compile(r"cli/(evm|svm|cosmwasm)/")
 """The command line's side of one VM, found by entry point."""
 
 TYPED_NAMES = {"cli/bench.py", "cli/demo.py", "cli/devnet.py"}
 """They say which kinds of chains a devnet may have, by the names under which whoever types them asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(
-    r"relayer\.(vms|cli|devnet)\.(evm|svm)(\..*)?|(web3|eth_\w+|rlp|solders|solana)(\..*)?", re.ASCII
+    r"relayer\.(vms|cli|devnet)\.(evm|svm|cosmwasm)(\..*)?|relayer\.cosmos(\..*)?|(web3|eth_\w+|rlp|solders|solana|wasmtime)(\..*)?",
+    re.ASCII,
 )
 FORBIDDEN_NAMES = {"evm_account", "checksum_address", "evm", "EIP155", "SOLANA", "COSMOS", "APTOS", "QVM"}
 FORBIDDEN_WORDS = re.compile(
-    r"\b(evm|svm|qvm|eip155|solana|cosmos|aptos|ethereum|solidity|abi|wei|lamports?|cast send)\b", re.IGNORECASE
+    r"\b(evm|svm|cosmwasm|qvm|eip155|solana|cosmos|aptos|ethereum|solidity|abi|wei|lamports?|cast send)\b",
+    re.IGNORECASE,
 )
 EXAMPLES = re.compile(r"\beip155:\d+(:(0x\S*|\$\w+))?")
 """A chain or an account as CAIP writes it: what helps and faults show as an example."""

@@ -20,7 +20,7 @@ from relayer.keys.keystore import Secret
 from relayer.ports.vm import ChainSettings
 from relayer.service import open_chains, registered_vms
 
-CHAIN = "cosmos:outside-1"
+CHAIN = "aptos:77"
 GATEWAY = "0x" + "51" * 32
 RUNNER = CliRunner()
 
@@ -51,7 +51,7 @@ class Commands:
         return f"outside tx replay {gateway.account_text()}"
 
 
-registration = VmRegistration("cosmos", open_chain, Commands())
+registration = VmRegistration("aptos", open_chain, Commands())
 
 
 class Codec:
@@ -66,7 +66,7 @@ class Codec:
 
 class Tools:
     def account_text(self, secret):
-        return f"0x{secret.reveal()[:20].hex()}"
+        return f"0x{secret.reveal().hex()}"
 
     def open_call(self, call):
         return Codec(call)
@@ -89,7 +89,7 @@ def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     (folder / "METADATA").write_text("Metadata-Version: 2.1\nName: outside-vm\nVersion: 0.3\n")
     (folder / "entry_points.txt").write_text(
         "[xvm.vms]\noutside = outside_vm:registration\n\n"
-        "[xvm.tools]\ncosmos = outside_vm:tools\naptos = half_installed_vm:tools\n"
+        "[xvm.tools]\naptos = outside_vm:tools\nqvm = half_installed_vm:tools\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     yield
@@ -118,7 +118,7 @@ def _settings(gateway: str = GATEWAY) -> ChainSettings:
 @pytest.mark.usefixtures("outside")
 async def test_a_node_opens_its_chains_beside_ours() -> None:
     assert version("outside-vm") == "0.3"
-    assert {"cosmos", "eip155"} <= set(registered_vms())
+    assert {"aptos", "eip155"} <= set(registered_vms())
     async with AsyncExitStack() as stack:
         opened = (await open_chains([_settings()], stack))[CHAIN]
         assert opened.settings.caip2 == CHAIN  # type: ignore[attr-defined]
@@ -136,7 +136,7 @@ async def test_its_faults_stand_beside_ours_under_the_chains_name() -> None:
 
 async def test_without_it_the_chain_is_served_by_nobody() -> None:
     async with AsyncExitStack() as stack:
-        with pytest.raises(ConfigError, match="no installed VM serves cosmos:outside-1"):
+        with pytest.raises(ConfigError, match="no installed VM serves aptos:77"):
             await open_chains([_settings()], stack)
 
 
@@ -152,12 +152,12 @@ def test_the_command_line_asks_there_with_its_tools(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("outside")
 def test_a_key_is_shown_with_its_account_there() -> None:
-    assert tools_for(parse_chain_text(CHAIN).namespace).account_text(Secret(b"\7" * 32)) == "0x" + "07" * 20
-    assert account_texts(Secret(b"\7" * 32))["cosmos"] == "0x" + "07" * 20
+    assert tools_for(parse_chain_text(CHAIN).namespace).account_text(Secret(b"\7" * 32)) == "0x" + "07" * 32
+    assert account_texts(Secret(b"\7" * 32))["aptos"] == "0x" + "07" * 32
 
 
 @pytest.mark.usefixtures("outside")
 def test_a_vm_whose_library_is_missing_says_so_and_keeps_no_key_from_being_shown() -> None:
-    with pytest.raises(ConfigError, match="asking on aptos chains needs a_library_that_nobody_installed"):
-        tools_for("aptos")
-    assert "aptos" not in account_texts(Secret(b"\7" * 32))
+    with pytest.raises(ConfigError, match="asking on qvm chains needs a_library_that_nobody_installed"):
+        tools_for("qvm")
+    assert "qvm" not in account_texts(Secret(b"\7" * 32))
