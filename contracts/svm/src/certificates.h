@@ -3,6 +3,7 @@
 #include "epochs.h"
 
 enum { CERTIFICATE_HEAD_LENGTH = 49, SIGNATURE_LENGTH = 64 };
+enum { ROOT_KEPT_SECONDS = 600 }; /* that a root serves at least: ten times what a transaction under it can be on its way */
 enum { CERTIFY_PAYER, CERTIFY_ROOT, CERTIFY_EPOCH, CERTIFY_SYSTEM, CERTIFY_COUNT };
 
 /* Half of the curve's order, rounded down, big-endian. */
@@ -69,6 +70,7 @@ static u64 open_root(Gateway *gateway, const u8 *given_root, u32 count, u64 epoc
   copy32((*root)->payer, made.payer->key);
   (*root)->epoch = epoch;
   (*root)->count = count;
+  (*root)->since = now_of(gateway);
   (*root)->bump = made.bump;
   return 0;
 }
@@ -111,13 +113,18 @@ static u64 verify_certificate(Gateway *gateway) {
     if (root->seen[index / 8] >> index % 8 & 1) continue;
     TRY(count_signature(digest, signature, epoch, root, index));
   }
-  root->is_complete = root->weight >= epoch->threshold;
+  /* SECURITY: once; whoever brings signatures again would keep the payer from its rent */
+  if (!root->is_complete && root->weight >= epoch->threshold) {
+    root->is_complete = 1;
+    root->since = now_of(gateway);
+  }
   return 0;
 }
 
 enum { CLOSE_ROOT_PAYER, CLOSE_ROOT_ROOT, CLOSE_ROOT_EPOCH, CLOSE_ROOT_COUNT };
 
-/* Rent goes back to who paid it: at once by its own wish, by anybody when the epoch is over. */
+/* Rent goes back to who paid it: by its own wish a while after the root was made or completed, by anybody when the epoch is over.
+ * So neither who never completes a root nor who adds to it can keep the rent of another. */
 static u64 close_root(Gateway *gateway) {
   Account *accounts = gateway->accounts;
   Reader reader = reader_of(gateway->data);
@@ -129,8 +136,10 @@ static u64 close_root(Gateway *gateway) {
   REQUIRE(root->epoch == epoch->epoch, UNKNOWN_EPOCH);
   /* SECURITY: rent is not for who comes first */
   REQUIRE(is_account(&accounts[CLOSE_ROOT_PAYER], root->payer), WRONG_ADDRESS);
-  /* SECURITY: others may count on the root while it serves */
-  REQUIRE(accounts[CLOSE_ROOT_PAYER].is_signer || now_of(gateway) > epoch->valid_until, ROOT_IN_USE);
+  u64 now = now_of(gateway);
+  /* SECURITY: what others have sent under the root would fail, and cost them their fees */
+  int is_due = accounts[CLOSE_ROOT_PAYER].is_signer && now >= root->since + ROOT_KEPT_SECONDS;
+  REQUIRE(is_due || now > epoch->valid_until, ROOT_IN_USE);
   return close_state(&accounts[CLOSE_ROOT_ROOT], &accounts[CLOSE_ROOT_PAYER]);
 }
 

@@ -94,7 +94,8 @@ typedef struct {
   u8 root[32];
   u64 epoch;
   u64 weight;
-  u8 seen[32]; /* bit i % 8 of byte i / 8: signer i has been counted */
+  u8 seen[MAX_SIGNERS / 8]; /* bit i % 8 of byte i / 8: signer i has been counted */
+  u64 since;                /* second at which it was made; once complete, that of its completion */
   u8 payer[32];
   u32 count;
   u8 is_complete;

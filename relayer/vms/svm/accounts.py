@@ -162,7 +162,10 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Root:
-    """A batch whose certificate is being, or has been, verified. Bit i % 8 of byte i / 8 of `seen`: signer i counts."""
+    """A batch whose certificate is being, or has been, verified. Bit i % 8 of byte i / 8 of `seen`: signer i counts.
+
+    `since` is the second at which it was made, or completed if it is complete.
+    """
 
     DISCRIMINATOR: ClassVar[bytes] = discriminator("Root")
 
@@ -170,6 +173,7 @@ class Root:
     epoch: int
     weight: int
     seen: bytes
+    since: int
     payer: Pubkey
     count: int
     is_complete: bool
@@ -177,10 +181,18 @@ class Root:
     @classmethod
     def read(cls, borsh: Borsh) -> Self:
         """The fields behind the discriminator."""
-        root, epoch, weight, seen, payer = borsh.word(), borsh.u64(), borsh.u64(), borsh.word(), Pubkey(borsh.word())
-        count, is_complete = borsh.u32(), borsh.boolean()
+        parsed = cls(
+            root=borsh.word(),
+            epoch=borsh.u64(),
+            weight=borsh.u64(),
+            seen=borsh.fixed(16),
+            since=borsh.u64(),
+            payer=Pubkey(borsh.word()),
+            count=borsh.u32(),
+            is_complete=borsh.boolean(),
+        )
         borsh.fixed(3)  # bump, reserved
-        return cls(root, epoch, weight, seen, payer, count, is_complete)
+        return parsed
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,8 +31,12 @@ from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.preparing import Plan
 from relayer.vms.svm.states import COMMITMENT, States
+from relayer.vms.svm.sysvar_clock import fetch_time
 from relayer.vms.svm.transactions import draft_of
 from relayer.vms.svm.values import parse_hash, parse_member
+
+ROOT_KEPT_SECONDS: Final = 600
+"""That a root serves, from its making or completion on, before its payer may close it; Source: certificates.h."""
 
 _MAX_ROOTS: Final = 1_000
 """Looked at in one go, ten calls; what is beyond comes when these are closed."""
@@ -43,7 +47,7 @@ _MAX_STEPS: Final = 12
 _UNITS_PER_STEP: Final = 40_000
 """Compute units: some 4,000 of a closing, 10,000 of a credit and 1,500 for each attempt at its address."""
 
-_ROOT_PAYER: Final = DISCRIMINATOR_LENGTH + 32 + 8 + 8 + 32
+_ROOT_PAYER: Final = DISCRIMINATOR_LENGTH + 32 + 8 + 8 + 16 + 8
 _STAGE_AUTHORITY: Final = DISCRIMINATOR_LENGTH
 """Where in its account a root says who paid for it, and a stage whose it is."""
 
@@ -62,11 +66,18 @@ class SvmDeposits:
         """Those that were there at the last look."""
 
     async def fetch(self) -> list[Deposit]:
-        """The roots that M endpoints know as paid for by this account. Raises `RpcUnavailable`."""
+        """The roots that M endpoints know as paid for by this account, and that it may close by now.
+
+        Raises `RpcUnavailable`.
+        """
         payer = self._acting.payer
         keys = (await self._list(Root, _ROOT_PAYER))[:_MAX_ROOTS]
+        if not keys:
+            return []
         states = await self._acting.states.fetch(keys)
-        roots = _among(states, Root, keys)
+        # The gateway would refuse what is too early, and all that stands in one transaction with it.
+        made_by = (await fetch_time(self._pool, COMMITMENT)).seconds - ROOT_KEPT_SECONDS
+        roots = [(key, root) for key, root in _among(states, Root, keys) if root.since <= made_by]
         return [Deposit(bytes(key), root.root, root.epoch) for key, root in roots if root.payer == payer]
 
     async def prepare(self, idle: Sequence[Deposit]) -> list[PreparedCall]:

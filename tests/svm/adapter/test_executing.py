@@ -34,7 +34,7 @@ from tests.svm.program.ledger import (
 from tests.svm.program.ledger import REMOTE_SENDER as SENDER
 from tests.unit.jsonrpc.scripted_node import NodeFault
 
-ROOT_RENT = 1_781_760
+ROOT_RENT = 1_726_080
 STAGE_RENT = 18_000_000
 """Of 2,560 bytes and more."""
 ANSWER, FAIL, PASS_ON, TELL_FLAGS = b"\2", b"\3", b"\4", b"\5"

@@ -9,6 +9,7 @@ import pytest
 from solders.account import Account
 from solders.instruction import Instruction
 
+from attestation.batch import Batch
 from attestation.schemes.secp256k1 import ORDER
 from attestation.signer_set import signer_set_hash
 from attestation.statement import Rotate
@@ -30,6 +31,9 @@ from tests.svm.program.ledger import (
     signer_set,
     signing_keys,
 )
+
+KEPT = 600
+"""Seconds that a root serves before its payer may close it."""
 
 
 @pytest.mark.parametrize(
@@ -239,6 +243,49 @@ def test_security_a_root_s_rent_is_its_payer_s(ledger: Ledger) -> None:
     ledger.call("close_root", {**places, "payer": ledger.sender.pubkey()})
     assert ledger.balance(ledger.sender.pubkey()) == before + rent
     assert ledger.svm.get_account(root) is None
+
+
+def close_by_payer(ledger: Ledger, batch: Batch) -> None:
+    places = {"payer": ledger.payer.pubkey(), "root": root_address(batch), "epoch": epoch_address(1)}
+    ledger.call("close_root", places)
+
+
+def test_security_a_root_serves_for_a_while_whatever_its_payer_wants(ledger: Ledger) -> None:
+    """SECURITY: what other relayers have sent under it would fail, each at their expense."""
+    batch = ledger.batch([b"\1" * 32])
+    ledger.certify(batch)
+    for seconds in (0, KEPT - 1):
+        ledger.set_time(NOW + seconds, SLOT)
+        with refused("RootInUse"):
+            close_by_payer(ledger, batch)
+    ledger.set_time(NOW + KEPT, SLOT)
+    close_by_payer(ledger, batch)
+    assert ledger.svm.get_account(root_address(batch)) is None
+
+
+def test_security_a_root_serves_for_a_while_from_its_completion_on(ledger: Ledger) -> None:
+    """SECURITY: who opens one early would close it as soon as others have completed it."""
+    batch = ledger.batch([b"\1" * 32])
+    ledger.certify(batch, [0])
+    ledger.set_time(NOW + KEPT, SLOT)
+    ledger.certify(batch, [1, 2])
+    with refused("RootInUse"):
+        close_by_payer(ledger, batch)
+    ledger.set_time(NOW + 2 * KEPT, SLOT)
+    close_by_payer(ledger, batch)
+
+
+def test_security_nobody_keeps_a_payer_from_its_rent(ledger: Ledger) -> None:
+    """SECURITY: neither by more signatures for what is complete nor by never completing it."""
+    complete, never = ledger.batch([b"\1" * 32]), ledger.batch([b"\2" * 32])
+    ledger.certify(complete)
+    ledger.certify(never, [0])
+    ledger.set_time(NOW + KEPT - 1, SLOT)
+    ledger.certify(complete, [3])
+    ledger.certify(never, [1])
+    ledger.set_time(NOW + KEPT, SLOT)
+    close_by_payer(ledger, complete)
+    close_by_payer(ledger, never)
 
 
 def test_security_a_root_is_closed_by_its_own_epoch_s_end(ledger: Ledger) -> None:
