@@ -143,6 +143,15 @@ pub fn decimal(text: &str) -> Option<u128> {
     Some(number)
 }
 
+/// What was read, or nothing if the field was not there.
+pub fn where_given<T>(read: Result<T>) -> Result<Option<T>> {
+    match read {
+        Ok(value) => Ok(Some(value)),
+        Err(failure) if failure.name == "MissingField" => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
 fn word_of(value: &Value) -> Option<Word> {
     match value {
         Value::Text(text) => hex::decode(text).ok()?.try_into().ok(),

@@ -4,6 +4,8 @@
 mod control;
 mod erc7930;
 mod offices;
+mod packed;
+mod pricing;
 mod routes;
 mod settings;
 
@@ -58,8 +60,22 @@ unsafe extern "C" fn query(env: u32, message: u32) -> u32 {
 }
 
 /// Each message reads its fields to the last (`Fields::finish`), then acts; what it has to say goes into the response.
-fn act(_env: &Env, _info: &Info, name: &str, _body: Fields, _response: &mut Response) -> Result<()> {
+fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response) -> Result<()> {
     match name {
+        "set_outbound" => routes::set_outbound(info, body, response),
+        "remove_outbound" => routes::remove_outbound(info, body, response),
+        "set_price" => routes::set_price(env, info, body, response),
+        "set_inbound" => routes::set_inbound(info, body, response),
+        "pause_outbound" => routes::pause_outbound(env, info, body, response),
+        "unpause_outbound" => routes::unpause_outbound(info, body, response),
+        "pause_inbound" => routes::pause_inbound(env, info, body, response),
+        "unpause_inbound" => routes::unpause_inbound(info, body, response),
+        "pause" => control::pause(env, info, body, response),
+        "unpause" => control::unpause(env, info, body, response),
+        "set_offices" => offices::set_offices(info, body, response),
+        "transfer_ownership" => offices::transfer_ownership(info, body, response),
+        "accept_ownership" => offices::accept_ownership(info, body, response),
+        "migrate" => offices::migrate(env, info, body, response),
         _ => refuse_with("UnknownMessage", name),
     }
 }
@@ -68,6 +84,10 @@ fn act(_env: &Env, _info: &Info, name: &str, _body: Fields, _response: &mut Resp
 fn tell(env: &Env, name: &str, body: Fields) -> Result<String> {
     match name {
         "config" => settings::config(env, body),
+        "outbound" => routes::outbound_query(env, body),
+        "price" => routes::price_query(body),
+        "inbound" => routes::inbound_query(env, body),
+        "pausings" => control::pausings(env, body),
         _ => refuse_with("UnknownQuery", name),
     }
 }

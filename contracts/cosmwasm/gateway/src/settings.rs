@@ -93,7 +93,7 @@ pub fn instantiate(env: &Env, _info: &Info, mut fields: Fields, response: &mut R
     if chain::checksum(settings.account_code_id)? != settings.account_checksum {
         return refuse("WrongChecksum");
     }
-    offices::initialize(&mut fields)?;
+    offices::initialize(&mut fields, response)?;
     control::initialize(&mut fields)?;
     fields.finish()?;
     chain::write(KEY, settings.json().finish().as_bytes());
