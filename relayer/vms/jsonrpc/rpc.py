@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -71,10 +71,10 @@ DEFAULT_LIMITS: Final = ExchangeLimits()
 
 
 class RpcCall(NamedTuple):
-    """A method and its parameters, as JSON values."""
+    """A method and its parameters, as JSON values, by place or by name."""
 
     method: str
-    params: Sequence[Any]
+    params: Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
