@@ -1,13 +1,20 @@
 //! The gateway of XVM on CosmWasm: which message is whose. Both sides are one contract: `source` and what it stands on makes
 //! requests and takes outcomes, `destination` consumes requests, `epochs` keeps the signers that both believe.
 
+mod batches;
+mod certificates;
 mod control;
+mod epochs;
 mod erc7930;
+mod merkle;
 mod offices;
 mod packed;
 mod pricing;
+mod request;
 mod routes;
 mod settings;
+mod signer_set;
+mod statements;
 
 use xvm_common::entry::{answer, answer_query, given, Env, Info};
 use xvm_common::failure::{refuse_with, Result};
@@ -76,6 +83,8 @@ fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response
         "transfer_ownership" => offices::transfer_ownership(info, body, response),
         "accept_ownership" => offices::accept_ownership(info, body, response),
         "migrate" => offices::migrate(env, info, body, response),
+        "rotate" => epochs::rotate(env, body, response),
+        "install" => epochs::install(env, info, body, response),
         _ => refuse_with("UnknownMessage", name),
     }
 }
@@ -88,6 +97,8 @@ fn tell(env: &Env, name: &str, body: Fields) -> Result<String> {
         "price" => routes::price_query(body),
         "inbound" => routes::inbound_query(env, body),
         "pausings" => control::pausings(env, body),
+        "current_epoch" => epochs::current_epoch(body),
+        "signer_set" => epochs::signer_set(body),
         _ => refuse_with("UnknownQuery", name),
     }
 }
