@@ -4,8 +4,10 @@
 mod batches;
 mod certificates;
 mod control;
+mod destination;
 mod epochs;
 mod erc7930;
+mod flight;
 mod merkle;
 mod offices;
 mod packed;
@@ -14,12 +16,14 @@ mod request;
 mod routes;
 mod settings;
 mod signer_set;
+mod slots;
 mod statements;
 
 use xvm_common::entry::{answer, answer_query, given, Env, Info};
 use xvm_common::failure::{refuse_with, Result};
 use xvm_common::fields::Fields;
 use xvm_common::json;
+use xvm_common::reply::Reply;
 use xvm_common::response::Response;
 
 /// Chains that know neither `instantiate2` nor what code a contract has do not store this one.
@@ -44,6 +48,16 @@ unsafe extern "C" fn execute(env: u32, info: u32, message: u32) -> u32 {
         let mut response = Response::new();
         let (name, body) = Fields::of(json::parse(&message)?)?.only()?;
         act(&Env::read(&env)?, &Info::read(&info)?, &name, Fields::of(body)?, &mut response)?;
+        Ok(response.finish())
+    })
+}
+
+#[no_mangle]
+unsafe extern "C" fn reply(_env: u32, reply: u32) -> u32 {
+    let reply = given(reply);
+    answer(|| {
+        let mut response = Response::new();
+        finish(Reply::read(&reply)?, &mut response)?;
         Ok(response.finish())
     })
 }
@@ -83,9 +97,22 @@ fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response
         "transfer_ownership" => offices::transfer_ownership(info, body, response),
         "accept_ownership" => offices::accept_ownership(info, body, response),
         "migrate" => offices::migrate(env, info, body, response),
+        "execute" => destination::execute(env, info, body, response),
+        "expire" => destination::expire(env, body, response),
+        "show_lapsed" => destination::show_lapsed(env, body, response),
         "rotate" => epochs::rotate(env, body, response),
         "install" => epochs::install(env, info, body, response),
         _ => refuse_with("UnknownMessage", name),
+    }
+}
+
+/// The high half of a reply's id says whose submessage it was, the low half which. SECURITY: only the chain calls this, only for
+/// what this contract sent; what nobody here waits for is refused all the same.
+fn finish(reply: Reply, response: &mut Response) -> Result<()> {
+    let number = reply.id as u32;
+    match reply.id >> 32 {
+        destination::REPLY_SPACE => destination::reply(number, reply, response),
+        _ => refuse_with("UnknownReply", reply.id),
     }
 }
 
@@ -97,6 +124,10 @@ fn tell(env: &Env, name: &str, body: Fields) -> Result<String> {
         "price" => routes::price_query(body),
         "inbound" => routes::inbound_query(env, body),
         "pausings" => control::pausings(env, body),
+        "current_request" => destination::current_request(body),
+        "account_of" => destination::account_of(env, body),
+        "consumed" => slots::tell_consumed(body),
+        "is_lapsed" => slots::tell_lapsed(body),
         "current_epoch" => epochs::current_epoch(body),
         "signer_set" => epochs::signer_set(body),
         _ => refuse_with("UnknownQuery", name),

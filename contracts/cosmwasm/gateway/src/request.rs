@@ -8,9 +8,6 @@ use xvm_common::word::{join, of_bool, of_u64, Word};
 
 const TYPE: &[u8] = b"Request(bytes sourceGateway,bytes sender,bytes destinationGateway,bytes target,uint64 nonce,uint8 mode,bool ownAccount,bytes payload,uint64 executionGasLimit,uint64 callbackGasLimit,uint32 returnLimit,uint64 expiry,uint256 orderedAfter,uint256 origin,bytes32 codeHash,uint32 disputeBlocks,bytes metadata)";
 
-pub const CALL: u8 = 0;
-pub const QUERY: u8 = 1;
-
 /// A request; where only its id and expiry count, its payload may be known by hash alone.
 pub struct Request {
     /// ERC-7930, as the three that follow.

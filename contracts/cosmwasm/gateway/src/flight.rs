@@ -1,0 +1,129 @@
+//! The calls of one `execute` that the chain has still to run, in storage from the call to the last reply of its transaction. The
+//! chain runs each call, then tells what became of it, before the next: the flight's head is the request that runs now.
+
+use crate::packed::{Packer, Unpacker};
+use xvm_common::chain;
+use xvm_common::failure::{refuse, Result};
+use xvm_common::word::Word;
+
+/// Next step ‖ number of steps, each four bytes.
+const PLACE: &[u8] = b"flight";
+
+/// What is still to be concluded, in the order of its batches.
+pub struct Step {
+    pub request_id: Word,
+    pub sender: Vec<u8>,
+    pub source_gateway: Vec<u8>,
+    pub payee: Word,
+    /// Where the slot word stands: the first attempt's id.
+    pub slot: Word,
+    pub return_limit: u32,
+    /// It runs nothing, and tells what became of the attempt in its slot, which this flight still runs.
+    pub is_duplicate: bool,
+}
+
+/// The steps of a call, as they are made.
+#[derive(Default)]
+pub struct Plan {
+    count: u32,
+    /// Slots of what it runs.
+    slots: Vec<Word>,
+}
+
+impl Plan {
+    /// Errors: `FlightUnderway`.
+    pub fn new() -> Result<Plan> {
+        // SECURITY: a second flight within a first would take over its replies
+        if chain::read(PLACE).is_some() {
+            return refuse("FlightUnderway");
+        }
+        Ok(Plan::default())
+    }
+
+    /// Keeps a step; its number.
+    pub fn add(&mut self, step: &Step) -> u32 {
+        let number = self.count;
+        chain::write(&key(number), &step.packed());
+        self.count += 1;
+        if !step.is_duplicate {
+            self.slots.push(step.slot);
+        }
+        number
+    }
+
+    /// Whether what this flight runs will tell by this slot what became of it.
+    pub fn runs(&self, slot: &Word) -> bool {
+        self.slots.contains(slot)
+    }
+
+    /// Opens the flight, if it has a step.
+    pub fn finish(self) {
+        if self.count > 0 {
+            chain::write(PLACE, &place(0, self.count));
+        }
+    }
+}
+
+/// The step that the chain runs now, with its number.
+pub fn current() -> Option<(u32, Step)> {
+    let (next, _) = head()?;
+    Some((next, Step::load(next)?))
+}
+
+/// Ends step `number`; the step after it. SECURITY: out of turn, one call's end would be told as another's.
+/// Errors: `UnknownReply`.
+pub fn advance(number: u32) -> Result<Option<(u32, Step)>> {
+    let count = match head() {
+        Some((next, count)) if next == number => count,
+        _ => return refuse("UnknownReply"),
+    };
+    chain::remove(&key(number));
+    if number + 1 == count {
+        chain::remove(PLACE);
+        return Ok(None);
+    }
+    chain::write(PLACE, &place(number + 1, count));
+    Ok(Step::load(number + 1).map(|step| (number + 1, step)))
+}
+
+impl Step {
+    fn load(number: u32) -> Option<Step> {
+        let record = chain::read(&key(number))?;
+        let mut unpacker = Unpacker::of(&record);
+        Some(Step {
+            request_id: unpacker.word(),
+            sender: unpacker.bytes(),
+            source_gateway: unpacker.bytes(),
+            payee: unpacker.word(),
+            slot: unpacker.word(),
+            return_limit: unpacker.u32(),
+            is_duplicate: unpacker.flag(),
+        })
+    }
+
+    fn packed(&self) -> Vec<u8> {
+        Packer::new()
+            .word(&self.request_id)
+            .bytes(&self.sender)
+            .bytes(&self.source_gateway)
+            .word(&self.payee)
+            .word(&self.slot)
+            .u32(self.return_limit)
+            .flag(self.is_duplicate)
+            .finish()
+    }
+}
+
+fn head() -> Option<(u32, u32)> {
+    let bytes: [u8; 8] = chain::read(PLACE)?.try_into().ok()?;
+    let packed = u64::from_be_bytes(bytes);
+    Some(((packed >> 32) as u32, packed as u32))
+}
+
+fn place(next: u32, count: u32) -> [u8; 8] {
+    ((next as u64) << 32 | count as u64).to_be_bytes()
+}
+
+fn key(number: u32) -> Vec<u8> {
+    [b"flight/", &number.to_be_bytes()[..]].concat()
+}
