@@ -1,6 +1,7 @@
 //! Batches as they come in messages: which leaves are given as items and which as bare hashes, and the certificate over their root.
 
 use crate::certificates;
+use crate::domain::Domain;
 use crate::merkle;
 use xvm_common::entry::Env;
 use xvm_common::failure::{refuse, Result};
@@ -56,7 +57,8 @@ impl Batch {
                 None => return refuse("MalformedBatch"),
             }
         }
-        certificates::verify(env, &merkle::root(&leaves), count as u32, &self.certificate)
+        let domain = Domain::own(env)?;
+        certificates::verify(&domain, env.time, &merkle::root(&leaves), count as u32, &self.certificate)
     }
 
     fn is_given(&self, index: usize) -> bool {

@@ -1,18 +1,14 @@
 //! Certificates: that a quorum of an epoch's signers signed a batch in this gateway's domain. Scheme 1:
 //! scheme(1) ‖ epoch(8) ‖ chain tag(4) ‖ gateway tag(4) ‖ bitmap(32) ‖ 64 bytes (EIP-2098) a set bit, by ascending signer.
 
+use crate::domain::Domain;
 use crate::epochs;
-use crate::erc7930;
 use crate::signer_set::{Signer, SCHEME};
 use xvm_common::chain::recover;
-use xvm_common::entry::Env;
 use xvm_common::failure::{refuse, refuse_with, Result};
-use xvm_common::keccak::keccak256;
-use xvm_common::word::{join, of_u64, Word, ZERO};
 use xvm_common::hex;
-
-const DOMAIN_TYPE: &[u8] = b"EIP712Domain(string name,string version,bytes32 salt)";
-const BATCH_TYPE: &[u8] = b"Batch(bytes32 root,uint32 count,uint64 epoch)";
+use xvm_common::keccak::keccak256;
+use xvm_common::word::{Word, ZERO};
 
 const HEAD_LENGTH: usize = 49;
 const SIGNATURE_LENGTH: usize = 64;
@@ -23,10 +19,10 @@ const HALF_ORDER: Word = [
     0x57, 0xa4, 0x50, 0x1d, 0xdf, 0xe9, 0x2f, 0x46, 0x68, 0x1b, 0x20, 0xa0,
 ];
 
-/// The signing epoch of a certificate over `Batch(root, count, epoch)`. Errors, in this order: `MalformedCertificate`,
+/// The signing epoch of a certificate over `Batch(root, count, epoch)` in a domain, at `now`. Errors, in this order: `MalformedCertificate`,
 /// `WrongScheme`, `OtherChain`, `OtherGateway`, `ZeroRoot`, `EmptyBatch`, `UnknownEpoch`, `ExpiredEpoch`, `UnknownSigner`, for each
 /// signature `HighS`, `RepeatedSigner`, `SignerOutOfOrder`, `ForgedSignature`, then `BelowThreshold`.
-pub fn verify(env: &Env, root: &Word, count: u32, certificate: &[u8]) -> Result<u64> {
+pub fn verify(domain: &Domain, now: u64, root: &Word, count: u32, certificate: &[u8]) -> Result<u64> {
     if certificate.len() < HEAD_LENGTH {
         return refuse("MalformedCertificate");
     }
@@ -39,11 +35,10 @@ pub fn verify(env: &Env, root: &Word, count: u32, certificate: &[u8]) -> Result<
     if head[0] != SCHEME {
         return refuse_with("WrongScheme", head[0]);
     }
-    let salt = keccak256(&erc7930::of_account(env, &env.contract)?);
-    if head[9..13] != keccak256(&erc7930::of_chain(env)?)[..4] {
+    if head[9..13] != *domain.chain_tag() {
         return refuse_with("OtherChain", hex::encode(&head[9..13]));
     }
-    if head[13..17] != salt[..4] {
+    if head[13..17] != *domain.gateway_tag() {
         return refuse_with("OtherGateway", hex::encode(&head[13..17]));
     }
     // SECURITY: a zero root or an empty batch is what uninitialised memory looks like
@@ -58,10 +53,10 @@ pub fn verify(env: &Env, root: &Word, count: u32, certificate: &[u8]) -> Result<
     let epoch = u64::from_be_bytes(epoch_bytes);
     let set = epochs::load(epoch)?;
     // SECURITY: after this, stake may be gone and keys thrown away
-    if env.time > epochs::valid_until(epoch) {
+    if now > epochs::valid_until(epoch) {
         return refuse_with("ExpiredEpoch", epoch);
     }
-    let digest = digest(&salt, root, count, epoch);
+    let digest = domain.digest(root, count, epoch);
     let members: Vec<usize> = (0..256).filter(|index| is_set(bitmap, *index)).collect();
     // SECURITY: a bit beyond the set names nobody, and must not count
     if let Some(stranger) = members.iter().find(|index| **index >= set.signers.len()) {
@@ -77,16 +72,6 @@ pub fn verify(env: &Env, root: &Word, count: u32, certificate: &[u8]) -> Result<
         return refuse_with("BelowThreshold", format!("{weight} of {}", set.threshold));
     }
     Ok(epoch)
-}
-
-/// EIP-712 digest of a batch in the domain with this salt, which is the hash of the gateway's address.
-fn digest(salt: &Word, root: &Word, count: u32, epoch: u64) -> Word {
-    let domain = keccak256(&join(&[keccak256(DOMAIN_TYPE), keccak256(b"XVM"), keccak256(b"1"), *salt]));
-    let batch = keccak256(&join(&[keccak256(BATCH_TYPE), *root, of_u64(count as u64), of_u64(epoch)]));
-    let mut signed = vec![0x19, 0x01];
-    signed.extend_from_slice(&domain);
-    signed.extend_from_slice(&batch);
-    keccak256(&signed)
 }
 
 /// Bit `index`, counted from the least significant of a big-endian word.

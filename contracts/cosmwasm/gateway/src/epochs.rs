@@ -1,6 +1,7 @@
 //! Signer sets by epoch, from 1, rising by exactly 1. The newest certifies its successor; after that it verifies for its grace.
 
 use crate::certificates;
+use crate::domain::Domain;
 use crate::offices;
 use crate::signer_set::SignerSet;
 use crate::statements::{leaf, rotate_hash};
@@ -37,7 +38,7 @@ pub fn rotate(env: &Env, mut body: Fields, response: &mut Response) -> Result<()
     body.finish()?;
     let epoch = current();
     let root = leaf(&rotate_hash(&set.hash(), epoch + 1));
-    let signed_by = certificates::verify(env, &root, 1, &certificate)?;
+    let signed_by = certificates::verify(&Domain::own(env)?, env.time, &root, 1, &certificate)?;
     // SECURITY: an epoch in its grace has a successor; a second one would be a fork of the set
     if signed_by != epoch {
         return refuse_with("NotCurrentEpoch", signed_by);
@@ -80,8 +81,7 @@ pub fn signer_set(mut body: Fields) -> Result<String> {
 
 fn apply(env: &Env, set: &SignerSet, epoch: u64, response: &mut Response) -> Result<()> {
     set.check(env.time)?;
-    chain::write(&key(b"signers", epoch), &set.stored());
-    chain::write(&key(b"valid_until", epoch), &set.valid_until.to_be_bytes());
+    keep(epoch, set, set.valid_until);
     chain::write(CURRENT, &epoch.to_be_bytes());
     response.event(
         Event::new("XVMEpochApplied")
@@ -91,6 +91,12 @@ fn apply(env: &Env, set: &SignerSet, epoch: u64, response: &mut Response) -> Res
             .text("set", &set.json()),
     );
     Ok(())
+}
+
+/// Keeps a set that keeps the rules.
+pub fn keep(epoch: u64, set: &SignerSet, valid_until: u64) {
+    chain::write(&key(b"signers", epoch), &set.stored());
+    chain::write(&key(b"valid_until", epoch), &valid_until.to_be_bytes());
 }
 
 fn key(space: &[u8], epoch: u64) -> Vec<u8> {

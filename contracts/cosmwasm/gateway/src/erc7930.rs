@@ -20,13 +20,6 @@ pub fn chain_prefix(env: &Env) -> Result<Vec<u8>> {
     Ok(prefix)
 }
 
-/// This chain alone.
-pub fn of_chain(env: &Env) -> Result<Vec<u8>> {
-    let mut chain = chain_prefix(env)?;
-    chain.push(0);
-    Ok(chain)
-}
-
 /// An account of this chain.
 pub fn of_account(env: &Env, human: &str) -> Result<Vec<u8>> {
     let canonical = chain::canonicalize(human)?;

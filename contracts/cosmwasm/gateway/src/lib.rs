@@ -5,6 +5,7 @@ mod batches;
 mod certificates;
 mod control;
 mod destination;
+mod domain;
 mod epochs;
 mod erc7930;
 mod flight;
