@@ -315,7 +315,7 @@ class Chain:
             parent_slot=parent.slot,
             height=parent.height + 1,
             previous_blockhash=parent_hash,
-            time=max(parent.time, int(self._now())),
+            time=max(parent.time, int(self._now()) + self.faults.seconds_ahead),
             transactions_before=parent.transactions_before + len(parent.landed),
         )
         self.ledger.append(block)

@@ -12,6 +12,9 @@ MAX_SKIPPED_SLOTS: Final = 150
 """At a time: within what is kept for a view that lags."""
 
 
+MAX_SECONDS_AHEAD: Final = 1_000_000
+
+
 @dataclass(slots=True)
 class Faults:
     """What is wrong now."""
@@ -21,6 +24,9 @@ class Faults:
 
     lag_slots: int = 0
     """How far the view that clients get is behind; at most `MAX_LAG_SLOTS`."""
+
+    seconds_ahead: int = 0
+    """Of the machine's clock the chain's is; at most `MAX_SECONDS_AHEAD`."""
 
     hidden_signatures: range = range(0)
     """Slots whose transactions are missing from the index by address."""

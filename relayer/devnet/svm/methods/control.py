@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from relayer.devnet.svm.chain import Chain
-from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SKIPPED_SLOTS
+from relayer.devnet.svm.faults import MAX_LAG_SLOTS, MAX_SECONDS_AHEAD, MAX_SKIPPED_SLOTS
 from relayer.devnet.svm.methods.answering import Method
 from relayer.devnet.svm.params import Params
 
@@ -19,6 +19,11 @@ def skip_slots(chain: Chain, params: Params) -> Any:
 def set_lag(chain: Chain, params: Params) -> Any:
     """Answer as a node that is so many slots behind; 0 ends it."""
     chain.faults.lag_slots = params.integer(0, most=MAX_LAG_SLOTS)
+
+
+def set_ahead(chain: Chain, params: Params) -> Any:
+    """From the next slot on the chain's clock is so many seconds ahead; 0 has it stand still until it no longer is."""
+    chain.faults.seconds_ahead = params.integer(0, most=MAX_SECONDS_AHEAD)
 
 
 def hide_signatures(chain: Chain, params: Params) -> Any:
@@ -34,6 +39,7 @@ def hide_statuses(chain: Chain, params: Params) -> Any:
 CONTROL_METHODS: Final[Mapping[str, Method]] = {
     "devnet_hideSignatures": Method(2, hide_signatures),
     "devnet_hideStatuses": Method(2, hide_statuses),
+    "devnet_setAhead": Method(1, set_ahead),
     "devnet_setLag": Method(1, set_lag),
     "devnet_skipSlots": Method(1, skip_slots),
 }

@@ -205,7 +205,7 @@ async def test_hostile_sockets_end_alone(cluster: Cluster) -> None:
 async def test_control_methods_are_absent_unless_asked_for() -> None:
     chain = Chain(ChainSettings(), lambda: GENESIS_TIME)
     node = Node(chain, has_control=False, drop_sockets=lambda: 0)
-    for name in ("advanceSlots", "dropSockets", "hideSignatures", "hideStatuses", "setLag", "skipSlots"):
+    for name in ("advanceSlots", "dropSockets", "hideSignatures", "hideStatuses", "setAhead", "setLag", "skipSlots"):
         answer = node.answer(orjson.dumps({"jsonrpc": "2.0", "id": 1, "method": f"devnet_{name}", "params": [1]}))
         assert answer is not None
         assert orjson.loads(answer)["error"]["code"] == -32601

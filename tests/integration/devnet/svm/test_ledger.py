@@ -101,6 +101,16 @@ async def test_skipped_slots_have_no_block_and_no_height(cluster: Cluster) -> No
     assert (await cluster.fault_of("getBlock", before + 1, V0)).code == -32009
 
 
+async def test_a_clock_that_is_ahead_never_goes_back(cluster: Cluster) -> None:
+    times = []
+    for ahead in (0, 600, 300, 900):
+        await cluster.ask("devnet_setAhead", ahead)
+        slot = await cluster.advance()
+        await cluster.finalize()
+        times.append((await cluster.ask("getBlock", slot, V0))["blockTime"] - GENESIS_TIME)
+    assert times == [0, 600, 600, 900]
+
+
 async def test_a_long_gap_leaves_the_state_before_it_readable(cluster: Cluster) -> None:
     to = Pubkey.new_unique()
     await cluster.run(cluster.pay(to, 10**9))
