@@ -1,4 +1,4 @@
-"""Builds the contracts, or with `--check` says whether the committed ones are what sources give.
+"""Builds the contracts and their tests' own, or with `--check` says whether the committed ones are what sources give.
 
 To the byte: the same sources and compiler give the same contracts, wherever they lie.
 Usage: `python contracts/cosmwasm/build/build_contracts.py [--check]`. Needs rustc 1.63 with the target
@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
+REPOSITORY: Final = ROOT.parents[1]
+TESTS: Final = REPOSITORY / "tests" / "cosmwasm" / "contract"
 VERSION: Final = "1.63.0"
 
 # What a chain stores at most.
@@ -24,7 +26,7 @@ MAX_BYTES: Final = 800 * 1024
 
 @dataclass(frozen=True)
 class Contract:
-    """One contract: its crate's root, where it is committed."""
+    """One contract: its crate's root, and where it is committed, whose name is the crate's."""
 
     source: Path
     path: Path
@@ -34,6 +36,8 @@ COMMON: Final = ROOT / "common" / "src" / "lib.rs"
 CONTRACTS: Final = (
     Contract(ROOT / "gateway" / "src" / "lib.rs", ROOT / "xvm_gateway.wasm"),
     Contract(ROOT / "account" / "src" / "lib.rs", ROOT / "xvm_account.wasm"),
+    Contract(TESTS / "probe.rs", TESTS / "probe.wasm"),
+    Contract(TESTS / "hashes.rs", TESTS / "hashes.wasm"),
 )
 
 OPTIONS: Final = (
@@ -53,32 +57,26 @@ def compiler() -> str | None:
     return None
 
 
-def compile_contracts(rustc: str, sources: tuple[Path, ...]) -> tuple[bytes, ...]:
-    """The contracts that these crate roots give, over the common crate. Raises `CalledProcessError`."""
+def compile_contracts(rustc: str) -> dict[Contract, bytes]:
+    """What the sources give. Raises `CalledProcessError`."""
     with tempfile.TemporaryDirectory() as folder:
-        built = []
         # no path of this machine may reach a contract
-        places = ("--remap-path-prefix", f"{ROOT}=", "--remap-path-prefix", f"{folder}=")
+        places = ("--remap-path-prefix", f"{REPOSITORY}=", "--remap-path-prefix", f"{folder}=")
 
-        def build(crate: str, source: Path, *options: str) -> Path:
-            path = Path(folder) / crate
-            name = Path(crate).stem.removeprefix("lib")
+        def build(name: str, source: Path, path: Path, *options: str) -> Path:
             subprocess.run(  # noqa: S603 - our own command line
                 [rustc, *OPTIONS, *places, "--crate-name", name, *options, "-o", str(path), str(source)],
-                cwd=ROOT,
+                cwd=REPOSITORY,
                 check=True,
             )
             return path
 
-        common = build("libxvm_common.rlib", COMMON, "--crate-type", "rlib")
-        for source in sources:
-            wasm = build(
-                f"xvm_{source.parents[1].name}.wasm",
-                source,
-                *("--crate-type", "cdylib", "-C", "lto", "--extern", f"xvm_common={common}"),
-            )
-            built.append(wasm.read_bytes())
-        return tuple(built)
+        common = build("xvm_common", COMMON, Path(folder) / "libxvm_common.rlib", "--crate-type", "rlib")
+        linked = ("--crate-type", "cdylib", "-C", "lto", "--extern", f"xvm_common={common}")
+        return {
+            one: build(one.path.stem, one.source, Path(folder) / one.path.name, *linked).read_bytes()
+            for one in CONTRACTS
+        }
 
 
 def main() -> int:
@@ -89,9 +87,7 @@ def main() -> int:
         print(f"CosmWasm contracts not built: there is no rustc {VERSION} with wasm32-unknown-unknown", file=sys.stderr)
         return 0 if is_check and os.environ.get("XVM_CI_STRICT") != "1" else 1
     stale = []
-    for contract, code in zip(
-        CONTRACTS, compile_contracts(rustc, tuple(contract.source for contract in CONTRACTS)), strict=True
-    ):
+    for contract, code in compile_contracts(rustc).items():
         if len(code) > MAX_BYTES:
             print(f"{contract.path.name}: {len(code)} bytes, more than {MAX_BYTES}", file=sys.stderr)
             return 1

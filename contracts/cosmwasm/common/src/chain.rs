@@ -153,9 +153,9 @@ pub fn checksum(code_id: u64) -> Result<Word> {
     checksum.try_into().or_else(|_| refuse_with("QueryFailed", "checksum"))
 }
 
-/// Asks the chain; nothing if what is asked for is no contract. SECURITY: any other error fails the call, lest a question that
-/// the chain could not answer pass for the answer no.
-fn ask(question: &str) -> Result<Option<Vec<u8>>> {
+/// Asks the chain a `QueryRequest` (JSON); nothing if what is asked for is no contract. SECURITY: any other error fails the call,
+/// lest a question that the chain could not answer pass for the answer no. Errors: `QueryFailed`.
+pub fn ask(question: &str) -> Result<Option<Vec<u8>>> {
     let view = View::of(question.as_bytes());
     let answer = unsafe { take(query_chain(view.pointer())) };
     if let Some(inner) = json::slice(&answer, "ok")? {
