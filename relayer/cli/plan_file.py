@@ -30,6 +30,7 @@ from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from attestation.schemes import DEFAULT_SCHEME, SCHEMES_BY_NAME
 from attestation.signer_set import Signer, SignerSet, operator_id, verify_rules
+from attestation.textcodecs import bech32_encode
 from relayer.cli.text_file import read_text
 from relayer.config.faults import place, refuse, told_errors
 from relayer.config.sections import FinalitySection
@@ -45,6 +46,7 @@ _PER_GIGA: Final = 10**9
 """Wei of a gwei, and gas of what prices are for."""
 
 _KEY: Final = re.compile(r"0x(?:[0-9a-fA-F]{2}){1,512}")
+_DENOMINATION: Final = r"^[a-zA-Z][a-zA-Z0-9/:._-]{2,127}$"
 _ADDRESS_TEXT_LENGTH: Final = 42
 _ADDRESS_HELP: Final = "0x and 40 hex digits, with its checksum or in lower case"
 
@@ -70,6 +72,14 @@ def _key(text: str) -> str:
     if not _KEY.fullmatch(text):
         # SECURITY: what was written is not repeated: it may be a secret in the wrong place.
         raise ValueError("not a key; write 0x and the hex digits that `xvm keys show` prints")
+    return text
+
+
+def _bech32_prefix(text: str) -> str:
+    try:
+        bech32_encode(text, b"")
+    except AttestationError:
+        raise ValueError("not a bech32 prefix; write the letters before the 1 of the chain's accounts") from None
     return text
 
 
@@ -151,6 +161,9 @@ class ChainSection(_Section):
     sender_max_requests: NonNegativeInt = 1_000
     max_fee_per_gas_gwei: Decimal | None = Field(None, gt=0)
     max_fee_per_gas: PositiveInt | None = None
+    bech32_prefix: Annotated[str, AfterValidator(_bech32_prefix)] | None = None
+    fee_denom: str | None = Field(None, pattern=_DENOMINATION)
+    coin_decimals: int | None = Field(None, ge=0, le=36)
     grants: tuple[GrantEntry, ...] = ()
 
     @model_validator(mode="after")
@@ -161,7 +174,7 @@ class ChainSection(_Section):
             # SECURITY: what was written is not repeated: it may be a key in the wrong place.
             f"{key} is not an account of {self.caip2}, in the form that the chain gives it"
             for key, text in accounts.items()
-            if text is not None and not is_account(self.caip2, text)
+            if text is not None and not is_account(self.caip2, text, self.bech32_prefix)
         ]
         if (self.gas_price_gwei is None) == (self.price_per_gigagas is None):
             faults.append("write either gas_price_gwei, or price_per_gigagas: smallest units for 10^9 gas")
@@ -260,7 +273,7 @@ def _plan(document: PlanDocument) -> DeploymentPlan:
 
 def _chain_plan(chain: ChainSection) -> ChainPlan:
     def account(text: str) -> bytes:
-        return parse_account_text(f"{chain.caip2}:{text}").address
+        return parse_account_text(f"{chain.caip2}:{text}", chain.bech32_prefix).address
 
     def optional_account(text: str | None) -> bytes | None:
         return None if text is None else account(text)
@@ -283,6 +296,9 @@ def _chain_plan(chain: ChainSection) -> ChainPlan:
         sender_max_requests=chain.sender_max_requests,
         max_fee_per_gas=_max_fee_per_gas(chain),
         grants=tuple(Grant(account(grant.account), grant.amount) for grant in chain.grants),
+        bech32_prefix=chain.bech32_prefix,
+        fee_denom=chain.fee_denom,
+        coin_decimals=chain.coin_decimals,
     )
 
 

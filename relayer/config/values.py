@@ -135,10 +135,10 @@ Price = Annotated[Decimal, Field(ge=Decimal("1e-36"), le=Decimal("1e36"))]
 """Bounded, because an exponent of a million is quickly written and never computed."""
 
 
-def is_account(caip2: str, text: str) -> bool:
-    """Whether `text` is an account of this chain, in the chain's own form."""
+def is_account(caip2: str, text: str, bech32_prefix: str | None = None) -> bool:
+    """Whether `text` is an account of this chain, in the chain's own form, and of this prefix if one is given."""
     try:
-        parse_account_text(f"{caip2}:{text}")
+        parse_account_text(f"{caip2}:{text}", bech32_prefix)
     except AttestationError:
         return False
     return True

@@ -71,6 +71,8 @@ class ChainPlan:
     deployment creates it. `owner` owns the gateway in the end (None: the deployer). A sender makes at most
     `sender_max_requests` in `sender_window_blocks`; 0: as many as it likes. `signers_fee` (flat, per request) and
     `max_fee_per_gas` (what a deployment bids at most, in the unit of the chain's fees) have a default of the VM's own.
+    `bech32_prefix`, `fee_denom` (the denomination that fees are paid in) and `coin_decimals` are for chains of the VMs
+    that leave them to each chain.
     """
 
     name: str
@@ -90,6 +92,9 @@ class ChainPlan:
     sender_max_requests: int = 1_000
     max_fee_per_gas: int | None = None
     grants: tuple[Grant, ...] = ()
+    bech32_prefix: str | None = None
+    fee_denom: str | None = None
+    coin_decimals: int | None = None
 
     @property
     def caip2(self) -> str:
@@ -102,7 +107,7 @@ class ChainPlan:
 
     def account_text(self, address: bytes) -> str:
         """An account on this chain, as the chain writes it."""
-        return InteroperableAddress(self.chain, address).to_text().removeprefix(f"{self.chain}:")
+        return InteroperableAddress(self.chain, address).account_text(self.bech32_prefix)
 
     def deadline_blocks(self, terms: RouteTerms) -> int:
         """Twice the default expiry in this chain's blocks: a request expires well before its asker may cancel."""
