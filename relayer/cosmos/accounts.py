@@ -9,6 +9,7 @@ import hashlib
 from dataclasses import dataclass
 from typing import Final
 
+import coincurve
 from Crypto.Hash import RIPEMD160
 
 from attestation.errors import MalformedAddress
@@ -25,6 +26,11 @@ CONTRACT_BYTES: Final = 32
 def account_of_key(public_key: bytes) -> bytes:
     """The 20 bytes of the account of a secp256k1 key of 33 bytes."""
     return RIPEMD160.new(hashlib.sha256(public_key).digest()).digest()
+
+
+def account_of_secret(secret: bytes) -> bytes:
+    """The 20 bytes of the account of a 32-byte secret, which is a secp256k1 key."""
+    return account_of_key(coincurve.PrivateKey(secret).public_key.format(compressed=True))
 
 
 def to_bech32(prefix: str, account: bytes) -> str:

@@ -137,8 +137,36 @@ def test_a_chain_named_twice_is_refused(tmp_path: Path) -> None:
 
 
 def test_only_chains_that_can_be_deployed_to_are_taken(tmp_path: Path) -> None:
-    found = faults(tmp_path, PLAN.replace("eip155:10", "cosmos:osmosis-1"))
-    assert found == ["chains[1].caip2: nothing that is installed deploys to cosmos:osmosis-1"]
+    found = faults(tmp_path, PLAN.replace("eip155:10", "aptos:2"))
+    assert found == ["chains[1].caip2: nothing that is installed deploys to aptos:2"]
+
+
+COSMWASM = """
+[[chains]]
+name = "gamma"
+caip2 = "cosmos:osmosis-1"
+rpc_url = "https://gamma.example.org"
+finality = { depth_blocks = 0 }
+block_time_seconds = 1.5
+price_per_gigagas = "25000000"
+bech32_prefix = "osmo"
+fee_denom = "uosmo"
+coin_decimals = 6
+owner = "osmo1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5helwsw"
+"""
+
+
+def test_a_chain_says_how_its_accounts_begin_and_what_its_fees_are_paid_in(tmp_path: Path) -> None:
+    (chain,) = load_plan(write(tmp_path, PLAN + COSMWASM)).plan.chains[2:]
+    assert (chain.bech32_prefix, chain.fee_denom, chain.coin_decimals) == ("osmo", "uosmo", 6)
+    assert chain.owner is not None
+    assert chain.account_text(chain.owner) == "osmo1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5helwsw"
+    assert faults(tmp_path, PLAN + COSMWASM.replace('"osmo"', '"Osmo1"')) == [
+        "chains[2].bech32_prefix: not a bech32 prefix; write the letters before the 1 of the chain's accounts"
+    ]
+    assert faults(tmp_path, PLAN + COSMWASM.replace('"osmo"', '"cosmos"')) == [
+        "chains[2]: owner is not an account of cosmos:osmosis-1, in the form that the chain gives it"
+    ]
 
 
 def test_security_faults_hold_nothing_of_the_file(tmp_path: Path) -> None:

@@ -33,16 +33,18 @@ def test_the_plan_of_the_reference_is_a_plan(tmp_path: Path, monkeypatch: pytest
     assert file.rpc_urls == {"eip155:1": "https://rpc.alpha.example", "eip155:10": "https://rpc.beta.example"}
 
 
-def test_the_solana_chain_of_the_plans_reference_belongs_in_a_plan(
+def test_the_chains_of_other_vms_in_the_plans_reference_belong_in_a_plan(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ALPHA_RPC", "GAMMA_RPC"):
+    for name in ("ALPHA_RPC", "GAMMA_RPC", "DELTA_RPC"):
         monkeypatch.setenv(name, "https://rpc.example")
     path = tmp_path / "plan.toml"
     path.write_text("".join(_TOML.findall((REFERENCE / "deployment-plan.md").read_text("utf-8"))), "utf-8")
-    *_, gamma = plan_file.load_plan(path).plan.chains
+    *_, gamma, delta = plan_file.load_plan(path).plan.chains
     assert (gamma.chain.namespace, len(gamma.gateway or b"")) == (Namespace.SOLANA, 32)
     assert (gamma.price_per_gigagas, gamma.signers_fee, gamma.max_fee_per_gas) == (2 * 10**8, 10_000, 10**6)
+    assert (delta.chain.namespace, delta.bech32_prefix, delta.fee_denom) == (Namespace.COSMOS, "osmo", "uosmo")
+    assert delta.account_text(delta.owner or b"").startswith("osmo1")
 
 
 def test_every_key_of_a_plan_is_in_its_reference() -> None:
