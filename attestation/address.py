@@ -132,8 +132,10 @@ class Chain:
         return _ACCOUNT_FORMS[self.namespace]
 
     def hash_text(self, data: bytes) -> str:
-        """A transaction's or a block's hash as the chain's people write it: base58 on solana, else `0x` and hex."""
-        return base58_encode(data) if self.namespace is Namespace.SOLANA else f"0x{data.hex()}"
+        """A transaction's or a block's hash as the chain's people write it: base58 on solana, capitals on cosmos."""
+        if self.namespace is Namespace.SOLANA:
+            return base58_encode(data)
+        return data.hex().upper() if self.namespace is Namespace.COSMOS else f"0x{data.hex()}"
 
     def to_bytes(self) -> bytes:
         """The chain-only ERC-7930 address: address length 0."""
@@ -279,6 +281,14 @@ def parse_account_text(text: str, bech32_prefix: str | None = None) -> Interoper
     if namespace in _CHECKSUMMED and account not in {account.lower(), checksum_address(address)}:
         raise MalformedAddress(f"{account!r} fails its EIP-55 checksum")
     return parsed
+
+
+def bech32_prefix(account: str) -> str | None:
+    """The prefix of an account's bech32 text, such as a gateway's; None of one in any other form."""
+    try:
+        return bech32_decode(account)[0]
+    except MalformedAddress:
+        return None
 
 
 def checksum_address(address: bytes) -> str:

@@ -75,17 +75,22 @@ ToOption = Annotated[
 FunctionOption = Annotated[
     str | None,
     typer.Option(
-        "--fn", metavar="SIGNATURE", help="Function to call, such as 'increment(uint256)'; with --idl its name alone."
+        "--fn",
+        metavar="SIGNATURE",
+        help="Function to call, such as 'increment(uint256)'; with --idl, and of messages in JSON, its name alone.",
     ),
 ]
 ArgsOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--args", metavar="VALUE...", help="Its arguments; arrays and tuples as JSON arrays, bytes as 0x hex."
+        "--args",
+        metavar="VALUE...",
+        help="Its arguments; arrays and tuples as JSON arrays, bytes as 0x hex; the fields of a message as NAME=VALUE.",
     ),
 ]
 DataOption = Annotated[
-    str | None, typer.Option("--data", metavar="HEX", help="The call as it is, instead of --fn and --args.")
+    str | None,
+    typer.Option("--data", metavar="HEX|JSON", help="The call as it is, instead of --fn and --args."),
 ]
 AccountsOption = Annotated[
     list[str] | None,
@@ -98,7 +103,12 @@ AccountsOption = Annotated[
 ]
 InterfaceOption = Annotated[
     Path | None,
-    typer.Option("--idl", metavar="FILE", help="How the target is called, where there are such files: Anchor's IDL."),
+    typer.Option(
+        "--idl",
+        "--schema",
+        metavar="FILE",
+        help="How the target is called, where there are such files: Anchor's IDL, or a JSON Schema of its messages.",
+    ),
 ]
 ReturnsOption = Annotated[
     str | None,
@@ -213,7 +223,7 @@ def call(
             asker=asker.account,
             function=function,
             arguments=tuple(args or ()),
-            data=None if data is None else _parse_hex(data, "--data"),
+            data=None if data is None else _parse_data(data),
             accounts=tuple(accounts or ()),
             interface=idl,
             is_own_account=own_account,
@@ -280,7 +290,7 @@ def query(
             asker=asker.account,
             function=function,
             arguments=tuple(args or ()),
-            data=None if data is None else _parse_hex(data, "--data"),
+            data=None if data is None else _parse_data(data),
             accounts=tuple(accounts or ()),
             interface=idl,
             gateway=reach.gateway_on(goal.chain),
@@ -320,7 +330,8 @@ def _go(
     away_tools = tools_for(ask.target.chain.namespace)
     journey = Journey(
         source=session,
-        home=home.chain,
+        home=home,
+        away=away,
         destination=None if away is None or patience is None else away_tools.open_destination(away),
         ask=ask,
         codec=codec,
@@ -354,6 +365,11 @@ def _code_hash(text: str | None) -> bytes:
 
 def _metadata(text: str) -> bytes:
     return _parse_hex(text, "--metadata") if text.startswith("0x") else text.encode("utf-8")
+
+
+def _parse_data(text: str) -> bytes:
+    """Hex, or a message in JSON, which is an object."""
+    return text.encode("utf-8") if text.lstrip().startswith("{") else _parse_hex(text, "--data")
 
 
 def _parse_hex(text: str, option: str) -> bytes:

@@ -13,7 +13,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Final, Protocol
 
-from attestation.address import Chain, InteroperableAddress
+from attestation.address import Chain, InteroperableAddress, bech32_prefix
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
 from relayer.errors import ConfigError, UnsupportedVm
@@ -30,6 +30,10 @@ class Endpoint:
     chain: Chain
     rpc_url: str
     gateway: str
+
+    def account_text(self, account: InteroperableAddress) -> str:
+        """CAIP-10 of an account there; with the gateway's bech32 prefix where accounts have one."""
+        return account.to_text(bech32_prefix(self.gateway))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,17 @@ from typing import Any, Final
 from attestation.address import Chain
 from attestation.request import Mode, format_request_id
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Cancelled, DestinationSession, Ending, PayloadCodec, Place, SourceSession
+from relayer.cli.asking import (
+    Ask,
+    Asked,
+    Cancelled,
+    DestinationSession,
+    Ending,
+    Endpoint,
+    PayloadCodec,
+    Place,
+    SourceSession,
+)
 from relayer.cli.output import print_json, print_lines, print_note
 from relayer.errors import ConfigError, RpcUnavailable
 
@@ -23,10 +33,15 @@ LOOK_SECONDS: Final = 0.25
 
 @dataclass(slots=True)
 class Journey:
-    """A request of this command, and what was seen of it. `returns` are the types of the result, if they were named."""
+    """A request of this command, and what was seen of it.
+
+    `away` is the target's chain, None if nothing is known of it. `returns` are the types of the result, if they were
+    named.
+    """
 
     source: SourceSession
-    home: Chain
+    home: Endpoint
+    away: Endpoint | None
     destination: DestinationSession | None
     ask: Ask
     codec: PayloadCodec
@@ -45,18 +60,18 @@ class Journey:
         self._document = {
             "request_id": identifier,
             "mode": self.ask.mode.name,
-            "sender": str(asked.sender),
-            "target": str(self.ask.target),
+            "sender": self.home.account_text(asked.sender),
+            "target": str(self.ask.target) if self.away is None else self.away.account_text(self.ask.target),
             "payload": f"0x{self.ask.payload.hex()}",
             "fee": str(asked.fee),
             "kept_at": asked.kept_at or None,
-            "requested": _place_view(self.home, asked.place),
+            "requested": _place_view(self.home.chain, asked.place),
         }
         self._say(f"request     {identifier}")
-        self._say(f"fee         {asked.fee} (smallest unit of {self.home})")
+        self._say(f"fee         {asked.fee} (smallest unit of {self.home.chain})")
         if asked.kept_at:
             self._say(f"kept at     {asked.kept_at}")
-        self._say_place("requested", self.home, asked.place)
+        self._say_place("requested", self.home.chain, asked.place)
         return asked
 
     def wait(self, asked: Asked, patience_seconds: float) -> OutcomeKind | Cancelled | None:
@@ -101,9 +116,9 @@ class Journey:
 
     def _end(self, ending: Ending) -> None:
         failed = ", its handler failed" if ending.is_handler_failed else ""
-        self._say_place("called back", self.home, ending.place, f"{ending.kind.name}{failed}")
+        self._say_place("called back", self.home.chain, ending.place, f"{ending.kind.name}{failed}")
         told: dict[str, Any] = {
-            "called_back": _place_view(self.home, ending.place),
+            "called_back": _place_view(self.home.chain, ending.place),
             "kind": ending.kind.name,
             "success": ending.success,
             "is_handler_failed": ending.is_handler_failed,
@@ -127,8 +142,11 @@ class Journey:
                 pass
 
     def _tell_cancelled(self, cancelled: Cancelled) -> None:
-        self._say_place("cancelled", self.home, cancelled.place, f"{cancelled.returned} returned")
-        self._document["cancelled"] = {**_place_view(self.home, cancelled.place), "returned": str(cancelled.returned)}
+        self._say_place("cancelled", self.home.chain, cancelled.place, f"{cancelled.returned} returned")
+        self._document["cancelled"] = {
+            **_place_view(self.home.chain, cancelled.place),
+            "returned": str(cancelled.returned),
+        }
         if self.ask.mode is Mode.CALL and "executed" not in self._document:
             print_note("xvm: it may have been executed all the same, or may yet be; look there before you ask again")
 

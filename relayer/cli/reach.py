@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from attestation.address import Chain, InteroperableAddress, parse_account_text, parse_chain_text
+from attestation.address import Chain, InteroperableAddress, bech32_prefix, parse_account_text, parse_chain_text
 from attestation.errors import AttestationError
 from relayer.cli.asking import Endpoint, tools_for
 from relayer.cli.devnet_file import DevnetAccount, load_devnet
@@ -81,13 +81,13 @@ class Reach:
         """The account to be called: CAIP-10, or the chain's own text form on `destination`."""
         chain = None if destination is None else self.chain(destination)
         if ":" in text:
-            target = _parse_target(text)
+            target = self._parse_target(text)
             if chain is not None and target.chain != chain:
                 raise WrongUsage([f"TARGET: it is on {target.chain}, but --to says {chain}; leave one out"])
             return target
         if chain is None:
             raise WrongUsage(["--to: name the target's chain, or write TARGET as CAIP-10, such as eip155:31338:0x…"])
-        return _parse_target(f"{chain}:{text}")
+        return self._parse_target(f"{chain}:{text}")
 
     def chain(self, text: str) -> Chain:
         """A chain by CAIP-2, or by its name in the devnet."""
@@ -98,20 +98,21 @@ class Reach:
                 raise WrongUsage([f"{text}: {error}; without a devnet, chains are written as CAIP-2"]) from None
         return parse_chain_text(load_devnet(self.devnet).chain(text).caip2)
 
+    def _parse_target(self, text: str) -> InteroperableAddress:
+        """CAIP-10; of the bech32 prefix that accounts of the chain have, if its gateway is known to have one."""
+        try:
+            target = parse_account_text(text)
+            return parse_account_text(text, bech32_prefix(self.gateway_on(target.chain)))
+        except AttestationError as error:
+            try:
+                form = f"; accounts there are {parse_chain_text(text.rpartition(':')[0]).account_form}"
+            except AttestationError:
+                form = ""
+            raise WrongUsage([f"TARGET: {error}{form}"]) from None
+
     def _in_devnet(self, name: str) -> Endpoint:
         chain = load_devnet(self.devnet).chain(name)
         return Endpoint(parse_chain_text(chain.caip2), chain.rpc_url, chain.gateway)
-
-
-def _parse_target(text: str) -> InteroperableAddress:
-    try:
-        return parse_account_text(text)
-    except AttestationError as error:
-        try:
-            form = f"; accounts there are {parse_chain_text(text.rpartition(':')[0]).account_form}"
-        except AttestationError:
-            form = ""
-        raise WrongUsage([f"TARGET: {error}{form}"]) from None
 
 
 def _secret_of(account: DevnetAccount) -> Secret:

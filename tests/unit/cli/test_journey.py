@@ -13,7 +13,7 @@ from eth_abi.abi import encode
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
-from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Place, Receipt, TypedCall
+from relayer.cli.asking import Ask, Asked, Cancelled, Ending, Endpoint, Place, Receipt, TypedCall
 from relayer.cli.evm.payload import EvmPayloadCodec
 from relayer.cli.journey import Journey
 from relayer.errors import RpcUnavailable
@@ -62,7 +62,8 @@ def journey(script: Script, *, mode: Mode = Mode.CALL, returns: str | None = Non
     ask = Ask(mode, TARGET, b"\x01\x02")
     return Journey(
         script,
-        HOME,
+        Endpoint(HOME, "", f"0x{bytes(20).hex()}"),
+        None,
         script,
         ask,
         EvmPayloadCodec(TypedCall(TARGET, TARGET, data=b"")),

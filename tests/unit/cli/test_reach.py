@@ -99,8 +99,8 @@ def test_a_target_that_cannot_be_meant_is_refused(devnet: Path, text: str, desti
 
 
 def test_a_vm_that_has_no_tools_is_named() -> None:
-    with pytest.raises(UnsupportedVm, match="cannot ask on cosmos chains; it can on eip155"):
-        tools_for("cosmos")
+    with pytest.raises(UnsupportedVm, match="cannot ask on aptos chains; it can on cosmos, eip155"):
+        tools_for("aptos")
 
 
 def test_SECURITY_a_private_key_that_is_none_is_not_shown(devnet: Path) -> None:  # noqa: N802

@@ -96,8 +96,8 @@ def test_a_solana_chains_terms_to_evm_and_to_its_like() -> None:
 
 
 def test_each_namespace_has_its_deployer_and_others_are_named() -> None:
-    assert deployable_namespaces() >= {"eip155", "solana"}
-    strange = replace(GAMMA, chain=Chain(Namespace.COSMOS, b"osmosis-1"))
+    assert deployable_namespaces() >= {"eip155", "solana", "cosmos"}
+    strange = replace(GAMMA, chain=Chain(Namespace.APTOS, b"\x02"))
     with pytest.raises(ConfigError) as caught:
         open_deployers(replace(PLAN, chains=(ALPHA, strange)), {}, bytes(31) + b"\x01", DeploymentRecord())
-    assert caught.value.faults == ["nothing that is installed deploys to cosmos chains"]
+    assert caught.value.faults == ["nothing that is installed deploys to aptos chains"]
