@@ -9,6 +9,7 @@ Source: CometBFT's RPC, the same from 0.34 on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from relayer.domain.blocks import BlockRef
@@ -65,16 +66,14 @@ def parse_headers(answers: Iterable[Any], first: int, last: int) -> list[Header]
     """
     headers: list[Header] = []
     for answer in answers:
-        for header in () if isinstance(answer, RpcFault) else _parse_page(answer, last):
-            number = header.stamp.ref.number
-            if number > first + len(headers):
-                return headers
-            if number < first + len(headers):
-                raise RpcUnavailable("an endpoint answered with other headers than it was asked for")
-            # SECURITY: final is final here. Who tells blocks that do not follow each other is not to be believed.
-            if headers and header.stamp.parent_hash != headers[-1].stamp.ref.hash:
-                raise RpcUnavailable("an endpoint answered with headers that do not follow each other")
-            headers.append(header)
+        page = [] if isinstance(answer, RpcFault) else _parse_page(answer)
+        if page and not first <= page[0].stamp.ref.number <= page[-1].stamp.ref.number <= last:
+            raise RpcUnavailable("an endpoint answered with other headers than it was asked for")
+        # A page that begins later is of a node that does not have those before, or gives fewer at once.
+        if page and page[0].stamp.ref.number != first + len(headers):
+            break
+        _require_linked([*headers[-1:], *page[:1]])
+        headers += page
     return headers
 
 
@@ -125,16 +124,22 @@ class CosmwasmHeaders:
         return reach_of(await fetch_reports(self._pool), self._pool)
 
 
-def _parse_page(answer: Any, last: int) -> list[Header]:
+def _parse_page(answer: Any) -> list[Header]:
     """Ascending: a node writes the highest first."""
     metas = parse_list(parse_member(answer, "block_metas"))
     # SECURITY: what nobody asked for would be parsed in vain, as much of it as fits a body.
     if len(metas) > PAGE:
         raise RpcUnavailable("an endpoint answered with more headers than it was asked for")
     headers = [_parse_header(meta) for meta in reversed(metas)]
-    if headers and headers[-1].stamp.ref.number > last:
-        raise RpcUnavailable("an endpoint answered with other headers than it was asked for")
+    _require_linked(headers)
     return headers
+
+
+def _require_linked(headers: Sequence[Header]) -> None:
+    for parent, child in pairwise(header.stamp for header in headers):
+        # SECURITY: blocks do not change here. Who tells some that do not follow each other is not to be believed.
+        if child.ref.number != parent.ref.number + 1 or child.parent_hash != parent.ref.hash:
+            raise RpcUnavailable("an endpoint answered with headers that do not follow each other")
 
 
 def _parse_header(meta: Any) -> Header:
