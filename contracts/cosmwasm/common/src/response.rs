@@ -8,6 +8,7 @@ use std::fmt::Display;
 pub enum ReplyOn {
     Never,
     Success,
+    Failure,
     Always,
 }
 
@@ -75,6 +76,7 @@ impl Response {
         let reply_on = match reply_on {
             ReplyOn::Never => "never",
             ReplyOn::Success => "success",
+            ReplyOn::Failure => "error",
             ReplyOn::Always => "always",
         };
         self.messages.push(

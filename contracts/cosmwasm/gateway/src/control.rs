@@ -38,13 +38,6 @@ struct Pauses {
     paused_blocks: u64,
 }
 
-/// What `instantiate` says of senders.
-pub fn initialize(fields: &mut Fields) -> Result<()> {
-    fields.u32("sender_window_blocks")?;
-    fields.u32("sender_max_requests")?;
-    Ok(())
-}
-
 /// Stops a direction for so many blocks; guardian or owner. Errors: those of `Pause::extend`.
 pub fn pause(env: &Env, info: &Info, mut fields: Fields, response: &mut Response) -> Result<()> {
     let (direction, blocks) = (direction(&mut fields)?, fields.u32("blocks")?);

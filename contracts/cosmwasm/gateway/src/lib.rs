@@ -4,6 +4,8 @@
 mod batches;
 mod certificates;
 mod control;
+mod credits;
+mod delivering;
 mod destination;
 mod domain;
 mod epochs;
@@ -12,12 +14,15 @@ mod flight;
 mod merkle;
 mod offices;
 mod packed;
+mod pending;
 mod pricing;
 mod request;
 mod routes;
+mod senders;
 mod settings;
 mod signer_set;
 mod slots;
+mod source;
 mod statements;
 
 use xvm_common::entry::{answer, answer_query, given, Env, Info};
@@ -83,7 +88,21 @@ unsafe extern "C" fn query(env: u32, message: u32) -> u32 {
 
 /// Each message reads its fields to the last (`Fields::finish`), then acts; what it has to say goes into the response.
 fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response) -> Result<()> {
+    if !matches!(name, "xvm_execute" | "add_fee" | "retry") {
+        credits::require_unpaid(info)?;
+    }
     match name {
+        "xvm_execute" => source::xvm_execute(env, info, body, response),
+        "add_fee" => source::add_fee(info, body, response),
+        "cancel" => source::cancel(env, info, body, response),
+        "retry" => source::retry(env, info, body, response),
+        "reclaim" => source::reclaim(env, body, response),
+        "deliver" => delivering::deliver(env, info, body, response),
+        "retry_callback" => delivering::retry_callback(env, info, body, response),
+        "call_back" => delivering::call_back(env, info, body, response),
+        "withdraw" => credits::withdraw(info, body, response),
+        "collect" => credits::collect(body, response),
+        "set_sender_limit" => senders::set_sender_limit(info, body, response),
         "set_outbound" => routes::set_outbound(info, body, response),
         "remove_outbound" => routes::remove_outbound(info, body, response),
         "set_price" => routes::set_price(env, info, body, response),
@@ -113,6 +132,7 @@ fn finish(reply: Reply, response: &mut Response) -> Result<()> {
     let number = reply.id as u32;
     match reply.id >> 32 {
         destination::REPLY_SPACE => destination::reply(number, reply, response),
+        delivering::REPLY_SPACE => delivering::reply(number, response),
         _ => refuse_with("UnknownReply", reply.id),
     }
 }
@@ -124,6 +144,13 @@ fn tell(env: &Env, name: &str, body: Fields) -> Result<String> {
         "outbound" => routes::outbound_query(env, body),
         "price" => routes::price_query(body),
         "inbound" => routes::inbound_query(env, body),
+        "quote" => source::quote_query(env, body),
+        "last_ordered" => source::last_ordered(body),
+        "pending_request" => pending::pending_request(env, body),
+        "next_nonce" => senders::next_nonce(body),
+        "sender_limit" => senders::sender_limit(body),
+        "credits" => credits::credits(body),
+        "signers_pool" => credits::signers_pool(body),
         "pausings" => control::pausings(env, body),
         "current_request" => destination::current_request(body),
         "account_of" => destination::account_of(env, body),

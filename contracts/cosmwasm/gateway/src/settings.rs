@@ -1,6 +1,6 @@
 //! What a gateway is given once, when it is instantiated, and the version of what it stores.
 
-use crate::{control, erc7930, offices};
+use crate::{control, credits, erc7930, offices, senders};
 use xvm_common::entry::{Env, Info};
 use xvm_common::failure::{refuse, refuse_with, Result};
 use xvm_common::fields::Fields;
@@ -83,8 +83,9 @@ impl Settings {
     }
 }
 
-/// Errors: `WrongChecksum`, those of fields and of `control::initialize`.
-pub fn instantiate(env: &Env, _info: &Info, mut fields: Fields, response: &mut Response) -> Result<()> {
+/// Errors: `WrongChecksum`, those of fields and of `senders::initialize`.
+pub fn instantiate(env: &Env, info: &Info, mut fields: Fields, response: &mut Response) -> Result<()> {
+    credits::require_unpaid(info)?;
     let settings = Settings::take(&mut fields)?;
     if settings.fee_denom.is_empty() {
         return refuse("EmptyDenomination");
@@ -94,7 +95,7 @@ pub fn instantiate(env: &Env, _info: &Info, mut fields: Fields, response: &mut R
         return refuse("WrongChecksum");
     }
     offices::initialize(&mut fields, response)?;
-    control::initialize(&mut fields)?;
+    senders::initialize(&mut fields, response)?;
     fields.finish()?;
     chain::write(KEY, settings.json().finish().as_bytes());
     chain::write(LAYOUT_KEY, LAYOUT);
@@ -121,5 +122,5 @@ pub fn config(env: &Env, body: Fields) -> Result<String> {
         .text("executor", &settings.executor(env)?)
         .hex("gateway", &erc7930::of_account(env, &env.contract)?)
         .text("version", "1");
-    Ok(control::describe(env, offices::describe(object)).finish())
+    Ok(senders::describe(control::describe(env, offices::describe(object))).finish())
 }
