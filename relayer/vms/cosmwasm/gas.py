@@ -1,0 +1,97 @@
+"""How much gas a transaction to a gateway may need at most.
+
+Its job: upper bounds from the contracts' measured gas and the requests' own limits. SECURITY: every item counts with
+its full limit: a target that burns more in a block than in the simulation must not be able to have the whole
+transaction run out of gas, which is paid for and executes nobody's request. It must not ask a node.
+
+Source: wasmd's gas register (60,000 to enter a contract, 140,000 units of work a gas) and the SDK's of its stores.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from attestation.signer_set import SignerSet
+from relayer.vms.cosmwasm.messages import BARE_LEAF_LENGTH
+
+TRANSACTION_GAS: Final = 250_000
+"""Per transaction: signature and fee, entering the gateway, its settings."""
+
+BATCH_GAS: Final = 60_000
+"""Per batch besides its signatures: the stored set, the epoch's credit."""
+
+SIGNER_GAS: Final = 12_000
+"""Per 64 bytes of a certificate: a key recovered, and looked up in its set."""
+
+LEAF_GAS: Final = 1_500
+"""Per leaf of a batch, given or bare: its hashes and its nodes of the tree."""
+
+EXECUTE_GAS: Final = 400_000
+"""Per executed or expired request besides its limit: slot, event, entering executor, target and gateway again."""
+
+OWN_ACCOUNT_GAS: Final = 250_000
+"""Per request with `ownAccount`, on top: its sender's account may have to be created first."""
+
+DELIVER_GAS: Final = 250_000
+"""Per delivered outcome besides its limit: cleared slots, event, credits, entering the gateway again."""
+
+ROTATE_GAS: Final = 300_000
+"""Per rotation besides its signers: a new epoch, the former one's cut."""
+
+BYTE_GAS: Final = 25
+"""Per byte of a transaction: 10 that the chain asks for, and what it takes to parse and hash it."""
+
+RETURN_BYTE_GAS: Final = 15
+"""Per byte of an answer: copied, encoded and put into an event."""
+
+_ENVELOPE_LENGTH: Final = 1_000
+"""Bytes of a transaction besides its message: addresses, key, signature, fee, and the message's own frame."""
+
+_BATCH_FRAME_LENGTH: Final = 200
+_MARGIN_DIVISOR: Final = 10
+
+
+class Load(NamedTuple):
+    """What a part of a transaction adds to it: gas besides that of its bytes, and bytes."""
+
+    work: int
+    length: int
+
+    def plus(self, other: Load) -> Load:
+        """Both in one transaction."""
+        return Load(self.work + other.work, self.length + other.length)
+
+    @property
+    def gas(self) -> int:
+        """The gas limit of a transaction with this load."""
+        return self.work + self.length * BYTE_GAS
+
+
+EMPTY_TRANSACTION: Final = Load(TRANSACTION_GAS, _ENVELOPE_LENGTH)
+"""A transaction before its first batch."""
+
+
+def batch_load(certificate: bytes, leaf_count: int) -> Load:
+    """A batch without its items, as if all its leaves were bare."""
+    length = len(certificate) * 4 // 3 + leaf_count * BARE_LEAF_LENGTH + _BATCH_FRAME_LENGTH
+    return Load(BATCH_GAS + _certificate_gas(certificate) + leaf_count * LEAF_GAS, length)
+
+
+def item_load(encoded: bytes, base_gas: int, limit: int, answer_limit: int) -> Load:
+    """An encoded item whose callee gets `limit` gas and may answer `answer_limit` bytes that are kept."""
+    return Load(base_gas + limit + answer_limit * RETURN_BYTE_GAS, len(encoded) + 1)
+
+
+def rotation_load(data: bytes, signer_set: SignerSet, certificate: bytes) -> Load:
+    """The whole of a rotation to this set, `data` being its message."""
+    work = ROTATE_GAS + len(signer_set.signers) * SIGNER_GAS + _certificate_gas(certificate)
+    return EMPTY_TRANSACTION.plus(Load(work, len(data)))
+
+
+def with_margin(used_gas: int) -> int:
+    """What to offer above what a simulation used: its block's state is a little older than that of the transaction."""
+    return used_gas + used_gas // _MARGIN_DIVISOR
+
+
+def _certificate_gas(certificate: bytes) -> int:
+    return (len(certificate) // 64 + 1) * SIGNER_GAS
