@@ -122,6 +122,11 @@ def registered_vms() -> dict[str, VmRegistration]:
     return {registration.namespace: registration for registration in found}
 
 
+def registered_names() -> dict[str, str]:
+    """What the installed VMs are called, by CAIP-2 namespace."""
+    return {entry.load().namespace: entry.name for entry in entry_points(group="xvm.vms")}
+
+
 async def open_chains(settings: Sequence[ChainSettings], stack: AsyncExitStack) -> dict[str, OpenChain]:
     """Connect every chain, by CAIP-2. Raises `ConfigError` with the faults of all of them."""
     vms, faults = registered_vms(), []
@@ -280,7 +285,14 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
     )
     commands = {name: vm.commands for name, vm in registered_vms().items() if vm.commands is not None}
     app = create_app(
-        door=door, store=store, routes=desk.routes, status=node, commands=commands, metrics=metrics, clock=clock
+        door=door,
+        store=store,
+        routes=desk.routes,
+        status=node,
+        commands=commands,
+        vm_names=registered_names(),
+        metrics=metrics,
+        clock=clock,
     )
     server = ApiServer(app, metrics, host=settings.node.api_host, port=settings.node.api_port)
     try:

@@ -10,9 +10,14 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
+from relayer.api import views
+from relayer.api.crossvm_routes import CrossVmRoutes
+from relayer.api.crossvm_socket import CrossVmSocket
 from relayer.api.errors import errors_as_json
 from relayer.api.operator_routes import OperatorRoutes
 from relayer.api.peer_routes import PeerRoutes
+from relayer.api.reading import MAX_CONCURRENT_READS, ReadingPlaces
+from relayer.crossvm.messages import Writing
 from relayer.domain.route import RouteTable
 from relayer.observability.metrics import Metrics
 from relayer.ports.clock import Clock
@@ -29,18 +34,23 @@ def create_app(
     status: NodeStatus,
     door: PeerDoor,
     commands: Mapping[str, GatewayCommands],
+    vm_names: Mapping[str, str],
     metrics: Metrics,
     clock: Clock,
 ) -> web.Application:
     """The application of one node. Serve it with `server.ApiServer`, whose limits it counts on.
 
-    `commands` are by CAIP-2 namespace.
+    `commands` and `vm_names` are by CAIP-2 namespace.
     """
     app = web.Application(middlewares=[errors_as_json], client_max_size=door.head_length + door.max_body_length)
     PeerRoutes(door, metrics).register(app)
-    OperatorRoutes(store=store, routes=routes, status=status, commands=commands, metrics=metrics, clock=clock).register(
-        app
-    )
+    places = ReadingPlaces(MAX_CONCURRENT_READS)
+    OperatorRoutes(
+        store=store, routes=routes, status=status, commands=commands, metrics=metrics, clock=clock, places=places
+    ).register(app)
+    writing = Writing(vm_names, views.account_alone_text)
+    CrossVmRoutes(store=store, status=status, writing=writing, places=places).register(app)
+    CrossVmSocket(store=store, writing=writing).register(app)
     app.on_response_prepare.append(_add_headers)
     return app
 

@@ -17,14 +17,12 @@ here changes a request, a transaction or a peer.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 from aiohttp import web
-from aiohttp.typedefs import Handler
 
 from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import MalformedRequest
@@ -32,6 +30,7 @@ from attestation.request import RequestId, parse_request_id
 from relayer.api import views
 from relayer.api.errors import error_response
 from relayer.api.explain import Facts, explain
+from relayer.api.reading import MAX_CONCURRENT_PROBES, ReadingPlaces
 from relayer.domain.batch import Batch
 from relayer.domain.route import RouteTable
 from relayer.domain.status import Status
@@ -56,24 +55,11 @@ DEFAULT_PAGE: Final = 50
 MAX_PAGE: Final = 200
 """Requests in one answer: some 100 KB, and one index range of the database."""
 
-MAX_CONCURRENT_READS: Final = 16
-"""Questions answered at a time. SECURITY: people who look must not take the database from the stages."""
-
-MAX_CONCURRENT_PROBES: Final = 4
-"""Looks of `_PROBES` at a time, in places of their own: a flood of readers must not make a node look unready."""
-
 MAX_ROW: Final = (1 << 63) - 1
 """The highest row number that a database has."""
 
 EPOCHS_SHOWN: Final = 2
 """The newest and the one before it, which may still verify."""
-
-_ALWAYS_SERVED: Final = frozenset({"/healthz"})
-"""It asks nobody anything; refusing it for load would have the node restarted under load."""
-
-
-_PROBES: Final = frozenset({"/readyz", "/metrics"})
-"""What orchestrators and monitoring look at."""
 
 
 class OperatorRoutes:
@@ -88,6 +74,7 @@ class OperatorRoutes:
         commands: Mapping[str, GatewayCommands],
         metrics: Metrics,
         clock: Clock,
+        places: ReadingPlaces,
     ) -> None:
         self._store = store
         self._routes = routes
@@ -95,35 +82,23 @@ class OperatorRoutes:
         self._commands = commands
         self._metrics = metrics
         self._clock = clock
-        self._reads: Counter[bool] = Counter()
+        self._places = places
 
     def register(self, app: web.Application) -> None:
         """Add the routes."""
+        probes = ReadingPlaces(MAX_CONCURRENT_PROBES)
         for path, handler in (
-            ("/v1/requests", self._list_requests),
-            ("/v1/requests/{id}", self._show_request),
-            ("/v1/status", self._show_status),
-            ("/v1/signers", self._show_signers),
-            ("/v1/evidence", self._list_evidence),
-            ("/metrics", self._show_metrics),
+            ("/v1/requests", self._places.bound(self._list_requests)),
+            ("/v1/requests/{id}", self._places.bound(self._show_request)),
+            ("/v1/status", self._places.bound(self._show_status)),
+            ("/v1/signers", self._places.bound(self._show_signers)),
+            ("/v1/evidence", self._places.bound(self._list_evidence)),
+            ("/metrics", probes.bound(self._show_metrics)),
+            ("/readyz", probes.bound(self._show_readiness)),
+            # It asks nobody anything; refusing it for load would have the node restarted under load.
             ("/healthz", self._show_liveness),
-            ("/readyz", self._show_readiness),
         ):
-            app.router.add_get(path, self._bounded(handler))
-
-    def _bounded(self, handler: Handler) -> Handler:
-        async def answer(request: web.Request) -> web.StreamResponse:
-            is_probe = request.path in _PROBES
-            limit = MAX_CONCURRENT_PROBES if is_probe else MAX_CONCURRENT_READS
-            if self._reads[is_probe] >= limit and request.path not in _ALWAYS_SERVED:
-                return error_response(503, "busy", "too many questions at once; try again")
-            self._reads[is_probe] += 1
-            try:
-                return await handler(request)
-            finally:
-                self._reads[is_probe] -= 1
-
-        return answer
+            app.router.add_get(path, handler)
 
     async def _list_requests(self, request: web.Request) -> web.Response:
         try:

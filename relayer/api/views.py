@@ -56,6 +56,14 @@ def account_text(data: bytes) -> str | None:
         return hex_text(data)
 
 
+def account_alone_text(data: bytes) -> str:
+    """The account of ERC-7930 bytes as its chain writes it, without the chain; their hex if they do not parse."""
+    try:
+        return parse_interoperable_address(data).account_text()
+    except MalformedAddress:
+        return hex_text(data)
+
+
 def chain_text(data: bytes) -> str:
     """CAIP-2 of the chain in ERC-7930 bytes, empty if they do not parse."""
     try:

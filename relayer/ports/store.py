@@ -7,7 +7,7 @@ store pass the same contract tests.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
@@ -314,6 +314,13 @@ class Store(Protocol):
         """
         ...
 
+    def watch(self, watcher: Callable[[Commit], None]) -> Callable[[], None]:
+        """Have every later commit told once it is written, in their order; what is given back ends it.
+
+        The watcher is called by the loop of whoever commits. It returns at once and raises nothing.
+        """
+        ...
+
     # chains
     async def load_cursor(self, chain: str) -> ChainCursor | None:
         """How far `chain` (CAIP-2) was taken in, or None at the very first start."""
@@ -366,6 +373,10 @@ class Store(Protocol):
 
     async def load_expiring(self, destination_chain: str, clock: int, limit: int) -> Sequence[RequestId]:
         """CALLs to this chain, CERTIFIED or EXECUTION_HELD, whose expiry is < clock (s); oldest first."""
+        ...
+
+    async def load_rows(self, request_ids: Sequence[RequestId]) -> dict[RequestId, int]:
+        """The row numbers, as `list_requests` has them, of those that exist."""
         ...
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:

@@ -41,6 +41,7 @@ from relayer.ports.store import (
 from relayer.store.folding import Folded, conflict_of, fold_changes
 from relayer.store.places import destination_chain_of, source_chain_of
 from relayer.store.waiting import ENDED_ON_SOURCE, EXPIRABLE, OPEN_TRANSACTIONS, SETTLED_TRANSACTIONS, awaited_by
+from relayer.store.watchers import Watchers
 
 _Key = TypeVar("_Key", bound=Hashable)
 _Value = TypeVar("_Value")
@@ -68,6 +69,7 @@ class MemoryStore:
         self._foreign: dict[tuple[bytes, bytes], ForeignStatements] = {}
         self._evidence: dict[tuple[str, bytes, bytes], EvidenceRow] = {}
         self._halts: dict[tuple[str, float], Halt] = {}
+        self._watchers = Watchers()
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it at once. Raises `StoreConflict`."""
@@ -93,6 +95,11 @@ class MemoryStore:
         _insert_new(self._foreign, commit.foreign, lambda foreign: (foreign.root, foreign.signer))
         _insert_new(self._evidence, commit.evidence, lambda row: (row.offence, row.signer, row.guard_key))
         self._halts |= {(halt.chain, halt.at): halt for halt in commit.halts}
+        self._watchers.tell(commit)
+
+    def watch(self, watcher: Callable[[Commit], None]) -> Callable[[], None]:
+        """Have every later commit told."""
+        return self._watchers.add(watcher)
 
     async def load_cursor(self, chain: str) -> ChainCursor | None:
         """How far `chain` was taken in."""
@@ -181,6 +188,10 @@ class MemoryStore:
         ]
         late.sort(key=lambda tracked: tracked.request.expiry)
         return [tracked.request_id for tracked in late[:limit]]
+
+    async def load_rows(self, request_ids: Sequence[RequestId]) -> dict[RequestId, int]:
+        """The row numbers of those that exist."""
+        return {identifier: self._rows[identifier] for identifier in request_ids if identifier in self._rows}
 
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
         """(row number, request), newest first."""

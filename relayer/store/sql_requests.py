@@ -130,6 +130,11 @@ class RequestLoaders(SqlReader):
         rows = await self._select(_EXPIRING, destination_chain, uint64_bytes(clock), limit)
         return [RequestId(row["request_id"]) for row in rows]
 
+    async def load_rows(self, request_ids: Sequence[RequestId]) -> dict[RequestId, int]:
+        """The row numbers of those that exist."""
+        held = await self._recall(self._recent.requests, request_ids, _load_requests)
+        return {identifier: found.row for identifier, found in held.items()}
+
     async def list_requests(self, where: RequestFilter, limit: int) -> Sequence[tuple[int, TrackedRequest]]:
         """(row number, request), newest first."""
         above = () if where.before_row is None else (REQUESTS.c.row < min(where.before_row, HIGHEST_ROW),)

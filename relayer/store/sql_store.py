@@ -8,6 +8,7 @@ schema must be current (`migrate`).
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from sqlalchemy import Connection
@@ -19,6 +20,7 @@ from relayer.store.sql_commit import write_commit
 from relayer.store.sql_requests import RequestLoaders
 from relayer.store.sql_results import ResultLoaders
 from relayer.store.sql_work import WorkLoaders
+from relayer.store.watchers import Watchers
 
 _LONG_COMMIT: Final = 4_000
 """Changes of requests from which on others go on meanwhile: of a node that catches up, a tenth of a second."""
@@ -31,6 +33,11 @@ class SqlStore(RequestLoaders, ResultLoaders, WorkLoaders):
         super().__init__(engine)
         # A fair queue within the process, up to the moment when what was written is at hand.
         self._turn = asyncio.Lock()
+        self._watchers = Watchers()
+
+    def watch(self, watcher: Callable[[Commit], None]) -> Callable[[], None]:
+        """Have every later commit told once it is written."""
+        return self._watchers.add(watcher)
 
     async def commit(self, commit: Commit) -> None:
         """Write all of it in one transaction, on disk on return. Raises `StoreConflict`: nothing was written.
@@ -64,3 +71,4 @@ class SqlStore(RequestLoaders, ResultLoaders, WorkLoaders):
                 raise
             finally:
                 recent.end()
+            self._watchers.tell(commit)

@@ -171,7 +171,14 @@ async def listening(
     )
     status = SeenStatus(key.key, (peer_key or key).key)
     app = create_app(
-        store=MemoryStore(), routes=ROUTES, status=status, door=doorkeeper, commands={}, metrics=metrics, clock=clock
+        store=MemoryStore(),
+        routes=ROUTES,
+        status=status,
+        door=doorkeeper,
+        commands={},
+        vm_names={"eip155": "evm"},
+        metrics=metrics,
+        clock=clock,
     )
     server = ApiServer(
         app,

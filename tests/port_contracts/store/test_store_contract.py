@@ -475,6 +475,39 @@ async def test_waiting_roots_are_named_once_and_page_on_by_the_last_one(store: S
     assert pages == sorted(word("root", n) for n in range(4))
 
 
+async def test_row_numbers_are_those_of_the_list(store: Store) -> None:
+    requests = [track(make_request(nonce=nonce)) for nonce in range(3)]
+    for request in requests:
+        await store.commit(observed(request))
+    listed = {request.request_id: row for row, request in await store.list_requests(RequestFilter(), 10)}
+    known = [request.request_id for request in requests]
+    assert await store.load_rows([*known, RequestId(word("never seen"))]) == listed
+
+
+# Watchers
+
+
+async def test_a_watcher_is_told_of_every_commit_once_it_is_written_until_it_leaves(store: Store) -> None:
+    told: list[Commit] = []
+    leave = store.watch(told.append)
+    commits = [Commit(peer_cursors=((b"peer", str(number)),)) for number in range(3)]
+    await store.commit(commits[0])
+    await store.commit(commits[1])
+    leave()
+    await store.commit(commits[2])
+    assert told == commits[:2]
+
+
+async def test_a_watcher_hears_nothing_of_a_commit_that_conflicts(store: Store) -> None:
+    told: list[Commit] = []
+    request = track()
+    await store.commit(observed(request))
+    store.watch(told.append)
+    with pytest.raises(StoreConflict):
+        await store.commit(observed(request))
+    assert not told
+
+
 # Chains
 
 

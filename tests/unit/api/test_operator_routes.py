@@ -16,7 +16,7 @@ from attestation.address import parse_interoperable_address
 from attestation.request import format_request_id
 from attestation.statement import OutcomeKind
 from relayer.api.app import create_app
-from relayer.api.operator_routes import MAX_CONCURRENT_READS
+from relayer.api.reading import MAX_CONCURRENT_READS
 from relayer.domain.blocks import BlockRef
 from relayer.domain.effects import EffectKind
 from relayer.domain.halt import Halt
@@ -143,6 +143,7 @@ async def client(store: BusyStore, status: KnownStatus, metrics: Metrics) -> Asy
         status=status,
         door=ClosedDoor(),
         commands={},
+        vm_names={"eip155": "evm"},
         metrics=metrics,
         clock=StillClock(),
     )

@@ -115,6 +115,7 @@ def node(kind: OutcomeKind = OutcomeKind.REVERTED) -> web.Application:
         status=QuietStatus(),
         door=ClosedDoor(),
         commands={},
+        vm_names={"eip155": "evm"},
         metrics=Metrics(),
         clock=StillClock(),
     )

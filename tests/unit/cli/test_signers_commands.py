@@ -75,6 +75,7 @@ def api_of(*commits: Commit, rivals: tuple[tuple[bytes, Rotate], ...] = ()) -> w
         routes=ROUTES,
         status=TwoChains(rivals=rivals),
         commands={},
+        vm_names={"eip155": "evm"},
         metrics=Metrics(),
         clock=StillClock(),
     )
