@@ -84,7 +84,8 @@ class CosmWasmChain:
         return [
             *(sys.executable, "-m", "relayer.devnet.cosmwasm"),
             *(f"--chain-id={self._chain_id}", f"--port={self._port}"),
-            f"--block-seconds={self.block_time_seconds:g}",
+            f"--block-time={self.block_time_seconds:g}",
+            *([f"--kept-states={self._place.kept_states}"] if self._place.kept_states else []),
             *(f"--fund={self.account(secret)}={_ACCOUNT_UNITS}" for secret in dev_secrets()),
             # As anvil has it: a devnet is there to be broken.
             "--faults",
