@@ -1,0 +1,86 @@
+"""Messages of transactions as the keeper takes them."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Final, assert_never
+
+from relayer.cosmos.bank import MsgSend
+from relayer.cosmos.wasm import (
+    MsgClearAdmin,
+    MsgExecuteContract,
+    MsgInstantiateContract,
+    MsgInstantiateContract2,
+    MsgMigrateContract,
+    MsgStoreCode,
+    MsgUpdateAdmin,
+)
+from relayer.devnet.cosmwasm import messages
+from relayer.devnet.cosmwasm.amounts import amounts_of
+from relayer.devnet.cosmwasm.coins import coins_of
+from relayer.devnet.cosmwasm.tx_errors import TxError
+
+MAX_WASM_BYTES: Final = 800 * 1024
+"""Of code, unpacked; Source: MaxWasmSize of wasmd."""
+
+_GZIP: Final = b"\x1f\x8b\x08"
+_GZIP_WINDOW: Final = 31
+
+ChainMessage = (
+    MsgClearAdmin
+    | MsgExecuteContract
+    | MsgInstantiateContract
+    | MsgInstantiateContract2
+    | MsgMigrateContract
+    | MsgSend
+    | MsgStoreCode
+    | MsgUpdateAdmin
+)
+"""What transactions of this chain may hold."""
+
+
+def signer_of(message: ChainMessage) -> str:
+    """Who must have signed it."""
+    return message.from_address if isinstance(message, MsgSend) else message.sender
+
+
+def call_of(message: ChainMessage) -> messages.Message:
+    """The same for the keeper. Raises `TxError`: coins or packed code are malformed."""
+    call: messages.Message
+    match message:
+        case MsgSend(sender, recipient, amount):
+            call = messages.Send(sender, recipient, coins_of(amounts_of(amount)))
+        case MsgExecuteContract(sender, contract, msg, funds):
+            call = messages.ExecuteContract(sender, contract, msg, coins_of(amounts_of(funds)))
+        case MsgInstantiateContract(sender, admin, code_id, label, msg, funds):
+            call = messages.InstantiateContract(sender, code_id, label, msg, admin, coins_of(amounts_of(funds)))
+        case MsgInstantiateContract2(sender, admin, code_id, label, msg, funds, salt, fix_msg):
+            coins = coins_of(amounts_of(funds))
+            call = messages.InstantiateContract2(sender, code_id, label, msg, salt, admin, coins, fix_msg)
+        case MsgMigrateContract(sender, contract, code_id, msg):
+            call = messages.MigrateContract(sender, contract, code_id, msg)
+        case MsgUpdateAdmin(sender, new_admin, contract):
+            call = messages.UpdateAdmin(sender, contract, new_admin)
+        case MsgClearAdmin(sender, contract):
+            call = messages.ClearAdmin(sender, contract)
+        case MsgStoreCode(sender, wasm):
+            call = messages.StoreCode(sender, _unpacked(wasm))
+        case _:
+            assert_never(message)
+    return call
+
+
+def _unpacked(wasm: bytes) -> bytes:
+    """Code out of gzip, if it is in one."""
+    if wasm[: len(_GZIP)] == _GZIP:
+        # SECURITY: a small upload may unpack to more than any memory has.
+        unpacker = zlib.decompressobj(_GZIP_WINDOW)
+        try:
+            wasm = unpacker.decompress(wasm, MAX_WASM_BYTES + 1)
+        except zlib.error as error:
+            raise TxError("wasm", 2, f"{error}: create wasm contract failed") from None
+        if not unpacker.eof and len(wasm) <= MAX_WASM_BYTES:
+            raise TxError("wasm", 2, "unexpected EOF: create wasm contract failed")
+    if len(wasm) > MAX_WASM_BYTES:
+        raise TxError("wasm", 13, f"code of more than {MAX_WASM_BYTES} bytes: exceeds limit")
+    return wasm
