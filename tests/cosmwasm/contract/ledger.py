@@ -27,6 +27,8 @@ from relayer.devnet.cosmwasm.keeper import FailedError, Keeper, TxResult
 
 CONTRACTS: Final = Path(__file__).resolve().parents[3] / "contracts" / "cosmwasm"
 HERE: Final = Path(__file__).parent
+MACHINE_CODE: Final = HERE.parents[2] / ".cache" / "cosmwasm"
+"""So that contracts are compiled once, and not for every test."""
 
 NOW: Final = 1_800_000_000
 HEIGHT: Final = 1_000
@@ -182,7 +184,8 @@ class Ledger:
     """A chain with the gateway, its account code and the tests' target."""
 
     def __init__(self, *, signers: int = 4, threshold: int = 3, chain_id: str = CHAIN_ID) -> None:
-        self.keeper = Keeper(chain_id, height=HEIGHT, time_ns=NOW * 10**9)
+        MACHINE_CODE.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.keeper = Keeper(chain_id, height=HEIGHT, time_ns=NOW * 10**9, cache=MACHINE_CODE)
         self.chain = Chain(Namespace.COSMOS, chain_id.encode())
         self.owner, self.guardian, self.treasury, self.relayer, self.asker = (
             self.account(name) for name in ("owner", "guardian", "treasury", "relayer", "asker")
@@ -200,7 +203,7 @@ class Ledger:
 
     def instantiate(self, salt: bytes = SALT, **changes: Any) -> str:
         """A gateway that is its own administrator. Raises `Refused`."""
-        creator = self.keeper.addresses.bytes(self.owner)
+        creator = self.keeper.addresses.parse(self.owner)
         place = predictable_address(sha256(code("xvm_gateway")).digest(), creator, salt)
         message = {
             "owner": self.owner,
@@ -240,16 +243,14 @@ class Ledger:
 
     def interoperable(self, account: str) -> bytes:
         """ERC-7930 address of an account of this chain."""
-        return InteroperableAddress(self.chain, self.keeper.addresses.bytes(account)).to_bytes()
+        return InteroperableAddress(self.chain, self.keeper.addresses.parse(account)).to_bytes()
 
     @property
     def now(self) -> int:
         """The gateway's clock."""
         return self.keeper.block.time_ns // 10**9
 
-    def send(
-        self, sender: str, contract: str, message: Any, *, funds: int = 0, gas_limit: int | None = None
-    ) -> Sent:
+    def send(self, sender: str, contract: str, message: Any, *, funds: int = 0, gas_limit: int | None = None) -> Sent:
         """A transaction that executes a contract. Raises `Refused`."""
         data = message if isinstance(message, bytes) else compact(message)
         coins = {DENOM: funds} if funds else None

@@ -81,7 +81,9 @@ class Machine:
         self._runs: list[Run] = []
         self._linker = Linker(self._engine)
         for name, (function, kind) in IMPORTS.items():
-            self._linker.define_func("env", name, kind, partial(self._called, function))
+            # a type belongs to the engine that first saw it: each machine's has its own
+            own_kind = FuncType(kind.params, kind.results)
+            self._linker.define_func("env", name, own_kind, partial(self._called, function))
 
     def store(self, wasm: bytes) -> CodeReport:
         """Let code in and compile it. Raises `CodeRefusedError`."""
