@@ -21,10 +21,15 @@ import psutil
 XVM = [sys.executable, "-m", "relayer.cli"]
 
 
-def xvm(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+def xvm(*arguments: str, home: Path, program: str = "relayer.cli") -> subprocess.CompletedProcess[str]:
     """Run one command to its end, with a home and a temporary folder of its own."""
     return subprocess.run(
-        [*XVM, *arguments], capture_output=True, text=True, check=False, timeout=170, env=environment(home)
+        [sys.executable, "-m", program, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=170,
+        env=environment(home),
     )
 
 

@@ -194,3 +194,19 @@ def test_the_doctor_names_a_gateway_without_code_and_a_stranger(devnet: RunningD
     assert answer.code == 1
     assert {("alpha", "gateway"), ("alpha", "signer set"), ("beta", "signer set"), ("relayer-2", "ping")} <= faults
     assert ("beta", "gateway") not in faults
+
+
+def test_a_message_is_sent_and_looked_up_by_another_chains_commands(devnet: RunningDevnet, counter: str) -> None:
+    where = ("--devnet", str(devnet.state))
+    words = ("tx", "crossvm", "call", "--source-vm", "evm", "--source-chain", "alpha", "--target-vm", "evm")
+    call = (*words, "--target-chain", "beta", "--target-contract", counter, "--payload", "0xd09de08a", "--from", "5")
+    sent = devnets.xvm(*call, "-y", *where, home=devnet.home, program="relayer.cli.xvmd")
+    assert sent.returncode == 0, sent.stderr
+    document = json.loads(sent.stdout)
+    assert document["message_id"].startswith("crossvm-")
+    shown = devnets.xvm(
+        "query", "crossvm", "message", document["message_id"], *where, home=devnet.home, program="relayer.cli.xvmd"
+    )
+    message = json.loads(shown.stdout)
+    assert (message["source_vm"], message["target_vm"], message["target_contract"]) == ("evm", "evm", counter)
+    assert message["submitted_height"] == int(document["height"])

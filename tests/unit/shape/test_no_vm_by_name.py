@@ -17,8 +17,8 @@ PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observab
 OF_ONE_VM = re.compile(r"cli/(evm|svm|cosmwasm)/")
 """The command line's side of one VM, found by entry point."""
 
-TYPED_NAMES = {"cli/bench.py", "cli/demo.py", "cli/devnet.py"}
-"""They say which kinds of chains a devnet may have, by the names under which whoever types them asks for them."""
+TYPED_NAMES = {"cli/bench.py", "cli/demo.py", "cli/devnet.py", "cli/xvmd/app.py"}
+"""They say which kinds of chains there may be, by the names under which whoever types them asks for them."""
 
 FORBIDDEN_IMPORTS = re.compile(
     r"relayer\.(vms|cli|devnet)\.(evm|svm|cosmwasm)(\..*)?|relayer\.cosmos(\..*)?|(web3|eth_\w+|rlp|solders|solana|wasmtime)(\..*)?",

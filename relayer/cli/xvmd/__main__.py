@@ -1,0 +1,5 @@
+"""`python -m relayer.cli.xvmd`: the program `xvmd`."""
+
+from relayer.cli.xvmd.app import main
+
+main()
