@@ -20,8 +20,8 @@ from relayer.devnet.cosmwasm.block_json import (
     tx_event_json,
 )
 from relayer.devnet.cosmwasm.blocks import Block, events_of
-from relayer.devnet.cosmwasm.query_language import MalformedQuery, Query, parse_query
 from relayer.devnet.cosmwasm.rpc_errors import internal_error
+from relayer.event_query import MalformedQuery, Query, parse_query
 
 MAX_PER_LISTENER: Final = 5
 """Source: max_subscriptions_per_client of CometBFT's settings."""

@@ -13,8 +13,8 @@ from relayer.devnet.cosmwasm.chain import Chain
 from relayer.devnet.cosmwasm.merkle import HASH_BYTES
 from relayer.devnet.cosmwasm.methods.answering import Method, page_of
 from relayer.devnet.cosmwasm.params import Params
-from relayer.devnet.cosmwasm.query_language import MalformedQuery, parse_query
 from relayer.devnet.cosmwasm.rpc_errors import internal_error, tx_not_found
+from relayer.event_query import MalformedQuery, parse_query
 
 
 def tx(chain: Chain, params: Params) -> Any:
