@@ -23,7 +23,7 @@ from relayer.vms.bundling.trials import SETTLED
 from relayer.vms.cosmwasm.answers import AnswerReader
 from relayer.vms.cosmwasm.bundling import encode_parts
 from relayer.vms.cosmwasm.chain import ChainParts, CosmwasmChain
-from relayer.vms.cosmwasm.gas import EXECUTE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, item_load
+from relayer.vms.cosmwasm.gas import EXECUTE_GAS, EXPIRE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, item_load
 from relayer.vms.cosmwasm.headers import CosmwasmHeaders
 from relayer.vms.cosmwasm.messages import (
     Consumption,
@@ -103,4 +103,4 @@ def _execute_load(request: Request, encoded: bytes) -> Load:
 
 
 def _expire_load(_: Request, encoded: bytes) -> Load:
-    return item_load(encoded, EXECUTE_GAS, 0, 0)
+    return item_load(encoded, EXPIRE_GAS, 0, 0)
