@@ -32,7 +32,9 @@ from relayer.cosmos.tx import TxBody, TxRaw
 from relayer.cosmos.wasm import MsgExecuteContract
 from relayer.errors import CallReverted, ConfigError, RejectedError, RpcUnavailable
 from relayer.keys.keystore import Secret
-from relayer.vms.cosmwasm.one_node import FoundTx, OneNode, TxEvent, contract_fault
+from relayer.vms.cosmwasm.events import EventReader
+from relayer.vms.cosmwasm.failures import failure_detail
+from relayer.vms.cosmwasm.one_node import FoundTx, OneNode
 from relayer.vms.cosmwasm.signing_account import SigningAccount
 from relayer.vms.cosmwasm.transactions import hash_of
 
@@ -50,6 +52,10 @@ _HINTS: Final = {
     "DeadlineOutOfBounds": "choose another --deadline-blocks",
 }
 """What to do about errors whose names alone do not tell it."""
+
+
+Attributes = Mapping[str, str]
+"""Of an event, by name."""
 
 
 class CosmWasmTools:
@@ -111,19 +117,17 @@ class CosmWasmGatewaySession:
                 f"{self._chain}: the endpoint gives a malformed answer ({type(error).__name__})"
             ) from None
 
-    def _find_events(self, name: str, request_id: RequestId) -> Iterator[tuple[FoundTx, TxEvent]]:
+    def _find_events(self, name: str, request_id: RequestId) -> Iterator[tuple[FoundTx, Attributes]]:
         """The gateway's events of this name about a request, each with its transaction, oldest first."""
         identifier = f"0x{request_id.hex()}"
         for found in self._node.search(f"wasm-{name}", "request_id", identifier):
             if found.code == 0:
-                yield from ((found, event) for event in self._events(found, name, identifier))
+                yield from ((found, event) for event in self._events(found, name) if event["request_id"] == identifier)
 
-    def _events(self, found: FoundTx, name: str, identifier: str = "") -> Iterator[TxEvent]:
-        for event in found.events:
-            # SECURITY: any contract may write an event of this type; whose it is the chain says.
-            is_own = event.type == f"wasm-{name}" and event.attributes.get("_contract_address") == self._gateway
-            if is_own and identifier in ("", event.attributes["request_id"]):
-                yield event
+    def _events(self, found: FoundTx, name: str) -> Iterator[Attributes]:
+        """The attributes of the gateway's events of this name in a transaction."""
+        for event in EventReader(self._gateway, frozenset({name})).read_one(found.events):
+            yield dict(event.attributes)
 
     def _place(self, found: FoundTx) -> Place:
         return Place(found.height, self._chain.hash_text(found.tx_hash))
@@ -164,9 +168,9 @@ class CosmWasmSourceSession(CosmWasmGatewaySession):
             found = self._run(message)
             for event in self._events(found, "XVMCallRequested"):
                 return Asked(
-                    request_id=RequestId(bytes.fromhex(event.attributes["request_id"][2:])),
+                    request_id=RequestId(bytes.fromhex(event["request_id"][2:])),
                     sender=InteroperableAddress(self._chain, self._account.account),
-                    fee=int(event.attributes["fee"]),
+                    fee=int(event["fee"]),
                     place=self._place(found),
                 )
         raise RejectedError(f"{self._chain}: the gateway told of no request in transaction {found.tx_hash.hex()}")
@@ -175,18 +179,18 @@ class CosmWasmSourceSession(CosmWasmGatewaySession):
         """The gateway's event, and from the transaction that delivered it the outcome with its data."""
         with self._reading():
             for found, event in self._find_events(_CANCELLED, asked.request_id):
-                return Cancelled(int(event.attributes["returned"]), self._place(found))
+                return Cancelled(int(event["returned"]), self._place(found))
             for name in (_DELIVERED, _FAILED):
                 for found, event in self._find_events(name, asked.request_id):
                     ending = Ending(
                         kind=_kind(event),
-                        success=event.attributes["success"] == "true",
+                        success=event["success"] == "true",
                         is_handler_failed=name == _FAILED,
                         cut=False,
                         return_data=b"",
                         place=self._place(found),
                     )
-                    return _with_data(ending, found, asked.request_id, event.attributes.get("return_data_hash"))
+                    return _with_data(ending, found, asked.request_id, event.get("return_data_hash"))
         return None
 
     def _run(self, message: MsgExecuteContract) -> FoundTx:
@@ -201,7 +205,7 @@ class CosmWasmSourceSession(CosmWasmGatewaySession):
         while time.monotonic() < deadline:
             found = node.find_tx(tx_hash)
             if found is not None and found.code != 0:
-                raise CallReverted(contract_fault(found.log))
+                raise CallReverted(failure_detail(found.log))
             if found is not None:
                 return found
             time.sleep(_POLL_SECONDS)
@@ -270,8 +274,8 @@ def _account(secret: Secret) -> bytes:
     return account_of_secret(secret.reveal())
 
 
-def _kind(event: TxEvent) -> OutcomeKind:
-    return OutcomeKind(int(event.attributes["kind"]))
+def _kind(event: Attributes) -> OutcomeKind:
+    return OutcomeKind(int(event["kind"]))
 
 
 _ANY_CODE: Final = f"0x{bytes(32).hex()}"

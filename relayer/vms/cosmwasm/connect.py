@@ -34,8 +34,8 @@ LIMITS: Final = ExchangeLimits(calls=10, request_bytes=900_000)
 CONTRACT_LENGTH: Final = 32
 """Bytes of a contract's address."""
 
-_NEW_BLOCKS: Final = RpcCall("subscribe", {"query": "tm.event='NewBlock'"})
-"""Source: CometBFT's event subscriptions."""
+_NEW_BLOCKS: Final = RpcCall("subscribe", {"query": "tm.event='NewBlockHeader'"})
+"""A few kilobytes a block, however full it is. Source: CometBFT's event subscriptions."""
 
 
 async def connect(settings: ChainSettings) -> tuple[aiohttp.ClientSession, ChainParts]:

@@ -74,6 +74,14 @@ class EventReader:
                 )
         return tuple(placed)
 
+    def read_one(self, events: Any) -> tuple[GatewayEvent, ...]:
+        """The watched events among those of one transaction that succeeded, in order. Raises `RpcUnavailable`."""
+        return tuple(
+            GatewayEvent(self._types[kind], _attributes(event))
+            for kind, event in self._events_of_gateway(events)
+            if kind in self._types
+        )
+
     def _events_of_gateway(self, events: Any) -> Iterator[tuple[str, Any]]:
         """Type and JSON of each event of the gateway that is one of ours by its name, watched or not."""
         for event in parse_list(events):

@@ -16,7 +16,9 @@ _PREFIX: Final = re.compile(
     r"^(?:rpc error: code = [A-Za-z]{1,30} desc = )?(?:failed to execute message; message index: 0: )?"
     r"(?:dispatch: )?(?:submessages: )?"
 )
-_NAME: Final = re.compile(r"([A-Z][A-Za-z0-9]{1,63})(?::.*)?: execute wasm contract failed", re.DOTALL)
+_NAME: Final = re.compile(
+    r"([A-Z][A-Za-z0-9]{1,63})(?::.*)?: (?:execute|query|instantiate) wasm contract failed", re.DOTALL
+)
 _TRACE: Final = re.compile(r" ?\[[^\[\]]{1,200}\.go:[0-9]{1,6}\]")
 _MAX_CHARACTERS: Final = 200
 _MAX_READ_CHARACTERS: Final = 4_000
@@ -24,11 +26,19 @@ _MAX_READ_CHARACTERS: Final = 4_000
 
 def failure_text(log: str) -> str:
     """One line, never empty."""
-    log = log[:_MAX_READ_CHARACTERS]
-    told = _PREFIX.sub("", log)
+    told = _PREFIX.sub("", log[:_MAX_READ_CHARACTERS])
     name = _NAME.match(told)
-    if name is not None:
-        return name[1]
+    return _line(told) if name is None else name[1]
+
+
+def failure_detail(log: str) -> str:
+    """The same with what the gateway says of it behind the name."""
+    told = _PREFIX.sub("", log[:_MAX_READ_CHARACTERS])
+    name = _NAME.match(told)
+    return _line(told if name is None else told[: name.end()].rpartition(": ")[0])
+
+
+def _line(told: str) -> str:
     text = _TRACE.sub("", told)[:_MAX_CHARACTERS]
     printable = "".join(character if character.isprintable() else " " for character in text)
     return printable.strip() or "failed"

@@ -9,11 +9,9 @@ Source: CometBFT's RPC, 0.34 to 0.38; the Cosmos SDK's and wasmd's gRPC services
 from __future__ import annotations
 
 import base64
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from fractions import Fraction
 from typing import Any, Final, TypeVar
 
 import orjson
@@ -31,6 +29,8 @@ from relayer.cosmos.wasm import (
     QuerySmartContractStateResponse,
 )
 from relayer.errors import CallReverted, RejectedError, RpcUnavailable
+from relayer.vms.cosmwasm.failures import failure_detail
+from relayer.vms.cosmwasm.fees import minimum_gas_price
 from relayer.vms.cosmwasm.transactions import hash_of
 
 RPC_SECONDS: Final = 30.0
@@ -42,33 +42,31 @@ _PAGE: Final = 100
 _HEIGHT_OF_TIP: Final = "0"
 _IN_CACHE: Final = "already exists in cache"
 _NOT_FOUND: Final = "not found"
-_ADDRESS_KEY: Final = "_contract_address"
-_GAS_PRICE: Final = re.compile(r"(\d+(?:\.\d+)?)([a-zA-Z][a-zA-Z0-9/:._-]{2,127})")
-_CONTRACT_FAULT: Final = re.compile(r"(?:.*?: )?(.*?): (?:execute|query|instantiate) wasm contract failed.*", re.DOTALL)
-"""How wasmd wraps what a contract said: the error first, what went wrong with it behind."""
-
 _M = TypeVar("_M", bound=Message)
 
 
 @dataclass(frozen=True, slots=True)
-class TxEvent:
-    """An event of a transaction: its type, and attributes by key."""
-
-    type: str
-    attributes: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
 class FoundTx:
-    """A transaction in a block. `code` 0 is success; `responses` are its messages' own, in order; `raw` is `TxRaw`."""
+    """A transaction in a block. `code` 0 is success; `responses` are its messages' own, in order; `raw` is `TxRaw`.
+
+    `events` are as the node writes them.
+    """
 
     tx_hash: bytes
     height: int
     code: int
     log: str
     responses: tuple[AnyMessage, ...]
-    events: tuple[TxEvent, ...]
+    events: Any
     raw: bytes
+
+
+class _QueryError(RejectedError):
+    """A query that the chain answers with an error; `told` is its text."""
+
+    def __init__(self, chain: Chain, told: str) -> None:
+        super().__init__(f"{chain}: {failure_detail(told)}")
+        self.told = told
 
 
 class OneNode:
@@ -98,18 +96,16 @@ class OneNode:
             raise RejectedError(f"{self._chain}: {account} is no account of one key")
         return _decode(self._chain, BaseAccount, found.value)
 
-    def fetch_gas_price(self, denomination: str) -> Fraction:
-        """The least that it takes a transaction for, in this denomination for one unit of gas."""
-        told = self._query(CONFIG, ConfigRequest(), ConfigResponse).minimum_gas_price
-        prices = (_GAS_PRICE.fullmatch(part.strip()) for part in told.split(","))
-        return next((Fraction(price[1]) for price in prices if price and price[2] == denomination), Fraction(0))
+    def fetch_gas_price(self, denomination: str) -> int:
+        """The least that it takes a transaction for, in millionths of the denomination for one unit of gas."""
+        return minimum_gas_price(self._query(CONFIG, ConfigRequest(), ConfigResponse).minimum_gas_price, denomination)
 
     def simulate(self, raw: bytes) -> int:
         """Gas that a transaction would use now. Raises `CallReverted` if it would fail."""
         try:
             gas = self._query(SIMULATE, SimulateRequest(tx_bytes=raw), SimulateResponse).gas_info
-        except RejectedError as error:
-            raise CallReverted(contract_fault(str(error))) from None
+        except _QueryError as error:
+            raise CallReverted(failure_detail(error.told)) from None
         if gas is None:
             raise RpcUnavailable(f"{self._chain}: the node tells no gas of a simulation")
         return gas.gas_used
@@ -119,8 +115,8 @@ class OneNode:
         request = QuerySmartContractStateRequest(contract, orjson.dumps(message))
         try:
             answer = self._query(SMART_CONTRACT_STATE, request, QuerySmartContractStateResponse)
-        except RejectedError as error:
-            raise CallReverted(contract_fault(str(error))) from None
+        except _QueryError as error:
+            raise CallReverted(failure_detail(error.told)) from None
         try:
             return orjson.loads(answer.data)
         except ValueError:
@@ -164,7 +160,7 @@ class OneNode:
         data = request.encode().hex()
         told = self._call("abci_query", path=path, data=data, height=_HEIGHT_OF_TIP, prove=False)["response"]
         if told.get("code", 0) != 0:
-            raise RejectedError(f"{self._chain}: {told.get('log') or 'the node refuses the query'}")
+            raise _QueryError(self._chain, str(told.get("log", "")))
         return _decode(self._chain, answer, base64.b64decode(told.get("value") or ""))
 
     def _call(self, method: str, **params: Any) -> Any:
@@ -192,28 +188,9 @@ class OneNode:
             code=int(result.get("code", 0)),
             log=str(result.get("log", "")),
             responses=_decode(self._chain, TxMsgData, data).msg_responses,
-            events=tuple(_events(result.get("events") or [])),
+            events=result.get("events") or [],
             raw=raw,
         )
-
-
-def contract_fault(text: str) -> str:
-    """What a contract said, out of the chain's words around it; those words where it said nothing."""
-    match = _CONTRACT_FAULT.fullmatch(text)
-    return text if match is None else match[1]
-
-
-def _events(told: list[Mapping[str, Any]]) -> Iterator[TxEvent]:
-    for event in told:
-        attributes = {each["key"]: each.get("value") or "" for each in event.get("attributes") or []}
-        if base64.b64encode(_ADDRESS_KEY.encode()).decode() in attributes:
-            # Before CometBFT 0.37.
-            attributes = {_plain(key): _plain(value) for key, value in attributes.items()}
-        yield TxEvent(event["type"], attributes)
-
-
-def _plain(encoded: str) -> str:
-    return base64.b64decode(encoded).decode("utf-8", "replace")
 
 
 def _decode(chain: Chain, message: type[_M], data: bytes) -> _M:

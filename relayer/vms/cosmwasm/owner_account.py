@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from fractions import Fraction
 from typing import Final
 
 from relayer.cosmos.accounts import BaseAccount
 from relayer.errors import CallReverted, RejectedError, RpcUnavailable
 from relayer.ports.deployment import ChainPlan, DeploymentFailed, RecordedStep, Report, StepRecord
 from relayer.vms.cosmwasm.deployment_steps import Step
-from relayer.vms.cosmwasm.one_node import FoundTx, OneNode, contract_fault
+from relayer.vms.cosmwasm.failures import failure_detail
+from relayer.vms.cosmwasm.one_node import FoundTx, OneNode
 from relayer.vms.cosmwasm.signing_account import SigningAccount
 from relayer.vms.cosmwasm.transactions import hash_of
 
@@ -25,7 +25,6 @@ BLOCK_SECONDS: Final = 600.0
 """How long a transaction may take to be in a block before the run gives up; it can be run again."""
 
 _POLL_SECONDS: Final = 0.2
-_FEE_PARTS: Final = 1_000_000
 
 
 class OwnerAccount:
@@ -93,14 +92,14 @@ class OwnerAccount:
             signed[step.name] = RecordedStep(sequence, hash_of(raw), raw)
         return signed
 
-    def _gas_price(self) -> Fraction:
-        """In the smallest unit for a unit of gas."""
+    def _gas_price(self) -> int:
+        """In millionths of the smallest unit for a unit of gas."""
         price = self._node.fetch_gas_price(self._fee_denom)
         ceiling = DEFAULT_MAX_FEE_PER_GAS if self.plan.max_fee_per_gas is None else self.plan.max_fee_per_gas
-        if price * _FEE_PARTS > ceiling:
+        if price > ceiling:
             raise DeploymentFailed(
-                f"{self.plan.name}: the RPC asks for {float(price):g} {self._fee_denom} for a unit of gas, above "
-                f"max_fee_per_gas {ceiling} (millionths of that); raise it in the plan"
+                f"{self.plan.name}: the RPC asks for {price} millionths of {self._fee_denom} for a unit of gas, above "
+                f"max_fee_per_gas {ceiling}; raise it in the plan"
             )
         return price
 
@@ -131,7 +130,7 @@ class OwnerAccount:
                 if found.code != 0:
                     raise DeploymentFailed(
                         f"{self.plan.name}: {name} failed in transaction {step.tx_hash.hex().upper()} with "
-                        f"{contract_fault(found.log)}; look at it, mend the plan, and start with a new record"
+                        f"{failure_detail(found.log)}; look at it, mend the plan, and start with a new record"
                     )
                 return found
             if time.monotonic() > deadline:

@@ -5,8 +5,6 @@ Its job: transactions of any one message, from a node's word on the account. It 
 
 from __future__ import annotations
 
-import math
-from fractions import Fraction
 from typing import Final
 
 import coincurve
@@ -14,6 +12,7 @@ import coincurve
 from attestation.address import Chain
 from relayer.cosmos.accounts import BaseAccount, account_of_secret, to_bech32
 from relayer.cosmos.protobuf import Message
+from relayer.vms.cosmwasm.fees import MICRO
 from relayer.vms.cosmwasm.transactions import encode_auth_info, encode_body, sign_direct
 
 _GAS_MARGIN_PERCENT: Final = 140
@@ -35,10 +34,10 @@ class SigningAccount:
         """A transaction that is good for a simulation."""
         return self._sign(message, told, told.sequence, 0, 0)
 
-    def sign(self, message: Message, told: BaseAccount, sequence: int, used: int, gas_price: Fraction) -> bytes:
-        """The raw transaction, with some more gas than the simulation `used`, at this price for a unit of it."""
+    def sign(self, message: Message, told: BaseAccount, sequence: int, used: int, gas_price: int) -> bytes:
+        """The raw transaction, with some more gas than the simulation `used`, a unit of it at so many millionths."""
         gas = used * _GAS_MARGIN_PERCENT // 100
-        return self._sign(message, told, sequence, gas, math.ceil(gas * gas_price))
+        return self._sign(message, told, sequence, gas, -(-gas * gas_price // MICRO))
 
     def _sign(self, message: Message, told: BaseAccount, sequence: int, gas: int, fee: int) -> bytes:
         auth_info = encode_auth_info(self._public_key, sequence, gas, fee, self._fee_denom)
