@@ -21,12 +21,13 @@ from relayer.errors import ConfigError
 _FIELD: Final = re.compile(r"([A-Za-z_][A-Za-z0-9_-]*)=(.*)", re.DOTALL)
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _REDACTED: Final = re.compile(r"codespace: (\w+), code: (\d+)")
+_SAID: Final = re.compile(r": (?:execute|query) wasm contract failed$")
 _ANY: Final = "any"
 
 _REASONS: Final = {
     ("sdk", "5"): "not enough coins",
     ("sdk", "11"): "out of gas: choose another --execution-gas",
-    ("wasm", "5"): "the contract refused it; the chain keeps its words from other contracts",
+    ("wasm", "5"): "the contract refused it; this chain keeps its words from other contracts",
     ("wasm", "22"): "there is no such contract",
 }
 """What chains say to a contract that calls another one, of which they show the number alone."""
@@ -71,7 +72,7 @@ class CosmWasmPayloadCodec:
 
     def explain_failure(self, data: bytes) -> str:
         """What the chain tells of it."""
-        text = data.decode("utf-8", "replace")
+        text = _SAID.sub("", data.decode("utf-8", "replace"))
         match = _REDACTED.search(text)
         if match is not None and (match[1], match[2]) in _REASONS:
             return f"{text}: {_REASONS[match[1], match[2]]}"

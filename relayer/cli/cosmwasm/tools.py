@@ -149,7 +149,7 @@ class CosmWasmSourceSession(CosmWasmGatewaySession):
             "options": self._options(ask),
         }
         with self._reading(), _explained():
-            return int(self._node.query(self._gateway, {"quote": fields})["fee"])
+            return int(self._node.query(self._gateway, {"quote": fields}))
 
     def send(self, ask: Ask, fee: int) -> Asked:
         """One transaction; returns when it is in a block."""

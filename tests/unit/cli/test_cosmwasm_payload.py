@@ -152,4 +152,5 @@ def test_failures_say_what_the_chain_tells_of_them() -> None:
     call = codec(function="a")
     assert call.explain_failure(b"codespace: sdk, code: 11").startswith("codespace: sdk, code: 11: out of gas")
     assert call.explain_failure(b"codespace: other, code: 4") == "codespace: other, code: 4"
+    assert call.explain_failure(b"Overflow: 3 - 5: execute wasm contract failed") == "Overflow: 3 - 5"
     assert call.explain_failure(b"") == "the contract refused it; of a query nobody is told why"
