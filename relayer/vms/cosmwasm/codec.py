@@ -21,7 +21,7 @@ from attestation.keccak import keccak256_of_repeated
 from attestation.request import RequestId, request_id, route_of
 from attestation.signer_set import signer_set_hash
 from attestation.statement import OutcomeKind
-from attestation.textcodecs import bech32_decode
+from relayer.cosmos.accounts import from_bech32
 from relayer.domain.blocks import Location
 from relayer.domain.observations import (
     CallbackDelivered,
@@ -110,10 +110,7 @@ class EventCodec:
 
     def _account(self, text: str) -> bytes:
         """ERC-7930 bytes of an account of this chain, by its bech32 text."""
-        prefix, address = bech32_decode(text)
-        if prefix != self._prefix or not address:
-            raise MalformedEvent(f"{text} is no account of this chain")
-        return InteroperableAddress(self._chain, address).to_bytes()
+        return InteroperableAddress(self._chain, from_bech32(self._prefix, text)).to_bytes()
 
 
 def _fee_added(fields: Fields, location: Location) -> FeeAdded:

@@ -10,11 +10,16 @@ import pytest
 import pytest_asyncio
 
 from tests.integration.evm.network import start_network
+from tests.port_contracts.chain.cosmwasm_harness import open_cosmwasm, start_cosmwasm
 from tests.port_contracts.chain.evm_harness import open_evm
 from tests.port_contracts.chain.harness import ChainHarness
 from tests.port_contracts.chain.svm_harness import open_svm, start_svm
 
-HARNESSES: dict[str, tuple[Any, Any]] = {"evm": (start_network, open_evm), "svm": (start_svm, open_svm)}
+HARNESSES: dict[str, tuple[Any, Any]] = {
+    "cosmwasm": (start_cosmwasm, open_cosmwasm),
+    "evm": (start_network, open_evm),
+    "svm": (start_svm, open_svm),
+}
 """By name: what starts the chains of a whole module in a folder, and what opens them for one test."""
 
 MARKS: dict[str, tuple[pytest.MarkDecorator, ...]] = {"evm": (pytest.mark.anvil,)}

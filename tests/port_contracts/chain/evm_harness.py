@@ -9,6 +9,7 @@ from relayer.domain.observations import ObservedBlock
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import OpenChain
+from relayer.ports.wallet import PreparedCall
 from relayer.vms.evm import registration
 from tests.integration.evm.network import LocalChain, Network, calldata
 
@@ -38,6 +39,9 @@ class EvmHarness:
     def reorganise(self, chain: OpenChain, depth: int) -> bool:
         self._local(chain).rpc("anvil_reorg", depth, [])
         return True
+
+    def too_little_gas(self, call: PreparedCall) -> int:
+        return call.expected_gas * 4 // 5
 
     def executions(self, block: ObservedBlock) -> Sequence[CertifiedBatch]:
         return self._network.executions(block)

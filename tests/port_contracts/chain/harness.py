@@ -12,6 +12,7 @@ from relayer.domain.observations import ObservedBlock
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import OpenChain
+from relayer.ports.wallet import PreparedCall
 
 
 class ChainHarness(Protocol):
@@ -34,6 +35,10 @@ class ChainHarness(Protocol):
 
     def reorganise(self, chain: OpenChain, depth: int) -> bool:
         """Replace the newest blocks by empty ones. False for a chain that cannot reorganise."""
+        ...
+
+    def too_little_gas(self, call: PreparedCall) -> int:
+        """A limit with which this call, prepared for the destination, cannot run."""
         ...
 
     def executions(self, block: ObservedBlock) -> Sequence[CertifiedBatch]:

@@ -10,6 +10,7 @@ from relayer.domain.observations import ObservedBlock
 from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import OpenChain
+from relayer.ports.wallet import PreparedCall
 from relayer.vms.svm import registration
 from tests.integration.svm.network import MEMO, LocalChain, Network, call_payload, running_network
 
@@ -42,6 +43,9 @@ class SvmHarness:
         """What is finalized stays."""
         del chain, depth
         return False
+
+    def too_little_gas(self, call: PreparedCall) -> int:
+        return call.expected_gas * 4 // 5
 
     def executions(self, block: ObservedBlock) -> Sequence[CertifiedBatch]:
         return self._network.executions(block)

@@ -226,7 +226,7 @@ async def test_a_certified_request_is_executed_once_and_brought_home_once(chains
 async def test_security_too_little_gas_is_never_an_outcome(chains: ChainHarness) -> None:
     """SECURITY: whoever sends an execution could make it fail for good."""
     call = await prepared_execution(chains)
-    starved = replace(call, gas_limit=call.expected_gas * 4 // 5)
+    starved = replace(call, gas_limit=chains.too_little_gas(call))
     (receipt,) = await submit(chains, chains.destination, starved)
     assert not receipt.is_success
     assert (await fetch_tip(chains.destination)).observations == ()
