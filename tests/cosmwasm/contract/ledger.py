@@ -180,12 +180,19 @@ class Refused(Exception):  # noqa: N818 - what a test expects, not a fault of it
         super().__init__(log)
 
 
+def new_keeper(chain_id: str) -> Keeper:
+    """A chain on which nothing is yet."""
+    MACHINE_CODE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Keeper(chain_id, height=HEIGHT, time_ns=NOW * 10**9, cache=MACHINE_CODE)
+
+
 class Ledger:
     """A chain with the gateway, its account code and the tests' target."""
 
-    def __init__(self, *, signers: int = 4, threshold: int = 3, chain_id: str = CHAIN_ID) -> None:
-        MACHINE_CODE.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self.keeper = Keeper(chain_id, height=HEIGHT, time_ns=NOW * 10**9, cache=MACHINE_CODE)
+    def __init__(
+        self, *, signers: int = 4, threshold: int = 3, chain_id: str = CHAIN_ID, keeper: Keeper | None = None
+    ) -> None:
+        self.keeper = keeper or new_keeper(chain_id)
         self.chain = Chain(Namespace.COSMOS, chain_id.encode())
         self.owner, self.guardian, self.treasury, self.relayer, self.asker = (
             self.account(name) for name in ("owner", "guardian", "treasury", "relayer", "asker")
