@@ -12,6 +12,7 @@ const GATEWAY: &[u8] = b"gateway";
 const CALLERS: &[u8] = b"callers";
 const CALLBACKS: &[u8] = b"callbacks";
 const IS_CLOSED: &[u8] = b"is_closed";
+const CALLED_BACK: &[u8] = b"called_back";
 
 /// `gateway`: whom it asks what the current request is; nobody if left out.
 #[no_mangle]
@@ -110,6 +111,8 @@ fn act(env: &Env, info: &Info, name: &str, mut body: Fields, response: &mut Resp
             }
             remember(info)?;
         }
+        // does what `act`, a message to itself, says whenever it is called back
+        "when_called_back" => chain::write(CALLED_BACK, &body.base64("act")?),
         "xvm_callback" => {
             let (request_id, success) = (body.word("request_id")?, body.flag("success")?);
             let return_data = body.base64("return_data")?;
@@ -123,6 +126,10 @@ fn act(env: &Env, info: &Info, name: &str, mut body: Fields, response: &mut Resp
                 .base64("return_data", &return_data)
                 .finish();
             add(CALLBACKS, &record);
+            if let Some(message) = chain::read(CALLED_BACK) {
+                let (name, inner) = Fields::of(json::parse(&message)?)?.only()?;
+                act(env, info, &name, Fields::of(inner)?, response)?;
+            }
         }
         _ => return refuse_with("UnknownMessage", name),
     }
