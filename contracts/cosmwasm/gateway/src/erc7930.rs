@@ -8,10 +8,14 @@ use xvm_common::failure::{refuse_with, Result};
 const VERSION: [u8; 2] = [0, 1];
 const COSMOS: [u8; 2] = [0xc0, 0x01];
 
+/// Of a chain id, as CAIP-2 has references.
+const MAX_REFERENCE: usize = 32;
+
 /// Version ‖ type ‖ reference with its length of this chain. Errors: `UnsupportedChainId`.
 pub fn chain_prefix(env: &Env) -> Result<Vec<u8>> {
     let reference = env.chain_id.as_bytes();
-    if reference.is_empty() || reference.len() > 255 || !reference.is_ascii() {
+    let is_plain = reference.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    if reference.is_empty() || reference.len() > MAX_REFERENCE || !is_plain {
         return refuse_with("UnsupportedChainId", &env.chain_id);
     }
     let mut prefix = [VERSION, COSMOS].concat();

@@ -1,0 +1,258 @@
+"""SECURITY: what a hostile target, caller or neighbour can do to executions: nothing but fail its own."""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from typing import Any
+
+import pytest
+
+from attestation.address import InteroperableAddress, evm_account
+from attestation.keccak import keccak256
+from attestation.request import Request, request_id
+from attestation.statement import OutcomeKind
+from relayer.devnet.cosmwasm.keeper import FailedError
+from relayer.devnet.cosmwasm.messages import ExecuteContract
+from tests.cosmwasm.contract.ledger import (
+    PAYEE,
+    REMOTE_SENDER,
+    Ledger,
+    Refused,
+    b64,
+    compact,
+    hexed,
+)
+
+
+def kinds(ledger: Ledger, *asked: Request) -> list[OutcomeKind]:
+    """What became of requests that are executed together, in their order."""
+    sent = ledger.run(*asked)
+    told = {event["request_id"]: OutcomeKind(int(event["kind"])) for event in sent.all("XVMCallConcluded")}
+    return [told[hexed(request_id(one))] for one in asked]
+
+
+def execution_of(contract: str, message: Any) -> str:
+    """A message of the probe's that executes a contract."""
+    body = {"contract_addr": contract, "msg": b64(compact(message)), "funds": []}
+    return b64(compact({"wasm": {"execute": body}}))
+
+
+def sending(*messages: str, guarded: bool = False, **more: Any) -> dict[str, Any]:
+    return {"send": {"guarded": guarded, "messages": list(messages), **more}}
+
+
+def execute_message(ledger: Ledger, *asked: Request, how: str = "execute") -> dict[str, Any]:
+    return {how: {"batches": [ledger.batch(asked, by_hash=how == "expire")], "payee": hexed(PAYEE)}}
+
+
+def test_a_contract_cannot_have_requests_executed(ledger: Ledger) -> None:
+    """SECURITY: it could hold the target's lock, or starve it, and the failure would be final."""
+    asked = ledger.request()
+    relayed = execution_of(ledger.gateway, execute_message(ledger, asked))
+    with pytest.raises(Refused, match=f"ContractCaller: {ledger.probe}"):
+        ledger.send(ledger.relayer, ledger.probe, sending(relayed))
+    assert ledger.consumed(asked) == bytes(32)
+
+
+def test_a_contract_can_have_them_expired(ledger: Ledger) -> None:
+    asked = ledger.request()
+    ledger.keeper.advance(601)
+    ledger.send(
+        ledger.relayer,
+        ledger.probe,
+        sending(execution_of(ledger.gateway, execute_message(ledger, asked, how="expire"))),
+    )
+    assert ledger.consumed(asked)[0] == OutcomeKind.EXPIRED
+
+
+def test_a_target_cannot_have_itself_or_others_executed_from_within(ledger: Ledger) -> None:
+    """SECURITY: consumed before the call; and a target is a contract."""
+    victim = ledger.request(7)
+    inner = execution_of(ledger.gateway, execute_message(ledger, victim))
+    attack = ledger.request(0, call=sending(inner, guarded=True))
+    assert kinds(ledger, attack) == [OutcomeKind.EXECUTED]
+    assert ledger.consumed(victim) == bytes(32)
+
+
+def test_a_target_that_expires_requests_from_within_disturbs_nothing(ledger: Ledger) -> None:
+    """SECURITY: `expire` is open to contracts, and a flight is under way."""
+    first = ledger.request(0)
+    late = ledger.request(1, expiry=ledger.now - 1)
+    last = ledger.request(4)
+    inner = execution_of(ledger.gateway, execute_message(ledger, first, late, last, how="expire"))
+    attack = ledger.request(3, call=sending(inner))
+    sent = ledger.run(first, attack, last)
+    reasons = [event["reason"] for event in sent.all("XVMCallSkipped")]
+    assert reasons == ["AlreadyConsumed", "AlreadyConsumed"]
+    told = [(event["request_id"], int(event["kind"])) for event in sent.all("XVMCallConcluded")]
+    assert told == [
+        (hexed(request_id(first)), OutcomeKind.EXECUTED),
+        (hexed(request_id(late)), OutcomeKind.EXPIRED),
+        (hexed(request_id(attack)), OutcomeKind.EXECUTED),
+        (hexed(request_id(last)), OutcomeKind.EXECUTED),
+    ]
+    callers = ledger.ask(ledger.probe, {"callers": {}})
+    assert [one["current"]["request_id"] for one in callers] == [
+        hexed(request_id(one)) for one in (first, attack, last)
+    ]
+
+
+def test_a_target_s_own_replies_are_not_taken_for_ours(ledger: Ledger) -> None:
+    """SECURITY: the probe's submessages have the very ids that the gateway's have; each contract gets its own alone."""
+    failing = execution_of(ledger.probe, {"fail": {"text": "x"}})
+    fine = execution_of(ledger.probe, {"answer": {"data": b64(b"inner")}})
+    asked = ledger.request(0, call=sending(failing, fine, guarded=True))
+    sent = ledger.run(asked)
+    assert sent.names == ["XVMCallConcluded"]
+    assert sent.event("XVMCallConcluded")["kind"] == "0"
+
+
+def test_a_reply_is_no_message(ledger: Ledger) -> None:
+    """SECURITY: outcomes are told by the chain alone."""
+    reply = {"id": 1 << 32, "result": {"ok": {"events": [], "data": None}}}
+    for name in ("reply", "sudo", "instantiate"):
+        with pytest.raises(Refused, match="UnknownMessage"):
+            ledger.act(ledger.asker, name, reply)
+    with pytest.raises(Refused, match="NotOneMessage"):
+        ledger.send(ledger.asker, ledger.gateway, reply)
+
+
+def test_nobody_but_the_gateway_has_its_accounts_call(ledger: Ledger) -> None:
+    """SECURITY: targets take their calls for the gateway's, or for a remote sender's."""
+    ledger.run(ledger.request(0, own_account=True))
+    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000"}}
+    for contract in (ledger.tell("config")["executor"], ledger.tell("account_of", sender=hexed(REMOTE_SENDER))):
+        for sender in (ledger.asker, ledger.owner):
+            with pytest.raises(Refused, match=f"OnlyGateway: {sender}"):
+                ledger.send(sender, contract, call)
+        with pytest.raises(Refused, match=f"OnlyGateway: {ledger.probe}"):
+            ledger.send(ledger.asker, ledger.probe, sending(execution_of(contract, call)))
+
+
+def test_our_own_contracts_are_nobody_s_targets(ledger: Ledger) -> None:
+    """SECURITY: or a request could speak as the gateway to those that believe it."""
+    ledger.run(ledger.request(0, own_account=True))
+    config = ledger.tell("config")
+    own = ledger.tell("account_of", sender=hexed(REMOTE_SENDER))
+    not_yet = ledger.tell("account_of", sender=hexed(ledger.address))
+    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000"}}
+    asked = [
+        ledger.request(nonce, target=ledger.interoperable(target), call=call, own_account=own_account)
+        for nonce, (target, own_account) in enumerate(
+            [
+                (ledger.gateway, False),
+                (config["executor"], False),
+                (config["executor"], True),
+                (own, True),
+                (not_yet, False),
+            ],
+            start=1,
+        )
+    ]
+    assert kinds(ledger, *asked) == [OutcomeKind.UNREACHED] * len(asked)
+
+
+def test_no_two_senders_share_an_account(ledger: Ledger) -> None:
+    """SECURITY: the salt is the hash of the whole address, chain included."""
+    address = b"\x5e" * 20
+    senders = [
+        evm_account(31337, address).to_bytes(),
+        evm_account(31338, address).to_bytes(),
+        InteroperableAddress(ledger.chain, address).to_bytes(),
+        InteroperableAddress(ledger.chain, address + bytes(12)).to_bytes(),
+        b"executor",
+    ]
+    accounts = {ledger.tell("account_of", sender=hexed(sender)) for sender in senders}
+    assert len(accounts | {ledger.tell("config")["executor"]}) == len(senders) + 1
+
+
+def test_nobody_else_can_stand_where_an_account_is_to_be(ledger: Ledger) -> None:
+    """SECURITY: the address commits to its creator, which is the gateway."""
+    own = ledger.tell("account_of", sender=hexed(REMOTE_SENDER))
+    for creator in (ledger.asker, ledger.owner):
+        squatter = ledger.keeper.instantiate(creator, ledger.account_code, {}, salt=keccak256(REMOTE_SENDER))
+        assert squatter != own
+    with pytest.raises(FailedError):
+        ledger.keeper.instantiate(ledger.owner, ledger.gateway_code, {}, salt=b"gateway")
+    assert ledger.keeper.contract_info(own) is None
+    assert kinds(ledger, ledger.request(0, own_account=True)) == [OutcomeKind.EXECUTED]
+
+
+def test_money_that_lies_where_an_account_is_to_be_stops_nothing(ledger: Ledger) -> None:
+    """SECURITY: a coin sent ahead must not keep a sender from its account."""
+    own = ledger.tell("account_of", sender=hexed(REMOTE_SENDER))
+    ledger.keeper.mint(own, {"uxvm": 1})
+    assert kinds(ledger, ledger.request(0, own_account=True)) == [OutcomeKind.EXECUTED]
+    assert ledger.keeper.balance(own, "uxvm") == 1
+
+
+@pytest.mark.parametrize("own_account", [False, True])
+def test_too_little_gas_is_never_an_outcome(ledger: Ledger, *, own_account: bool) -> None:
+    """SECURITY: a submitter who offers too little has the whole transaction fail, at whatever point it runs out."""
+    call = {"answer": {"data": b64(b"0123456789" * 50)}}
+    if own_account:
+        ledger.run(ledger.request(99, own_account=True))
+    asked = ledger.request(0, call=call, own_account=own_account)
+    message = execute_message(ledger, asked)
+    transaction = [ExecuteContract(ledger.relayer, ledger.gateway, compact(message))]
+    needed = ledger.keeper.simulate(transaction).gas_used
+    outcomes = set()
+    for gas_limit in range(100_000, needed + 20_000, needed // 60):
+        result = ledger.keeper.simulate(transaction, gas_limit=gas_limit)
+        if result.code:
+            assert (result.codespace, result.code) == ("sdk", 11)
+            continue
+        concluded = [event for event in result.events if event.type == "wasm-XVMCallConcluded"]
+        outcomes.update(kind for event in concluded for kind in event.values("kind"))
+    assert outcomes == {"0"}
+
+
+def test_a_target_gets_the_gas_of_its_request_and_no_more(ledger: Ledger) -> None:
+    """SECURITY: what it burns above is its own failure, not the submitter's."""
+    poor = ledger.request(0, execution_gas_limit=50_000)
+    greedy = ledger.request(1, call={"burn": {}}, execution_gas_limit=2_000_000)
+    fine = ledger.request(2)
+    sent = ledger.run(poor, greedy, fine)
+    told = {event["request_id"]: event for event in sent.all("XVMCallConcluded")}
+    for one in (poor, greedy):
+        event = told[hexed(request_id(one))]
+        assert (event["kind"], b64decode(event["return_data"])) == ("1", b"codespace: sdk, code: 11")
+    assert told[hexed(request_id(fine))]["kind"] == "0"
+    assert 2_000_000 < sent.result.gas_used < 3_500_000
+
+
+def test_a_target_s_events_do_not_stop_its_receipt(ledger: Ledger) -> None:
+    """SECURITY: they come with the chain's reply, as many as its gas could buy."""
+    flood = {"flood": {"count": 2_000, "size": 300}}
+    sent = ledger.run(ledger.request(0, call=flood, execution_gas_limit=5_000_000), ledger.request(1))
+    assert [event["kind"] for event in sent.all("XVMCallConcluded")] == ["0", "0"]
+
+
+def test_a_target_s_long_answer_costs_the_receipt_only_what_was_asked_for(ledger: Ledger) -> None:
+    """SECURITY: a target decides how much it answers, but not how much of it is told."""
+    bomb = {"answer": {"data": b64(bytes(1_000)), "size": 1_000}}
+    sent = ledger.run(ledger.request(0, call=bomb, execution_gas_limit=9_000_000))
+    event = sent.event("XVMCallConcluded")
+    assert event["cut"] == "true" or event["kind"] == "1"
+    assert len(b64decode(event["return_data"])) <= 1_024
+
+
+def test_a_contract_with_our_code_is_not_ours(ledger: Ledger) -> None:
+    """SECURITY: a forger's instance of the account code obeys the forger; as a target it is any contract."""
+    forged = ledger.keeper.instantiate(ledger.asker, ledger.account_code, {})
+    asked = ledger.request(0, target=ledger.interoperable(forged))
+    assert kinds(ledger, asked) == [OutcomeKind.REVERTED]
+
+
+def test_a_gateway_with_other_storage_is_not_migrated_to(ledger: Ledger) -> None:
+    """SECURITY: what another layout wrote would be read as what it is not."""
+    foreign = ledger.keeper.instantiate(ledger.owner, ledger.probe_code, {}, admin=ledger.owner)
+    assert ledger.keeper.migrate(ledger.owner, foreign, ledger.gateway_code, {}).log.find("OtherLayout") >= 0
+
+
+def test_nobody_migrates_executor_or_accounts(ledger: Ledger) -> None:
+    """SECURITY: whoever could would speak as every remote sender."""
+    ledger.run(ledger.request(0, own_account=True))
+    for contract in (ledger.tell("config")["executor"], ledger.tell("account_of", sender=hexed(REMOTE_SENDER))):
+        for sender in (ledger.owner, ledger.gateway):
+            assert ledger.keeper.migrate(sender, contract, ledger.probe_code, {}).code
