@@ -9,7 +9,7 @@ Source: baseapp/baseapp.go and x/auth/ante of the Cosmos SDK 0.50.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -21,7 +21,6 @@ from relayer.cosmos.accounts import account_of_key
 from relayer.cosmos.base import AnyMessage
 from relayer.cosmos.tx import TxMsgData
 from relayer.devnet.cosmwasm.addresses import module_address
-from relayer.devnet.cosmwasm.amounts import amounts_of
 from relayer.devnet.cosmwasm.bank import Account
 from relayer.devnet.cosmwasm.block_json import Dialect, base64_text
 from relayer.devnet.cosmwasm.blocks import TxResult
@@ -32,6 +31,7 @@ from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.keeper import Keeper
 from relayer.devnet.cosmwasm.keeper import TxResult as KeeperResult
 from relayer.devnet.cosmwasm.limits import BLOCK_MAX_GAS
+from relayer.devnet.cosmwasm.mempool import Ahead
 from relayer.devnet.cosmwasm.merkle import merkle_root
 from relayer.devnet.cosmwasm.transactions import Transaction
 from relayer.devnet.cosmwasm.tx_errors import SDK, TxError
@@ -82,31 +82,28 @@ class Application:
 
     # Transactions.
 
-    def check(self, transaction: Transaction, waiting: Collection[Transaction]) -> int:
-        """Whether a transaction may wait behind those of its account; the gas that it used until then.
+    def check(self, transaction: Transaction, ahead: Ahead) -> int:
+        """Whether a transaction may wait behind what is ahead of it; the gas that it used until then.
 
         Raises:
             TxError: it may not.
         """
-        fee, gas = transaction.fee, transaction.fee.gas_limit
+        gas = transaction.fee.gas_limit
         if gas > BLOCK_MAX_GAS:
             raise TxError(SDK, 41, f"tx gas limit {gas} exceeds block max gas {BLOCK_MAX_GAS}: invalid gas limit")
         used = _gas_before_messages(transaction)
-        paid, needed = amounts_of(fee.amount), self.gas_price.fee_of(gas)
-        if paid.get(self.gas_price.denom, 0) < needed:
-            text = f"got: {coins_text(coins_of(paid))} required: {needed}{self.gas_price.denom}: insufficient fee"
-            raise TxError(SDK, 13, f"insufficient fees; {text}")
+        needed = self.gas_price.fee_of(gas)
+        if transaction.paid.get(self.gas_price.denom, 0) < needed:
+            got = coins_text(coins_of(transaction.paid))
+            text = f"insufficient fees; got: {got} required: {needed}{self.gas_price.denom}: insufficient fee"
+            raise TxError(SDK, 13, text)
         height = self.at(self.committed_height)
         account = self._account(transaction.signer, height)
-        owed = dict(paid)
-        for other in waiting:
-            for denom, amount in amounts_of(other.fee.amount).items():
-                owed[denom] = owed.get(denom, 0) + amount
-        for denom, amount in owed.items():
-            held = self.keeper.balance(transaction.signer, denom, height)
+        for denom, amount in transaction.paid.items():
+            held = self.keeper.balance(transaction.signer, denom, height) - ahead.fees[denom]
             if held < amount:
                 raise _insufficient(f"spendable balance {held}{denom} is smaller than {amount}{denom}")
-        self._verify(transaction, replace(account, sequence=account.sequence + len(waiting)))
+        self._verify(transaction, replace(account, sequence=account.sequence + ahead.count))
         self._require_timely(transaction)
         return used
 
@@ -138,7 +135,7 @@ class Application:
         account = self._account(transaction.signer, None)
         key = self._verify(transaction, account)
         self._require_timely(transaction)
-        fee = coins_of(amounts_of(transaction.fee.amount))
+        fee = coins_of(transaction.paid)
         events: list[KeeperEvent] = []
         if fee:
             try:

@@ -129,13 +129,7 @@ class Chain:
 
     def check(self, raw: bytes) -> Checked:
         """What the mempool would say of a transaction."""
-        digest = hashlib.sha256(raw).digest()
-        try:
-            transaction = parse_transaction(raw)
-            gas_used = self._application.check(transaction, self.mempool.of_signer(transaction.signer))
-        except TxError as error:
-            return Checked(digest, TxResult(error.code, error.codespace, error.log, b"", 0, 0, ()))
-        return Checked(digest, TxResult(0, "", "", b"", transaction.fee.gas_limit, gas_used, ()))
+        return self._check(raw)[0]
 
     def take(self, raw: bytes) -> Checked:
         """Check a transaction, and let it wait for a block if it is good.
@@ -145,14 +139,25 @@ class Chain:
         """
         digest = hashlib.sha256(raw).digest()
         self.mempool.see(digest, len(raw))
-        checked = self.check(raw)
-        if checked.result.code:
+        checked, transaction = self._check(raw)
+        if transaction is None:
             self.mempool.forget(digest)
         elif self.faults.transactions_to_lose:
             self.faults.transactions_to_lose -= 1
         else:
-            self.mempool.add(parse_transaction(raw))
+            self.mempool.add(transaction)
         return checked
+
+    def _check(self, raw: bytes) -> tuple[Checked, Transaction | None]:
+        """The verdict, and the transaction if it is good."""
+        try:
+            transaction = parse_transaction(raw)
+            gas_used = self._application.check(transaction, self.mempool.ahead_of(transaction.signer))
+        except TxError as error:
+            result = TxResult(error.code, error.codespace, error.log, b"", 0, 0, ())
+            return Checked(hashlib.sha256(raw).digest(), result), None
+        result = TxResult(0, "", "", b"", transaction.fee.gas_limit, gas_used, ())
+        return Checked(transaction.hash, result), transaction
 
     # What makes blocks.
 
@@ -205,7 +210,7 @@ class Chain:
 
     def _is_good(self, transaction: Transaction) -> bool:
         try:
-            self._application.check(transaction, self.mempool.of_signer(transaction.signer))
+            self._application.check(transaction, self.mempool.ahead_of(transaction.signer))
         except TxError:
             return False
         return True

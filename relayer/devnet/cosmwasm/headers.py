@@ -84,7 +84,24 @@ NO_COMMIT: Final = Commit(0, 0, NO_BLOCK)
 
 
 @dataclass(frozen=True, slots=True)
-class _HeaderProto(Message):
+class _TextValue(Message):
+    value: str = text(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _NumberValue(Message):
+    value: int = i64(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _BytesValue(Message):
+    value: bytes = blob(1)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderFields(Message):
+    """`Header`, as it travels."""
+
     version: Version | None = one(1, Version)
     chain_id: str = text(2)
     height: int = i64(3)
@@ -100,6 +117,30 @@ class _HeaderProto(Message):
     evidence_hash: bytes = blob(13)
     proposer_address: bytes = blob(14)
 
+    def root(self) -> bytes:
+        """The block's hash: 32 bytes, the root over these fields."""
+        plain = (
+            self.last_commit_hash,
+            self.data_hash,
+            self.validators_hash,
+            self.next_validators_hash,
+            self.consensus_hash,
+            self.app_hash,
+            self.last_results_hash,
+            self.evidence_hash,
+            self.proposer_address,
+        )
+        nested = (self.time, self.last_block_id)
+        return merkle_root(
+            [
+                b"" if self.version is None else self.version.encode(),
+                _TextValue(self.chain_id).encode(),
+                _NumberValue(self.height).encode(),
+                *(b"" if part is None else part.encode() for part in nested),
+                *(_BytesValue(value).encode() for value in plain),
+            ]
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class _Data(Message):
@@ -113,25 +154,10 @@ class _EvidenceList(Message):
 
 @dataclass(frozen=True, slots=True)
 class _BlockProto(Message):
-    header: _HeaderProto | None = one(1, _HeaderProto)
+    header: HeaderFields | None = one(1, HeaderFields)
     data: _Data | None = one(2, _Data)
     evidence: _EvidenceList | None = one(3, _EvidenceList)
     last_commit: Commit | None = one(4, Commit)
-
-
-@dataclass(frozen=True, slots=True)
-class _TextValue(Message):
-    value: str = text(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _NumberValue(Message):
-    value: int = i64(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _BytesValue(Message):
-    value: bytes = blob(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,31 +209,11 @@ class Header:
 
     @cached_property
     def hash(self) -> bytes:
-        """The block's hash: 32 bytes, the root over its header's fields."""
-        plain = (
-            self.last_commit_hash,
-            self.data_hash,
-            self.validators_hash,
-            self.validators_hash,
-            self.consensus_hash,
-            self.app_hash,
-            self.last_results_hash,
-            self.evidence_hash,
-            self.proposer_address,
-        )
-        return merkle_root(
-            [
-                Version(BLOCK_PROTOCOL).encode(),
-                _TextValue(self.chain_id).encode(),
-                _NumberValue(self.height).encode(),
-                timestamp_of(self.time_ns).encode(),
-                self.last_block_id.encode(),
-                *(_BytesValue(value).encode() for value in plain),
-            ]
-        )
+        """The block's hash: 32 bytes."""
+        return self._fields().root()
 
-    def _proto(self) -> _HeaderProto:
-        return _HeaderProto(
+    def _fields(self) -> HeaderFields:
+        return HeaderFields(
             Version(BLOCK_PROTOCOL),
             self.chain_id,
             self.height,
@@ -226,7 +232,7 @@ class Header:
 
     def block_bytes(self, txs: Sequence[bytes], last_commit: Commit) -> bytes:
         """The block as it travels."""
-        return _BlockProto(self._proto(), _Data(tuple(txs)), _EvidenceList(), last_commit).encode()
+        return _BlockProto(self._fields(), _Data(tuple(txs)), _EvidenceList(), last_commit).encode()
 
 
 def timestamp_of(time_ns: int) -> Timestamp:

@@ -7,7 +7,9 @@ Source: mempool/{clist_mempool,cache,errors}.go of CometBFT.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from relayer.devnet.cosmwasm.params import MAX_TX_BYTES
@@ -26,12 +28,20 @@ class MempoolError(Exception):
     """Why a transaction is not even looked at; the words are CometBFT's."""
 
 
+@dataclass(slots=True)
+class Ahead:
+    """What waits of one account: how many transactions, and their fees by denomination."""
+
+    count: int = 0
+    fees: Counter[str] = field(default_factory=Counter)
+
+
 class Mempool:
     """What waits, oldest first."""
 
     def __init__(self) -> None:
         self._waiting: dict[bytes, Transaction] = {}
-        self._of_signer: dict[str, dict[bytes, Transaction]] = {}
+        self._ahead: dict[str, Ahead] = {}
         self._seen: dict[bytes, None] = {}
         self.total_bytes = 0
 
@@ -65,7 +75,9 @@ class Mempool:
     def add(self, transaction: Transaction) -> None:
         """Let a transaction wait that was found good."""
         self._waiting[transaction.hash] = transaction
-        self._of_signer.setdefault(transaction.signer, {})[transaction.hash] = transaction
+        ahead = self._ahead.setdefault(transaction.signer, Ahead())
+        ahead.count += 1
+        ahead.fees.update(transaction.paid)
         self.total_bytes += len(transaction.raw)
 
     def reap(self, max_bytes: int, max_gas: int) -> list[Transaction]:
@@ -79,9 +91,9 @@ class Mempool:
             reaped.append(transaction)
         return reaped
 
-    def of_signer(self, signer: str) -> Collection[Transaction]:
-        """What waits of one account, oldest first."""
-        return self._of_signer.get(signer, {}).values()
+    def ahead_of(self, signer: str) -> Ahead:
+        """What a next transaction of this account would wait behind."""
+        return self._ahead.get(signer) or Ahead()
 
     def remove(self, tx_hash: bytes) -> None:
         """It is in a block, where its bytes stay known."""
@@ -89,10 +101,11 @@ class Mempool:
         if transaction is None:
             return
         self.total_bytes -= len(transaction.raw)
-        of_signer = self._of_signer[transaction.signer]
-        del of_signer[tx_hash]
-        if not of_signer:
-            del self._of_signer[transaction.signer]
+        ahead = self._ahead[transaction.signer]
+        ahead.count -= 1
+        ahead.fees.subtract(transaction.paid)
+        if not ahead.count:
+            del self._ahead[transaction.signer]
 
     def recheck(self, is_good: Callable[[Transaction], bool]) -> None:
         """Look at all again, each upon those before it, and drop what a block has made bad."""

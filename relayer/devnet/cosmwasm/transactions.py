@@ -42,6 +42,9 @@ class Transaction:
     public_key: bytes
     sequence: int
     fee: Fee
+    paid: Mapping[str, int]
+    """The fee by denomination."""
+
     signed: TxRaw
 
     @property
@@ -86,9 +89,10 @@ def parse_transaction(raw: bytes) -> Transaction:
     key = b"" if info.public_key is None else _public_key(info.public_key.type_url, info.public_key.value)
     fee = auth_info.fee or Fee()
     _require_own(fee, signer)
+    paid = amounts_of(fee.amount)
     calls = tuple(call_of(message) for message in messages)
     digest = hashlib.sha256(raw).digest()
-    return Transaction(raw, digest, body, auth_info, calls, signer, key, info.sequence, fee, signed)
+    return Transaction(raw, digest, body, auth_info, calls, signer, key, info.sequence, fee, paid, signed)
 
 
 def _message(type_url: str, value: bytes) -> ChainMessage:
@@ -113,7 +117,6 @@ def _require_own(fee: Fee, signer: str) -> None:
         raise TxError(SDK, 18, f"invalid gas supplied; {fee.gas_limit} > {_MAX_GAS}: invalid request")
     if fee.granter or fee.payer not in ("", signer):
         raise TxError(SDK, 37, "fees of another account: feature not supported")
-    amounts_of(fee.amount)
 
 
 def _require_plain(body: TxBody) -> None:
