@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayer.devnet.cosmwasm.query_language import MAX_QUERY_CHARACTERS, MalformedQuery, parse_query
+from relayer.event_query import MAX_QUERY_CHARACTERS, MalformedQuery, parse_query
 
 _EVENTS = {
     "tm.event": ["Tx"],
