@@ -23,7 +23,8 @@ from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import ChainSettings as VmSettings
 from relayer.ports.wallet import PreparedCall, SendResult, SignedTransaction, TransactionReceipt
 from relayer.vms.cosmwasm.opening import CosmwasmOpenChain, open_chain
-from tests.cosmwasm.contract.ledger import CHAIN_ID, DENOM, NOW, PLACE, Ledger
+from tests.cosmwasm.contract.ledger import CHAIN_ID, DENOM, NOW, PLACE
+from tests.cosmwasm.contract.source_side import SourceLedger
 from tests.factories import make_batch, make_conclusion, track
 from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve
 
@@ -53,7 +54,7 @@ class Truth(ScriptedNode):
         return web.Response(body=orjson.dumps(told))
 
 
-class World(Ledger):
+class World(SourceLedger):
     """The ledger of the contracts' tests, on a chain with a node. What is done through the ledger is in no block."""
 
     def __init__(self, **changes: Any) -> None:
