@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from attestation.address import InteroperableAddress, parse_account, parse_account_text, parse_chain_text
+from attestation.address import (
+    InteroperableAddress,
+    bech32_prefix,
+    parse_account,
+    parse_account_text,
+    parse_chain_text,
+)
 from attestation.request import Mode, Request
 from attestation.statement import OutcomeKind
 from relayer.cli.checks.finding import Finding, fault, good, warning
@@ -234,7 +240,7 @@ async def _examine_wallet(settings: ChainSettings, chain: OpenChain, coin_decima
     balance = await wallet.fetch_balance()
     bid = await wallet.fetch_fee_bid()
     account = InteroperableAddress(parse_chain_text(settings.caip2), wallet.address)
-    detail = f"{account} holds {balance / 10**coin_decimals:.6g} coins"
+    detail = f"{account.to_text(bech32_prefix(settings.gateway))} holds {balance / 10**coin_decimals:.6g} coins"
     findings = []
     if balance == 0:
         findings.append(fault(subject, "wallet", detail, "send it coins: it pays for executions and callbacks"))
