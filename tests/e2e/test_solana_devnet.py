@@ -13,6 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 from solders.keypair import Keypair
 from solders.pubkey import Pubkey
+from solders.system_program import ID as SYSTEM_PROGRAM
 
 from attestation.textcodecs import base58_encode
 from tests.e2e import devnets
@@ -36,6 +37,9 @@ ROOT_PAYER = 80
 
 ROOT_KEPT_SECONDS = 600
 """Before which a root is not closed."""
+
+MANY_ACCOUNTS = 36
+"""Half as many again as a transaction can name in full."""
 
 CREATOR = "0x4e59b44847b379578588920cA78FbF26c0B4956C"
 """Creates a contract of the salt and code that it is called with, and returns its address. Every anvil has it."""
@@ -125,6 +129,7 @@ def asked(devnet: RunningDevnet) -> dict[str, Any]:
     memo = ("--data", b"hello".hex(), "--return-limit", "32")
     commands = {
         "call of Solana": ("call", chains["gamma"]["programs"]["memo"], "alpha", "gamma", *memo),
+        "call with many accounts": ("call", str(SYSTEM_PROGRAM), "alpha", "gamma", *transfer_of_nothing()),
         "account of Solana": ("query", str(config), "beta", "gamma", *as_config),
         "call of EVM": ("call", CREATOR, "gamma", "alpha", "--data", bytes(32).hex()),
         "query of EVM": ("query", chains["beta"]["gateway"], "delta", "beta", *executor),
@@ -138,6 +143,13 @@ def asked(devnet: RunningDevnet) -> dict[str, Any]:
             for number, (name, words) in enumerate(commands.items())
         }
     return {name: answer.result() for name, answer in running.items()}
+
+
+def transfer_of_nothing() -> list[str]:
+    """To the first of many accounts; the others are named for nothing."""
+    keys = [str(Keypair.from_seed(bytes([number]) * 32).pubkey()) for number in range(MANY_ACCOUNTS - 1)]
+    data = (2).to_bytes(4, "little") + bytes(8)
+    return ["--own-account", "--data", data.hex(), "--accounts", "own:sw", f"{keys[0]}:w", *keys[1:]]
 
 
 def ask_and_wait(devnet: RunningDevnet, account: int, command: str, target: str, source: str, *words: str) -> Any:
@@ -158,6 +170,17 @@ def test_calls_and_accounts_of_solana_are_asked_for_from_evm(asked: dict[str, An
     assert any("hello" in line for line in executed["meta"]["logMessages"])
     (told,) = read["result"]
     assert told["genesis_hash"] == f"0x{bytes(Pubkey.from_string(gamma['caip2'].partition(':')[2])).hex()}"
+
+
+def test_a_call_declares_more_accounts_than_a_transaction_can_name(
+    asked: dict[str, Any], devnet: RunningDevnet
+) -> None:
+    called = asked["call with many accounts"]
+    assert (called["kind"], called["executed"]["kind"]) == ("EXECUTED", "EXECUTED")
+    gamma = devnet.description["chains"][2]
+    executed = ask(gamma, "getTransaction", called["executed"]["tx_hash"], {"maxSupportedTransactionVersion": 0})
+    loaded = executed["meta"]["loadedAddresses"]
+    assert len(loaded["writable"]) + len(loaded["readonly"]) == MANY_ACCOUNTS
 
 
 def test_calls_and_reads_of_evm_are_asked_for_from_solana(asked: dict[str, Any], devnet: RunningDevnet) -> None:

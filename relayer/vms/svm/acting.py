@@ -25,6 +25,7 @@ from relayer.vms.svm.simulation import Simulator
 from relayer.vms.svm.staging import Stager
 from relayer.vms.svm.states import StateReader
 from relayer.vms.svm.succession import Succession
+from relayer.vms.svm.tabling import TableKeeper
 
 
 class Acting:
@@ -50,6 +51,7 @@ class Acting:
         self.preparer: Final = Preparer(self.simulator, addresses.program, unit_cap)
         self.certifier: Final = Certifier(addresses, self.instructions, payer)
         self.stager: Final = Stager(self.instructions, payer, addresses.program)
+        self.tables: Final = TableKeeper(pool, self.states, self.stager, self.instructions, payer)
         self.shelf: Final = Shelf(clock)
         self.succession: Final = Succession(clock)
 

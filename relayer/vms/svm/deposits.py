@@ -1,7 +1,8 @@
 """The rent that the relayer's account lends, and how it comes back.
 
 Its job: the port `Deposits`: which certified roots the account has paid for, and the transactions that close them; with
-them go stages that nobody has looked for since the last time, as when another relayer ran their request first. One
+them go stages and lookup tables that nobody has looked for since the last time, as when another relayer ran their
+request first. One
 endpoint's list is a hint and no more: what is closed, M endpoints know as ours. The account's credit is opened before
 anything is earned: what is delivered to a payee without one is the treasury's. It must not judge whether a root is
 still needed.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from itertools import chain
 from typing import Final, TypeVar
 
 import structlog
@@ -32,6 +34,7 @@ from relayer.vms.svm.costs import SIGNATURE_LAMPORTS
 from relayer.vms.svm.preparing import Plan
 from relayer.vms.svm.states import COMMITMENT, States
 from relayer.vms.svm.sysvar_clock import fetch_time
+from relayer.vms.svm.tabling import noted_slot
 from relayer.vms.svm.transactions import draft_of
 from relayer.vms.svm.values import parse_hash, parse_member
 
@@ -43,6 +46,9 @@ _MAX_ROOTS: Final = 1_000
 
 _MAX_STEPS: Final = 12
 """Of one transaction: so many fit, were they closings of roots that are all of other epochs."""
+
+_MAX_ENDINGS: Final = _MAX_STEPS // 2
+"""Of lookup tables: two steps each, at the most."""
 
 _UNITS_PER_STEP: Final = 40_000
 """Compute units: some 4,000 of a closing, 10,000 of a credit and 1,500 for each attempt at its address."""
@@ -86,9 +92,16 @@ class SvmDeposits:
         Raises `RpcUnavailable`.
         """
         acting = self._acting
+        stages = await self._idle_stages()
+        notes = {key: slot for key, stage in stages if (slot := noted_slot(stage)) is not None}
         steps = [acting.instructions.close_root(Pubkey(deposit.key), deposit.epoch) for deposit in idle]
-        steps += [acting.instructions.close_stage(key) for key in await self._idle_stages()]
+        steps += [acting.instructions.close_stage(key) for key, _ in stages if key not in notes]
         parts = [steps[at : at + _MAX_STEPS] for at in range(0, len(steps), _MAX_STEPS)]
+        # Apart from the others: only the chain itself knows which of the last slots had no block.
+        endings = await acting.tables.endings(notes)
+        parts += [
+            list(chain.from_iterable(endings[at : at + _MAX_ENDINGS])) for at in range(0, len(endings), _MAX_ENDINGS)
+        ]
         # Alone: an account that cannot lend what is missing needs what comes back all the more.
         parts += [[step] for step in await self._missing()]
         plans = [
@@ -109,14 +122,14 @@ class SvmDeposits:
         states = await acting.states.fetch([credit])
         return [] if states.get(Credit, credit) else [acting.instructions.open_credit(acting.payer)]
 
-    async def _idle_stages(self) -> list[Pubkey]:
+    async def _idle_stages(self) -> list[tuple[Pubkey, Stage]]:
         acting = self._acting
-        wanted = acting.stager.take_wanted()
+        wanted = acting.stager.take_wanted() | acting.tables.take_wanted()
         there = await self._list(Stage, _STAGE_AUTHORITY)
         idle = [key for key in there if key in self._stages and key not in wanted][:MAX_ACCOUNTS_PER_CALL]
         self._stages = frozenset(there)
         states = await acting.states.fetch(idle)
-        return [key for key, stage in _among(states, Stage, idle) if stage.authority == acting.payer]
+        return [(key, stage) for key, stage in _among(states, Stage, idle) if stage.authority == acting.payer]
 
     async def _list(self, layout: type[Layout], owner_at: int) -> list[Pubkey]:
         """The addresses of the gateway's accounts of this type that say this account's address there."""

@@ -1,8 +1,8 @@
 """Running requests on Solana.
 
-Its job: of certified requests, which are consumed, what has to go before the others (certificates, stages), and the
-transactions that run or end them, one request each. It looks at the chain and keeps nothing: whoever asks again gets
-what is next. It must not judge whether an execution pays.
+Its job: of certified requests, which are consumed, what has to go before the others (certificates, stages, lookup
+tables), and the transactions that run or end them, one request each. It looks at the chain and keeps nothing: whoever
+asks again gets what is next. It must not judge whether an execution pays.
 
 Source: contracts/svm/src/destination.h.
 """
@@ -25,9 +25,11 @@ from relayer.vms.svm.accounts import Root, Slot, Stage
 from relayer.vms.svm.acting import Acting
 from relayer.vms.svm.certifying import CertifiedRoot
 from relayer.vms.svm.costs import SIGNATURE_LAMPORTS, SLOT_RENT
-from relayer.vms.svm.named_accounts import declared_accounts, first_keys, passing_fault
-from relayer.vms.svm.preparing import NO_STAGE, OVERSIZE, Plan, Progress
+from relayer.vms.svm.named_accounts import TOO_MANY_ACCOUNTS, declared_accounts, first_keys, passing_fault
+from relayer.vms.svm.payloads import MAX_ACCOUNTS
+from relayer.vms.svm.preparing import NO_STAGE, Plan, Progress
 from relayer.vms.svm.states import States
+from relayer.vms.svm.tabling import Addresses, TableLook, table_length
 from relayer.vms.svm.transactions import draft_of, is_fitting
 
 _CONSUMING_UNITS: Final = 120_000
@@ -38,6 +40,9 @@ _STANDING_ACCOUNTS: Final = 10
 
 _OWN_ACCOUNTS: Final = 14
 """Of `execute`, before those that the payload declares."""
+
+
+_ON_ITS_WAY: Final = TableLook()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +62,15 @@ class _Job:
     batch: CertifiedBatch
     root: CertifiedRoot
     wanted: tuple[_Wanted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Long:
+    """A step that goes by a stage. `tabled` are the accounts that its transaction names by a lookup table, if any."""
+
+    wanted: _Wanted
+    step: Instruction
+    tabled: Addresses
 
 
 class Executor:
@@ -179,23 +193,52 @@ class Executor:
     async def _plan_staged(
         self, staged: Sequence[tuple[_Wanted, Instruction]], progress: Progress, *, is_expiring: bool
     ) -> list[Plan]:
-        """Of what is too long for a transaction: the pieces that are missing, or the transaction itself."""
+        """Of what is too long for a transaction: what is missing before it, or the transaction itself."""
         acting = self._acting
-        if not staged:
+        long = [one for wanted, step in staged for one in self._long(wanted, step, progress)]
+        if not long:
             return []
-        states = await acting.states.fetch([acting.stager.key_of(step.data) for _, step in staged])
-        plans: list[Plan] = []
-        for wanted, step in staged:
-            draft = draft_of(acting.payer, acting.stager.using(step))
-            if not is_fitting(draft):
-                progress.refuse([wanted.identifier], OVERSIZE)
+        states = await acting.states.fetch([acting.stager.key_of(one.step.data) for one in long])
+        ready = [one for one in long if self._has_room(one, states, progress)]
+        wishes: dict[Addresses, list[RequestId]] = {}
+        for one in ready:
+            if one.tabled:
+                wishes.setdefault(one.tabled, []).append(one.wanted.identifier)
+        looks = await acting.tables.look(wishes)
+        for tabled, look in looks.items():
+            if look.fault:
+                progress.refuse(wishes[tabled], look.fault)
+        plans = [plan for look in looks.values() for plan in look.plans]
+        for one in ready:
+            look = looks.get(one.tabled, _ON_ITS_WAY)
+            if look.fault:
                 continue
-            key = acting.stager.key_of(step.data)
-            if not states.is_known(key):
-                continue
-            if not acting.shelf.has_room(key, len(step.data)):
-                progress.refuse([wanted.identifier], NO_STAGE)
-                continue
-            pieces = acting.stager.plans(step.data, states.get(Stage, key), [wanted.identifier])
-            plans += pieces or [self._plan(wanted, draft, is_expiring=is_expiring)]
+            state = states.get(Stage, acting.stager.key_of(one.step.data))
+            pieces = acting.stager.plans(one.step.data, state, [one.wanted.identifier])
+            plans += pieces
+            if not pieces and (look.table is not None or not one.tabled):
+                tables = [look.table] if look.table is not None else []
+                draft = draft_of(acting.payer, acting.stager.using(one.step), tables)
+                plans.append(self._plan(one.wanted, draft, is_expiring=is_expiring))
         return plans
+
+    def _long(self, wanted: _Wanted, step: Instruction, progress: Progress) -> Iterator[_Long]:
+        """The step as it can be sent, if it can."""
+        using = self._acting.stager.using(step)
+        declared = tuple(sorted({meta.pubkey for meta in step.accounts[_OWN_ACCOUNTS:]}, key=bytes))
+        if is_fitting(draft_of(self._acting.payer, using)):
+            yield _Long(wanted, step, ())
+        elif len(using[0].accounts) > MAX_ACCOUNTS:
+            progress.refuse([wanted.identifier], TOO_MANY_ACCOUNTS)
+        else:
+            yield _Long(wanted, step, declared)
+
+    def _has_room(self, one: _Long, states: States, progress: Progress) -> bool:
+        """Whether its stage, and what goes with it, may stand now."""
+        key, data = self._acting.stager.key_of(one.step.data), one.step.data
+        if not states.is_known(key):
+            return False
+        if not self._acting.shelf.has_room(key, len(data) + table_length(len(one.tabled))):
+            progress.refuse([one.wanted.identifier], NO_STAGE)
+            return False
+        return True

@@ -18,6 +18,7 @@ from solders.pubkey import Pubkey
 from relayer.vms.svm.payloads import parse_payload
 
 PAYER_AMONG_ACCOUNTS: Final = "PayerAmongAccounts"
+TOO_MANY_ACCOUNTS: Final = "TooManyAccounts"
 WRONG_TARGET_ACCOUNTS: Final = "WrongTargetAccounts"
 MALFORMED_CALLBACK_ACCOUNTS: Final = "MalformedCallbackAccounts"
 

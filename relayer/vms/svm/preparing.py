@@ -19,7 +19,7 @@ from relayer.vms.svm.simulation import Finding, Simulator, Trial
 from relayer.vms.svm.transactions import MAX_COMPUTE_UNITS
 
 OVERSIZE: Final = "ExceedsTransactionSize"
-"""Why a request is refused whose accounts alone fill a transaction."""
+"""Why a request is refused whose transaction is too long, in whatever pieces its data come."""
 
 NO_STAGE: Final = "StageUnavailable"
 """Why a request is refused whose data is too long for a transaction, while enough is staged or it was so in vain."""

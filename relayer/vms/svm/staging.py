@@ -60,7 +60,7 @@ class Stager:
         self._wanted.add(self.key_of(data))
         if state is None:
             # Its rent comes back with the transaction that uses it.
-            return [self._plan(self._making(data), SIGNATURE_LAMPORTS, serves)]
+            return [self._plan(self.making(data, data), SIGNATURE_LAMPORTS, serves)]
         there = state.content[: state.length].ljust(len(data), b"\0")
         pieces = [(at, data[at : at + _PIECE]) for at in range(0, len(data), _PIECE)]
         missing = [(at, piece) for at, piece in pieces if there[at : at + len(piece)] != piece]
@@ -81,28 +81,25 @@ class Stager:
         key = self.key_of(staged.data)
         return [self._instructions.use_stage(key, staged), self._instructions.close_stage(key)]
 
-    def _making(self, data: bytes) -> list[Instruction]:
+    def making(self, name: bytes, content: bytes) -> list[Instruction]:
+        """A stage for the content at the address that the name gives, with the first piece in it."""
         # SECURITY: whoever foresees what is staged can send lamports to its address, and an account that holds some is
         # not made in one step. Allocated and assigned it is, whatever it holds.
-        key, seed, length = self.key_of(data), _seed(data), STAGE_HEAD_LENGTH + len(data)
+        key, seed, length = self.key_of(name), _seed(name), STAGE_HEAD_LENGTH + len(content)
         return [
-            transfer(TransferParams(from_pubkey=self._payer, to_pubkey=key, lamports=_rent(data))),
+            transfer(TransferParams(from_pubkey=self._payer, to_pubkey=key, lamports=rent_of(length))),
             allocate_with_seed(
                 AllocateWithSeedParams(address=key, base=self._payer, seed=seed, space=length, owner=self._program)
             ),
             assign_with_seed(AssignWithSeedParams(address=key, base=self._payer, seed=seed, owner=self._program)),
             self._instructions.stage(key),
-            self._instructions.append(key, 0, data[:_FIRST_PIECE]),
+            self._instructions.append(key, 0, content[:_FIRST_PIECE]),
         ]
 
     def _plan(self, steps: Sequence[Instruction], value: int, serves: Sequence[RequestId]) -> Plan:
         draft = draft_of(self._payer, steps)
         assert is_fitting(draft), f"pieces are cut to fit {MAX_TRANSACTION_BYTES} bytes"
         return Plan(draft, _STAGE_UNITS, value, tuple(serves), is_groundwork=True)
-
-
-def _rent(data: bytes) -> int:
-    return rent_of(STAGE_HEAD_LENGTH + len(data))
 
 
 def _seed(data: bytes) -> str:

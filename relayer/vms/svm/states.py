@@ -24,6 +24,9 @@ from relayer.vms.svm.borsh import MalformedBorsh
 COMMITMENT: Final = "confirmed"
 """What is looked at before something is sent: almost as new as what is processed, and it hardly ever goes away."""
 
+FINALIZED: Final = "finalized"
+"""What must not go away any more."""
+
 T = TypeVar("T", bound=Layout)
 
 
@@ -44,15 +47,19 @@ class States:
         """Whether M endpoints said what is there, or that nothing is."""
         return key in self._seen
 
+    def account(self, key: Pubkey) -> AccountState | None:
+        """Whatever stands there, without its lamports."""
+        seen = self._seen.get(key)
+        return None if seen is None else seen.account
+
     def get(self, layout: type[T], key: Pubkey) -> T | None:
         """The gateway's account there, None without one.
 
         Raises:
             RpcUnavailable: what stands there cannot stand there.
         """
-        seen = self._seen.get(key)
         try:
-            return None if seen is None else parse_account(layout, seen.account, self._program)
+            return parse_account(layout, self.account(key), self._program)
         except MalformedBorsh as fault:
             raise RpcUnavailable(f"the endpoints told of an impossible account: {fault}") from None
 
@@ -64,11 +71,11 @@ class StateReader:
         self._pool = pool
         self._program = program
 
-    async def fetch(self, keys: Sequence[Pubkey]) -> States:
+    async def fetch(self, keys: Sequence[Pubkey], commitment: str = COMMITMENT) -> States:
         """These accounts. Raises `RpcUnavailable`."""
         wanted = list(dict.fromkeys(keys))
         parts = [wanted[at : at + MAX_ACCOUNTS_PER_CALL] for at in range(0, len(wanted), MAX_ACCOUNTS_PER_CALL)]
-        calls = [accounts_call(part, COMMITMENT) for part in parts]
+        calls = [accounts_call(part, commitment) for part in parts]
 
         async def ask(endpoint: RpcEndpoint) -> list[_Seen | None]:
             answers = await endpoint.call(calls)

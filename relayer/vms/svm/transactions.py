@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from solders.address_lookup_table_account import AddressLookupTableAccount
 from solders.hash import Hash
 from solders.instruction import CompiledInstruction, Instruction
 from solders.keypair import Keypair
@@ -39,9 +40,14 @@ _ENVELOPE_BYTES: Final = 1 + 64 + 1
 """Count of signatures, one signature, and the byte that says version 0."""
 
 
-def draft_of(payer: Pubkey, instructions: Sequence[Instruction]) -> bytes:
-    """A message without its blockhash and budget: what a `PreparedCall` holds as data."""
-    return bytes(MessageV0.try_compile(payer, [*_BUDGET, *instructions], [], Hash.default()))
+def draft_of(
+    payer: Pubkey, instructions: Sequence[Instruction], tables: Sequence[AddressLookupTableAccount] = ()
+) -> bytes:
+    """A message without its blockhash and budget: what a `PreparedCall` holds as data.
+
+    What stands in the lookup tables is named by its place there.
+    """
+    return bytes(MessageV0.try_compile(payer, [*_BUDGET, *instructions], tables, Hash.default()))
 
 
 def is_fitting(draft: bytes) -> bool:

@@ -26,7 +26,6 @@ from tests.svm.program.ledger import (
     PROGRAM,
     SYSTEM,
     inbound_request,
-    keypair,
     own_account,
     payload,
     slot_address,
@@ -214,14 +213,6 @@ async def test_lamports_sent_to_a_stage_s_address_do_not_stop_it(world: World) -
         world.svm.airdrop(stage, 1_000_000)
         last = await hands.carry(lambda: hands.execute(batch))
     assert last.settled == (request_id(long),)
-
-
-async def test_more_accounts_than_a_transaction_holds_are_refused_by_name(world: World) -> None:
-    many = [meta(keypair(f"account {number}").pubkey()) for number in range(40)]
-    batch = executions(world, inbound_request(PROBE, payload(ANSWER, many)))
-    async with hands_on(world) as hands:
-        last = await hands.carry(lambda: hands.execute(batch))
-    assert set(named(last).values()) == {"ExceedsTransactionSize"}
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,15 @@ def test_a_gateway_out_of_a_lookup_table_is_the_gateway() -> None:
     assert events_of(answer) == [b"one"]
 
 
+def test_security_another_program_out_of_a_lookup_table_is_not_the_gateway() -> None:
+    """SECURITY: counted otherwise than the runtime counts, a hostile program's words would be the gateway's."""
+    answer = deepcopy(HONEST)
+    answer["transaction"]["message"]["accountKeys"] = [str(WALLET)]
+    for writable, readonly in ([[OTHER], [GATEWAY]], [[], [OTHER, GATEWAY]], [[OTHER, GATEWAY], []]):
+        answer["meta"]["loadedAddresses"] = {"writable": list(map(str, writable)), "readonly": list(map(str, readonly))}
+        assert events_of(answer) == []
+
+
 def test_a_call_without_the_tag_is_no_event() -> None:
     assert events_of(transaction((calling(GATEWAY_AT), [calling(GATEWAY_AT, EVENT_TAG[:7], 2)]))) == []
 
