@@ -17,6 +17,7 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 REPOSITORY: Final = ROOT.parents[1]
+EXAMPLES: Final = ROOT / "examples"
 TESTS: Final = REPOSITORY / "tests" / "cosmwasm" / "contract"
 VERSION: Final = "1.63.0"
 
@@ -36,6 +37,8 @@ COMMON: Final = ROOT / "common" / "src" / "lib.rs"
 CONTRACTS: Final = (
     Contract(ROOT / "gateway" / "src" / "lib.rs", ROOT / "xvm_gateway.wasm"),
     Contract(ROOT / "account" / "src" / "lib.rs", ROOT / "xvm_account.wasm"),
+    Contract(EXAMPLES / "counter" / "lib.rs", EXAMPLES / "counter.wasm"),
+    Contract(EXAMPLES / "asker" / "lib.rs", EXAMPLES / "asker.wasm"),
     Contract(TESTS / "probe.rs", TESTS / "probe.wasm"),
     Contract(TESTS / "hashes.rs", TESTS / "hashes.wasm"),
 )

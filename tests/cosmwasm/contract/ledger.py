@@ -68,8 +68,9 @@ def compact(value: Any) -> bytes:
 
 
 def code(name: str) -> bytes:
-    """A committed contract: ours, or one of the tests'."""
-    folder = CONTRACTS if name.startswith("xvm_") else HERE
+    """A committed contract: ours, an example, or one of the tests."""
+    folders = (HERE, CONTRACTS, CONTRACTS / "examples")
+    folder = next(folder for folder in folders if (folder / f"{name}.wasm").is_file())
     return (folder / f"{name}.wasm").read_bytes()
 
 

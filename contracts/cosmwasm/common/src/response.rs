@@ -1,6 +1,7 @@
 //! What a contract answers: events, data, and messages that the chain runs one after another, each with its reply, before the next.
 
 use crate::base64;
+use crate::entry::Coin;
 use crate::json_text::{list, quote, Object};
 use std::fmt::Display;
 
@@ -102,7 +103,17 @@ impl Response {
 
 /// Calls a contract, without funds.
 pub fn call(contract: &str, message: &[u8]) -> String {
-    let body = Object::new().text("contract_addr", contract).base64("msg", message).raw("funds", "[]").finish();
+    call_paying(contract, message, &[])
+}
+
+/// Calls a contract, with funds.
+pub fn call_paying(contract: &str, message: &[u8], funds: &[Coin]) -> String {
+    let coins: Vec<String> = funds
+        .iter()
+        .map(|coin| Object::new().text("denom", &coin.denomination).decimal("amount", coin.amount).finish())
+        .collect();
+    let body =
+        Object::new().text("contract_addr", contract).base64("msg", message).raw("funds", &list(&coins)).finish();
     wasm("execute", &body)
 }
 
