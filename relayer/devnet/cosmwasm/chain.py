@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 from relayer.devnet.cosmwasm.application import Application
@@ -35,7 +36,7 @@ _LEAST_STEP_NS: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class ChainSettings:
-    """What a chain is started with."""
+    """What a chain is started with. `code_cache` is a folder for contracts' machine code, writable to nobody else."""
 
     chain_id: str = "xvm-cosmwasm-1"
     dialect: Dialect = Dialect.V038
@@ -43,6 +44,7 @@ class ChainSettings:
     kept_blocks: int = 20_000
     kept_transactions: int = 100_000
     kept_states: int = 1_000
+    code_cache: Path | None = None
 
     def __post_init__(self) -> None:
         if self.kept_blocks < MIN_KEPT_BLOCKS:
@@ -69,7 +71,12 @@ class Chain:
         self._offset_ns = 0
         self.genesis_time_ns = self._clock_ns()
         self._keeper = Keeper(
-            settings.chain_id, prefix=PREFIX, height=0, time_ns=self.genesis_time_ns, kept_heights=settings.kept_states
+            settings.chain_id,
+            prefix=PREFIX,
+            height=0,
+            time_ns=self.genesis_time_ns,
+            kept_heights=settings.kept_states,
+            cache=settings.code_cache,
         )
         self._application = Application(self._keeper, settings.chain_id, settings.gas_price, settings.dialect)
         self._queries = GrpcQueries(self._application, settings.dialect, settings.kept_states, self.find)

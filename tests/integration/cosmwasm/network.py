@@ -17,8 +17,12 @@ import orjson
 
 from attestation.address import Chain as ChainName
 from attestation.address import InteroperableAddress, Namespace
+from attestation.batch import Batch as SignedBatch
+from attestation.certificate import build_certificate
 from attestation.keccak import keccak256
 from attestation.request import Mode
+from attestation.signer_set import SignerSet, signer_set_hash
+from attestation.statement import Rotate
 from relayer.cosmos.accounts import BaseAccount, account_of_secret, from_bech32, to_bech32
 from relayer.cosmos.base import Coin
 from relayer.cosmos.wasm import MsgExecuteContract, MsgInstantiateContract2
@@ -39,9 +43,10 @@ from relayer.ports.vm import ChainSettings
 from relayer.ports.wallet import PreparedCall
 from relayer.vms.cosmwasm.contract_code import ACCOUNT, GATEWAY, load_code
 from relayer.vms.cosmwasm.deployment_steps import StoredCode, configuration_steps, instantiation_step, offer
+from relayer.vms.cosmwasm.messages import encode_rotation
 from relayer.vms.cosmwasm.signing_account import SigningAccount
 from tests import certifying
-from tests.factories import NOW, make_signer_set
+from tests.factories import NOW, SIGNING_KEYS, make_signer_set
 
 RELAYER_KEY: Final = keccak256(b"relayer of the integration tests")
 RELAYER: Final = to_bech32(PREFIX, account_of_secret(RELAYER_KEY))
@@ -58,10 +63,11 @@ T = TypeVar("T")
 class LocalChain:
     """One chain with its gateway, and a contract to be called. `owner` set it up, `sender` asks."""
 
-    def __init__(self, name: str, dialect: Dialect) -> None:
+    def __init__(self, name: str, dialect: Dialect, code_cache: Path) -> None:
         self.name = name
         self._now = NOW
-        self.chain = Chain(DevnetSettings(chain_id=f"xvm-{name}", dialect=dialect), lambda: self._now)
+        settings = DevnetSettings(chain_id=f"xvm-{name}", dialect=dialect, code_cache=code_cache)
+        self.chain = Chain(settings, lambda: self._now)
         self.identity = ChainName(Namespace.COSMOS, self.chain.settings.chain_id.encode())
         self._owner_key, sender_key = (keccak256(f"{who} of {name}".encode()) for who in ("owner", "sender"))
         self.owner = to_bech32(PREFIX, account_of_secret(self._owner_key))
@@ -149,6 +155,15 @@ class LocalChain:
         )
         self.send(message)
 
+    def rotate(self, signer_set: SignerSet) -> None:
+        """Bring in the second signers, in a block of their own."""
+        statement = Rotate(signer_set_hash(signer_set), 2)
+        signed = SignedBatch(self.gateway, statement.leaf, 1, 1)
+        signatures = {index: SIGNING_KEYS[index].sign(signed.digest()) for index in (0, 2, 3)}
+        message = encode_rotation(signer_set, build_certificate(signed, 1, signatures).to_bytes())
+        self.send(MsgExecuteContract(self.sender.text, self.gateway_text, message))
+        self.close_blocks()
+
     def send(self, message: MsgExecuteContract) -> None:
         """A transaction of the sender's, for the next block."""
         waiting = len(self.chain.mempool.of_signer(self.sender.text))
@@ -184,9 +199,9 @@ class LocalChain:
 class Network:
     """Requests go from `source` to `destination`. They are nodes of CometBFT's oldest and newest kind."""
 
-    def __init__(self) -> None:
-        self.source = LocalChain("source", Dialect.V038)
-        self.destination = LocalChain("destination", Dialect.V034)
+    def __init__(self, code_cache: Path) -> None:
+        self.source = LocalChain("source", Dialect.V038, code_cache)
+        self.destination = LocalChain("destination", Dialect.V034, code_cache)
         here, there = self.source.gateway, self.destination.gateway
         names = (str(self.source.identity), str(self.destination.identity))
         self.call_route = Route(here + there, Mode.CALL, *names, here, there)
@@ -228,9 +243,9 @@ class Network:
 
 
 @asynccontextmanager
-async def running_network() -> AsyncIterator[Network]:
-    """Both chains, with gateways, answering on loopback ports."""
-    network = Network()
+async def running_network(code_cache: Path) -> AsyncIterator[Network]:
+    """Both chains, with gateways, answering on loopback ports. What is compiled is kept in the folder."""
+    network = Network(code_cache)
     async with AsyncExitStack() as stack:
         for chain in (network.source, network.destination):
             await stack.enter_async_context(chain.served())

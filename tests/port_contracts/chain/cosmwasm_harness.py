@@ -61,16 +61,15 @@ class CosmwasmHarness:
 
 
 @contextmanager
-def start_cosmwasm(folder: Path) -> Iterator[None]:
-    """Nothing: these chains begin with each test, in its own loop."""
-    del folder
-    yield None
+def start_cosmwasm(folder: Path) -> Iterator[Path]:
+    """A folder for what is compiled: the chains begin with each test, in its own loop."""
+    yield folder
 
 
 @asynccontextmanager
-async def open_cosmwasm(_: None) -> AsyncIterator[CosmwasmHarness]:
+async def open_cosmwasm(code_cache: Path) -> AsyncIterator[CosmwasmHarness]:
     """Both chains as they were deployed."""
-    async with running_network() as network:
+    async with running_network(code_cache) as network:
         source = await registration.open_chain(network.settings(network.source))
         destination = await registration.open_chain(network.settings(network.destination))
         try:
