@@ -15,7 +15,7 @@ from typing import Final
 from relayer.devnet.cosmwasm.application import Application
 from relayer.devnet.cosmwasm.block_json import Dialect
 from relayer.devnet.cosmwasm.blocks import MIN_KEPT_BLOCKS, Block, Executed, Ledger, TxResult
-from relayer.devnet.cosmwasm.faults import MAX_LAG_BLOCKS, Faults
+from relayer.devnet.cosmwasm.faults import Faults
 from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.grpc_queries import GrpcQueries, QueryAnswer
 from relayer.devnet.cosmwasm.keeper import Keeper
@@ -49,8 +49,8 @@ class ChainSettings:
     def __post_init__(self) -> None:
         if self.kept_blocks < MIN_KEPT_BLOCKS:
             raise ValueError(f"at least {MIN_KEPT_BLOCKS} blocks are kept")
-        if self.kept_states < MAX_LAG_BLOCKS:
-            raise ValueError(f"at least {MAX_LAG_BLOCKS} states are kept")
+        if self.kept_states < 1:
+            raise ValueError("at least 1 state is kept")
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 MAX_LAG_BLOCKS: Final = 200
-"""Blocks and states are kept for a view that far behind."""
+"""Blocks are kept for a view that far behind."""
 
 
 @dataclass(slots=True)
