@@ -44,7 +44,7 @@ CONTRACTS: Final = (
 )
 
 OPTIONS: Final = (
-    *("--edition", "2021", "--target", "wasm32-unknown-unknown", "-D", "warnings", "-A", "dead-code"),
+    *("--edition", "2021", "--target", "wasm32-unknown-unknown", "-D", "warnings"),
     *("-C", "opt-level=s", "-C", "panic=abort", "-C", "strip=symbols", "-C", "embed-bitcode=yes"),
 )
 

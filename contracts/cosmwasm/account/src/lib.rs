@@ -1,7 +1,7 @@
 //! The contract that calls targets for its gateway: the executor, or a remote sender's own account. It keeps who created it and
 //! nothing else. SECURITY: the gateway calls no target itself, or a request could forge what the gateway alone may say.
 
-use xvm_common::entry::{answer, given, Env, Info};
+use xvm_common::entry::{answer, given, Info};
 use xvm_common::failure::{refuse_with, Result};
 use xvm_common::fields::Fields;
 use xvm_common::reply::Reply;
@@ -15,23 +15,26 @@ const TARGET: u64 = 1;
 
 #[no_mangle]
 unsafe extern "C" fn instantiate(_env: u32, info: u32, _message: u32) -> u32 {
+    let info = given(info);
     answer(|| {
-        let info = Info::read(&given(info))?;
+        let info = Info::read(&info)?;
         chain::write(CREATOR, info.sender.as_bytes());
         Ok(Response::new().finish())
     })
 }
 
 #[no_mangle]
-unsafe extern "C" fn execute(env: u32, info: u32, message: u32) -> u32 {
-    answer(|| run(&Env::read(&given(env))?, &Info::read(&given(info))?, &given(message)))
+unsafe extern "C" fn execute(_env: u32, info: u32, message: u32) -> u32 {
+    let (info, message) = (given(info), given(message));
+    answer(|| run(&Info::read(&info)?, &message))
 }
 
 /// A failing target gets no reply: its failure is this call's, and the gateway's reply sees it.
 #[no_mangle]
 unsafe extern "C" fn reply(_env: u32, reply: u32) -> u32 {
+    let reply = given(reply);
     answer(|| {
-        let reply = Reply::read(&given(reply))?;
+        let reply = Reply::read(&reply)?;
         let mut response = Response::new();
         if let Ok(data) = reply.result {
             response.data(data);
@@ -40,7 +43,7 @@ unsafe extern "C" fn reply(_env: u32, reply: u32) -> u32 {
     })
 }
 
-fn run(_env: &Env, info: &Info, message: &[u8]) -> Result<String> {
+fn run(info: &Info, message: &[u8]) -> Result<String> {
     // SECURITY: targets take this contract's calls for the gateway's, or for its sender's
     if chain::read(CREATOR).as_deref() != Some(info.sender.as_bytes()) {
         return refuse_with("OnlyGateway", &info.sender);

@@ -10,8 +10,6 @@ extern "C" {
     fn db_read(key: u32) -> u32;
     fn db_write(key: u32, value: u32);
     fn db_remove(key: u32);
-    fn db_scan(start: u32, end: u32, order: i32) -> u32;
-    fn db_next(iterator: u32) -> u32;
     fn addr_validate(human: u32) -> u32;
     fn addr_canonicalize(human: u32, canonical: u32) -> u32;
     fn addr_humanize(canonical: u32, human: u32) -> u32;
@@ -49,32 +47,6 @@ pub fn write(key: &[u8], value: &[u8]) {
 pub fn remove(key: &[u8]) {
     let key = View::of(key);
     unsafe { db_remove(key.pointer()) }
-}
-
-/// Up to `limit` entries from `start` to before `end`, by rising key.
-pub fn scan(start: &[u8], end: &[u8], limit: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
-    const ASCENDING: i32 = 1;
-    let (start, end) = (View::of(start), View::of(end));
-    let iterator = unsafe { db_scan(start.pointer(), end.pointer(), ASCENDING) };
-    let mut entries = Vec::new();
-    while entries.len() < limit {
-        // key ‖ its length, four bytes ‖ value ‖ its length; the end is an empty key
-        let sections = unsafe { take(db_next(iterator)) };
-        let (rest, value) = last_section(&sections);
-        let (_, key) = last_section(rest);
-        if key.is_empty() {
-            break;
-        }
-        entries.push((key.to_vec(), value.to_vec()));
-    }
-    entries
-}
-
-/// What is before the last section, and the section.
-fn last_section(bytes: &[u8]) -> (&[u8], &[u8]) {
-    let (body, length) = bytes.split_at(bytes.len() - 4);
-    let length = u32::from_be_bytes([length[0], length[1], length[2], length[3]]) as usize;
-    body.split_at(body.len() - length)
 }
 
 /// Refuses what is not an address of this chain in its normal form. Errors: `InvalidAddress`.

@@ -11,6 +11,8 @@ from attestation.address import InteroperableAddress, evm_account
 from attestation.keccak import keccak256
 from attestation.request import Request, request_id
 from attestation.statement import OutcomeKind
+from relayer.devnet.cosmwasm.chain_errors import ChainError
+from relayer.devnet.cosmwasm.gas_meter import GasMeter
 from relayer.devnet.cosmwasm.keeper import FailedError
 from relayer.devnet.cosmwasm.messages import ExecuteContract
 from tests.cosmwasm.contract.ledger import (
@@ -256,3 +258,14 @@ def test_nobody_migrates_executor_or_accounts(ledger: Ledger) -> None:
     for contract in (ledger.tell("config")["executor"], ledger.tell("account_of", sender=hexed(REMOTE_SENDER))):
         for sender in (ledger.owner, ledger.gateway):
             assert ledger.keeper.migrate(sender, contract, ledger.probe_code, {}).code
+
+
+@pytest.mark.parametrize("number", [0, 1, 1 << 32, (1 << 32) + 1, (2 << 32) + 9, 3 << 32, 1 << 52])
+@pytest.mark.parametrize("result", [{"ok": {"events": [], "data": None}}, {"error": "codespace: wasm, code: 5"}])
+def test_a_reply_that_nobody_waits_for_is_refused(ledger: Ledger, number: int, result: dict[str, Any]) -> None:
+    """SECURITY: what is not under way has no end, whatever the chain might say."""
+    keeper = ledger.keeper
+    context = keeper._context(keeper._state, GasMeter(10**8), None, set())
+    target = keeper._contracts.target(context, keeper.addresses.parse(ledger.gateway))
+    with pytest.raises(ChainError, match="UnknownReply"):
+        keeper._queries.entry_points.reply(context, target, {"id": number, "gas_used": 0, "result": result})
