@@ -166,7 +166,7 @@ class LocalChain:
 
     def send(self, message: MsgExecuteContract) -> None:
         """A transaction of the sender's, for the next block."""
-        waiting = len(self.chain.mempool.of_signer(self.sender.text))
+        waiting = sum(transaction.signer == self.sender.text for transaction in self.chain.mempool)
         account = self._apart(lambda: self._keeper.account(self.sender.text))
         assert account is not None
         told = BaseAccount(address=self.sender.text, account_number=account.number, sequence=account.sequence)
