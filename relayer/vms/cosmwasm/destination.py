@@ -18,10 +18,9 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.ports.destination_vm import Answer, Pin
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.vms.bundling.packing import Item, Part, part_of
-from relayer.vms.bundling.preparing import Preparer
 from relayer.vms.bundling.trials import SETTLED
 from relayer.vms.cosmwasm.answers import AnswerReader
-from relayer.vms.cosmwasm.bundling import encode_parts
+from relayer.vms.cosmwasm.bundling import CosmwasmPreparer, encode_parts
 from relayer.vms.cosmwasm.chain import ChainParts, CosmwasmChain
 from relayer.vms.cosmwasm.gas import EXECUTE_GAS, EXPIRE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, item_load
 from relayer.vms.cosmwasm.headers import CosmwasmHeaders
@@ -42,7 +41,7 @@ _Weigh = Callable[[Request, bytes], Load]
 class CosmwasmDestination(CosmwasmChain):
     """The executing and answering side."""
 
-    def __init__(self, parts: ChainParts, states: StateReader, preparer: Preparer) -> None:
+    def __init__(self, parts: ChainParts, states: StateReader, preparer: CosmwasmPreparer) -> None:
         super().__init__(parts)
         self._states = states
         self._preparer = preparer

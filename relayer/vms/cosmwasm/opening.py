@@ -9,9 +9,10 @@ from __future__ import annotations
 import aiohttp
 
 from relayer.ports.vm import ChainSettings
-from relayer.vms.cosmwasm.bundling import make_preparer
+from relayer.vms.cosmwasm.bundling import CosmwasmPreparer
 from relayer.vms.cosmwasm.connect import connect
 from relayer.vms.cosmwasm.destination import CosmwasmDestination
+from relayer.vms.cosmwasm.limits import GasLimits
 from relayer.vms.cosmwasm.rotating import Rotator
 from relayer.vms.cosmwasm.simulation import Simulator
 from relayer.vms.cosmwasm.source import CosmwasmSource
@@ -65,10 +66,11 @@ async def open_chain(settings: ChainSettings) -> CosmwasmOpenChain:
         ConfigError: settings that cannot be meant, or an endpoint that serves another chain.
     """
     session, parts = await connect(settings)
-    pool, identity, gas_cap = parts.pool, parts.identity, settings.transaction_gas_cap
+    pool, identity = parts.pool, parts.identity
+    limits = GasLimits(pool, settings.transaction_gas_cap)
     states = StateReader(pool, identity.gateway_text)
     wallet = CosmwasmWallet(pool, identity, states, settings.wallet_key, settings.max_fee_per_gas)
-    simulator = Simulator(pool, identity, wallet.public_key, gas_cap)
-    preparer = make_preparer(simulator, identity.gateway, gas_cap)
-    source = CosmwasmSource(parts, states, preparer, Rotator(simulator, identity.gateway, gas_cap))
+    simulator = Simulator(pool, identity, wallet.public_key, limits)
+    preparer = CosmwasmPreparer(simulator, identity.gateway, limits)
+    source = CosmwasmSource(parts, states, preparer, Rotator(simulator, identity.gateway, limits))
     return CosmwasmOpenChain(session, source, CosmwasmDestination(parts, states, preparer), wallet)

@@ -12,23 +12,25 @@ from relayer.errors import CallReverted
 from relayer.ports.wallet import PreparedCall
 from relayer.vms.bundling.trials import Trial, Trier
 from relayer.vms.cosmwasm.gas import rotation_load, with_margin
+from relayer.vms.cosmwasm.limits import GasLimits
 from relayer.vms.cosmwasm.messages import encode_rotation
 
 
 class Rotator:
-    """Prepares rotations of one gateway (32 bytes) under a gas cap."""
+    """Prepares rotations of one gateway (32 bytes)."""
 
-    def __init__(self, trier: Trier, gateway: bytes, gas_cap: int) -> None:
+    def __init__(self, trier: Trier, gateway: bytes, limits: GasLimits) -> None:
         self._trier = trier
         self._gateway = gateway
-        self._gas_cap = gas_cap
+        self._limits = limits
 
     async def prepare(self, signer_set: SignerSet, certificate: bytes) -> PreparedCall:
         """The call. Raises `CallReverted`, `RpcUnavailable`."""
         data = encode_rotation(signer_set, certificate)
-        sufficient = min(rotation_load(data, signer_set, certificate).gas, self._gas_cap)
+        gas_cap = await self._limits.fetch_gas_cap()
+        sufficient = min(rotation_load(data, signer_set, certificate).gas, gas_cap)
         (finding,) = await self._trier.run([Trial(data, sufficient)])
         if finding.error:
             raise CallReverted(finding.error)
-        gas_limit = min(max(sufficient, with_margin(finding.gas_used)), self._gas_cap)
+        gas_limit = min(max(sufficient, with_margin(finding.gas_used)), gas_cap)
         return PreparedCall(self._gateway, data, gas_limit, gas_limit, 0, ())

@@ -26,6 +26,7 @@ from relayer.vms.cosmwasm.chain import ChainIdentity
 from relayer.vms.cosmwasm.failures import failure_text
 from relayer.vms.cosmwasm.gas import with_margin
 from relayer.vms.cosmwasm.headers import STATUS_CALL
+from relayer.vms.cosmwasm.limits import GasLimits
 from relayer.vms.cosmwasm.pool_errors import expected_sequence
 from relayer.vms.cosmwasm.queries import abci_call, parse_abci
 from relayer.vms.cosmwasm.transactions import Transaction
@@ -59,14 +60,14 @@ class _Sequence(NamedTuple):
 class Simulator:
     """Tries messages to the gateway of `identity`, from the account of `public_key` (33 bytes).
 
-    What uses more than `gas_cap` is a finding with the error `OVERSIZE`.
+    What uses more than a transaction may offer is a finding with the error `OVERSIZE`.
     """
 
-    def __init__(self, pool: EndpointPool, identity: ChainIdentity, public_key: bytes, gas_cap: int) -> None:
+    def __init__(self, pool: EndpointPool, identity: ChainIdentity, public_key: bytes, limits: GasLimits) -> None:
         self._pool = pool
         self._identity = identity
         self._public_key = public_key
-        self._gas_cap = gas_cap
+        self._limits = limits
         self._sender = identity.account_text(account_of_key(public_key))
         self._gateway = identity.gateway_text
         self._sequences: dict[RpcEndpoint, int] = {}
@@ -92,18 +93,19 @@ class Simulator:
         # SECURITY: one endpoint alone would keep us from sending anything, ever, by calling all of it failing or passed
         # over, or have all of it fail in a block, and be paid for.
         verdicts = await self._pool.vote(ask, at_tip=True)
+        gas_cap = await self._limits.fetch_gas_cap()
         findings = []
         for voices, verdict in zip(heard, verdicts, strict=True):
             only = next(iter(voices)) if len(voices) == 1 else None
             voice = verdict.value or only
-            findings.append(Finding(NO_ANSWER, 0) if voice is None else self._merge(voices[voice]))
+            findings.append(Finding(NO_ANSWER, 0) if voice is None else self._merge(voices[voice], gas_cap))
         return findings
 
-    def _merge(self, alike: Sequence[Finding]) -> Finding:
+    def _merge(self, alike: Sequence[Finding], gas_cap: int) -> Finding:
         """One finding of those that agree in all but the gas, and in their words for a failure."""
         # SECURITY: no single endpoint can have us offer more than a transaction needs.
         used = self._pool.reached(each.gas_used for each in alike) if len(alike) >= self._pool.quorum else 0
-        if not alike[0].error and with_margin(used) > self._gas_cap:
+        if not alike[0].error and with_margin(used) > gas_cap:
             return Finding(OVERSIZE, used)
         return Finding(alike[0].error, used, alike[0].skipped)
 

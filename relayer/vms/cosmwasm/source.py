@@ -18,9 +18,8 @@ from relayer.domain.tracked import TrackedRequest
 from relayer.ports.source_chain import CertifiedBatch, Preparation
 from relayer.ports.wallet import PreparedCall
 from relayer.vms.bundling.packing import Item, Part, part_of
-from relayer.vms.bundling.preparing import Preparer
 from relayer.vms.bundling.trials import SETTLED
-from relayer.vms.cosmwasm.bundling import encode_parts
+from relayer.vms.cosmwasm.bundling import CosmwasmPreparer, encode_parts
 from relayer.vms.cosmwasm.chain import ChainParts, CosmwasmChain
 from relayer.vms.cosmwasm.gas import DELIVER_GAS, batch_load, item_load
 from relayer.vms.cosmwasm.messages import ItemList, encode_delivery, encode_outcome_item
@@ -34,7 +33,7 @@ _UNTOLD: Final = PendingState(PENDING, is_eoa=False)
 class CosmwasmSource(CosmwasmChain):
     """The delivering side."""
 
-    def __init__(self, parts: ChainParts, states: StateReader, preparer: Preparer, rotator: Rotator) -> None:
+    def __init__(self, parts: ChainParts, states: StateReader, preparer: CosmwasmPreparer, rotator: Rotator) -> None:
         super().__init__(parts)
         self._states = states
         self._preparer = preparer

@@ -69,6 +69,7 @@ class CometNode(ScriptedNode):
         self.balance: str | None = "1000000"
         self.prices = "0.0025uxvm"
         self.denom = "uxvm"
+        self.block_gas: Any = "-1"
         self.pool_sequence: int | None = None
         self.takes: Callable[[bytes], Any] = lambda _: {"code": 0, "data": "", "log": "", "codespace": ""}
         self.mined: dict[bytes, dict[str, Any]] = {}
@@ -83,6 +84,8 @@ class CometNode(ScriptedNode):
         match method:
             case "status":
                 return {}
+            case "consensus_params":
+                return {"block_height": "100", "consensus_params": {"block": {"max_gas": self.block_gas}}}
             case "abci_query":
                 return {"response": self._query(params["path"], bytes.fromhex(params["data"]))}
             case "broadcast_tx_sync":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from attestation.keccak import keccak256
 from attestation.request import request_id
 from attestation.statement import Execute
+from relayer.cosmos.tx import GasInfo, SimulateResponse
 from relayer.ports.wallet import FeeBid, SendResult
 from relayer.vms.bundling.preparing import OVERSIZE
 from relayer.vms.cosmwasm.pool_errors import SDK
@@ -201,6 +204,65 @@ async def test_what_a_pool_does_not_take_is_told_apart(world: World) -> None:
         await world.advance()
         assert await wallet.send([rival.raw]) == [SendResult.NONCE_TOO_LOW]
         assert await wallet.fetch_receipts([rival.hash]) == [None]
+
+
+def gasless_simulations(endpoint: Truth) -> Truth:
+    """Says of everything that is simulated that it uses no gas."""
+
+    def lie(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if "Simulate" not in str(call["params"]):
+            return answer
+        response = answer["result"]["response"]
+        simulated = SimulateResponse.decode(b64decode(response["value"]))
+        told = b64(replace(simulated, gas_info=GasInfo()).encode())
+        return answer | {"result": {"response": response | {"value": told}}}
+
+    endpoint.lie = lie
+    return endpoint
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [{"call": BURN, "execution_gas_limit": 100_000}],
+        [{"call": BURN, "execution_gas_limit": 300_000, "own_account": own} for own in (True, False, True)] * 2,
+        [{"payload": b"{}" + b" " * 60_000, "execution_gas_limit": 100_000}],
+        [{"execution_gas_limit": 300_000}] * 12,
+        [{"code_hash": b"\xc0" * 32}] * 5,
+        [{"call": {"answer": {"data": b64(b"x" * 1_000), "size": 8}}, "return_limit": 8_192}],
+    ],
+    ids=["burnt", "accounts", "payload", "many", "unreached", "answer"],
+)
+async def test_security_what_is_offered_suffices_whatever_a_simulation_said(
+    world: World, changes: list[dict[str, Any]]
+) -> None:
+    """SECURITY: a target that burns more in a block than before it would have the whole transaction fail, and be paid.
+
+    The targets here use all that they may, and the only endpoint tells of none of it.
+    """
+    requests = [world.request(nonce, **change) for nonce, change in enumerate(changes)]
+    async with world.connected(gasless_simulations(world.endpoint())) as chain:
+        await world.advance()
+        calls = (await chain.destination.prepare_execute([world.executions(*requests)], PAYEE)).calls
+        terms = await chain.wallet.fetch_terms()
+        signed = [chain.wallet.sign(call, terms.next_nonce + n, terms.bid) for n, call in enumerate(calls)]
+        await chain.wallet.send([each.raw for each in signed])
+        await world.advance()
+        receipts = [await receipt_of(chain, each) for each in signed]
+    assert all(receipt.is_success for receipt in receipts)
+    assert all(any(world.consumed(request)) for request in requests)
+
+
+async def test_leaves_of_others_are_reckoned_with(world: World) -> None:
+    requests = [world.request(nonce, call=BURN, execution_gas_limit=100_000) for nonce in range(200)]
+    whole = world.executions(*requests)
+    async with world.connected(gasless_simulations(world.endpoint())) as chain:
+        await world.advance()
+        part = replace(whole, requests=whole.requests[7:8])
+        (call,) = (await chain.destination.prepare_execute([part], PAYEE)).calls
+        signed = await send(chain, call)
+        await world.advance()
+        assert (await receipt_of(chain, signed)).is_success
 
 
 def failing_simulations(endpoint: Truth) -> Truth:

@@ -13,6 +13,7 @@ from relayer.cosmos.tx import SimulateResponse
 from relayer.errors import RpcUnavailable
 from relayer.vms.bundling.preparing import OVERSIZE
 from relayer.vms.bundling.trials import NO_ANSWER, SETTLED, Finding, Trial
+from relayer.vms.cosmwasm.limits import GasLimits
 from relayer.vms.cosmwasm.simulation import Simulator
 from tests.cosmwasm.adapter.scripted_comet import IDENTITY, SECRET, CometNode, Failed, gateway_event, ran
 from tests.unit.jsonrpc.scripted_node import serve_pool
@@ -28,7 +29,7 @@ DOUBLE = "failed to execute message; message index: 0: {}: execute wasm contract
 async def simulator_at(*nodes: CometNode, quorum: int) -> AsyncIterator[Simulator]:
     public_key = coincurve.PrivateKey(SECRET).public_key.format()
     async with serve_pool(*nodes, quorum=quorum) as pool:
-        yield Simulator(pool, IDENTITY, public_key, GAS_CAP)
+        yield Simulator(pool, IDENTITY, public_key, GasLimits(pool, GAS_CAP))
 
 
 def failing(log: str, code: int = 18) -> CometNode:
