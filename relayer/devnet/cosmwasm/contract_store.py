@@ -73,14 +73,24 @@ class StoreCursor:
         self._context = context
         self._scan = scan
         self._prefix_bytes = prefix_bytes
-        self._charge(scan.peek())
+        self._passed_over = 0
+        self._charge(self._peek())
 
     def advance(self) -> tuple[bytes, bytes] | None:
         """The next entry. Raises `OutOfGasError`."""
-        entry = self._scan.peek()
+        entry = self._peek()
         if entry is not None:
             self._charge(entry)
             self._scan.step(entry[0])
+        return entry
+
+    def _peek(self) -> tuple[bytes, bytes] | None:
+        entry = self._scan.peek()
+        # SECURITY: a chain does not charge for it, but to remove much and scan it often must not be free here.
+        passed = self._scan.passed_over - self._passed_over
+        self._passed_over += passed
+        if passed:
+            self._context.meter.consume(_NEXT_GAS * passed, "IterNextFlat")
         return entry
 
     def _charge(self, entry: tuple[bytes, bytes] | None) -> None:

@@ -108,7 +108,7 @@ class Keeper:
         self._state = State(kept_heights)
         self._bank = Bank(self.addresses)
         self._registry = CodeRegistry()
-        machine = Machine(cache)
+        machine = self._machine = Machine(cache)
         self._queries = Queries(self.addresses, self._bank, self._registry)
         entry_points = EntryPoints(machine, self.addresses, chain_id, self._queries.answer)
         self._queries.entry_points = entry_points
@@ -235,6 +235,7 @@ class Keeper:
         meter = GasMeter(self._query_gas_limit)
         context = self._context(self._view(height), meter, None, None, height)
         context.query_depth = 1
+        self._machine.begin()
         try:
             return self._queries.smart(context, self.addresses.parse(contract), json_bytes(message))
         except OutOfGasError as error:
@@ -302,6 +303,7 @@ class Keeper:
         events: list[Event] = []
         responses = []
         code, codespace, log = 0, "", ""
+        self._machine.begin()
         self._state.open_layer()
         try:
             for index, message in enumerate(messages):

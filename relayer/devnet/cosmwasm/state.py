@@ -81,6 +81,8 @@ class Scan:
         self._end = end
         self._descending = descending
         self._last: bytes | None = None
+        self.passed_over = 0
+        """Entries that are no more, so far: to pass one over takes as long as to read one."""
 
     def peek(self) -> tuple[bytes, bytes] | None:
         """The next entry."""
@@ -92,7 +94,8 @@ class Scan:
             value = self._view.get(self._table, key)
             if value is not None:
                 return key, value
-            last = key
+            self.passed_over += 1
+            self._last = last = key
 
     def step(self, key: bytes) -> None:
         """Go on behind this one."""

@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from wasmtime import FuncType, ValType
-
 from relayer.devnet.cosmwasm.vm import curves, gas
 from relayer.devnet.cosmwasm.vm.errors import VmError
 from relayer.devnet.cosmwasm.vm.memory import decode_sections, encode_sections
@@ -140,7 +138,7 @@ def secp256k1_verify(run: Run, digest: int, signature: int, public_key: int) -> 
     """A code."""
     asked = _ecdsa(run, digest, signature)
     key = run.read(public_key, _MAX_PUBKEY)
-    run.charge(gas.SECP256K1_VERIFY)
+    run.charge_work(gas.SECP256K1_VERIFY)
     return curves.secp256k1_verify(*asked, key)
 
 
@@ -153,7 +151,7 @@ def secp256r1_verify(run: Run, digest: int, signature: int, public_key: int) -> 
     """A code."""
     asked = _ecdsa(run, digest, signature)
     key = run.read(public_key, _MAX_PUBKEY)
-    run.charge(gas.SECP256R1_VERIFY)
+    run.charge_work(gas.SECP256R1_VERIFY)
     return curves.secp256r1_verify(*asked, key)
 
 
@@ -167,7 +165,7 @@ def ed25519_verify(run: Run, message: int, signature: int, public_key: int) -> i
     text = run.read(message, _MAX_ED25519_MESSAGE)
     signed = run.read(signature, curves.SIGNATURE_BYTES)
     key = run.read(public_key, _MAX_ED25519_KEY)
-    run.charge(gas.ED25519_VERIFY)
+    run.charge_work(gas.ED25519_VERIFY)
     return curves.ed25519_verify(text, signed, key)
 
 
@@ -180,21 +178,21 @@ def ed25519_batch_verify(run: Run, messages: int, signatures: int, public_keys: 
         for pointer, limit in zip(pointers, limits, strict=True)
     )
     cost = gas.ED25519_BATCH_ONE_KEY if len(keys) == 1 else gas.ED25519_BATCH
-    run.charge(cost.of(len(signed)))
+    run.charge_work(cost.of(len(signed)))
     return curves.ed25519_batch_verify(texts, signed, keys)
 
 
 def bls12_381_aggregate_g1(run: Run, points: int, out: int) -> int:
     """A code; the sum in a region of the contract's."""
     data = run.read(points, _MAX_POINTS)
-    run.charge(gas.BLS12_381_AGGREGATE_G1.of(len(data) // curves.G1_BYTES))
+    run.charge_work(gas.BLS12_381_AGGREGATE_G1.of(len(data) // curves.G1_BYTES))
     return _point_into(run, out, lambda: curves.bls12_381_aggregate_g1(data))
 
 
 def bls12_381_aggregate_g2(run: Run, points: int, out: int) -> int:
     """A code; the sum in a region of the contract's."""
     data = run.read(points, _MAX_POINTS)
-    run.charge(gas.BLS12_381_AGGREGATE_G2.of(len(data) // curves.G2_BYTES))
+    run.charge_work(gas.BLS12_381_AGGREGATE_G2.of(len(data) // curves.G2_BYTES))
     return _point_into(run, out, lambda: curves.bls12_381_aggregate_g2(data))
 
 
@@ -202,21 +200,21 @@ def bls12_381_pairing_equality(run: Run, ps: int, qs: int, r: int, s: int) -> in
     """A code."""
     left_g1, left_g2 = run.read(ps, _MAX_POINTS), run.read(qs, _MAX_POINTS)
     right_g1, right_g2 = run.read(r, curves.G1_BYTES), run.read(s, curves.G2_BYTES)
-    run.charge(gas.BLS12_381_PAIRING_EQUALITY.of(len(left_g1) // curves.G1_BYTES + 1))
+    run.charge_work(gas.BLS12_381_PAIRING_EQUALITY.of(len(left_g1) // curves.G1_BYTES + 1))
     return curves.bls12_381_pairing_equality(left_g1, left_g2, right_g1, right_g2)
 
 
 def bls12_381_hash_to_g1(run: Run, hash_function: int, message: int, tag: int, out: int) -> int:
     """A code; the point in a region of the contract's."""
     data, domain = run.read(message, _MAX_HASHED), run.read(tag, _MAX_TAG)
-    run.charge(gas.BLS12_381_HASH_TO_G1)
+    run.charge_work(gas.BLS12_381_HASH_TO_G1)
     return _point_into(run, out, lambda: curves.bls12_381_hash_to_g1(hash_function, data, domain))
 
 
 def bls12_381_hash_to_g2(run: Run, hash_function: int, message: int, tag: int, out: int) -> int:
     """A code; the point in a region of the contract's."""
     data, domain = run.read(message, _MAX_HASHED), run.read(tag, _MAX_TAG)
-    run.charge(gas.BLS12_381_HASH_TO_G2)
+    run.charge_work(gas.BLS12_381_HASH_TO_G2)
     return _point_into(run, out, lambda: curves.bls12_381_hash_to_g2(hash_function, data, domain))
 
 
@@ -277,7 +275,7 @@ def _recover(
     asked = _ecdsa(run, digest, signature)
     if recovery > _MAX_BYTE:
         return curves.INVALID_RECOVERY_PARAM << 32
-    run.charge(cost)
+    run.charge_work(cost)
     try:
         key = recover(*asked, recovery)
     except curves.CurveError as error:
@@ -294,33 +292,30 @@ def _point_into(run: Run, out: int, compute: Callable[[], bytes]) -> int:
     return curves.VALID
 
 
-_I32: Final = ValType.i32()
-_I64: Final = ValType.i64()
-
-IMPORTS: Final[dict[str, tuple[Callable[..., int | None], FuncType]]] = {
-    "abort": (abort, FuncType([_I32], [])),
-    "addr_canonicalize": (addr_canonicalize, FuncType([_I32] * 2, [_I32])),
-    "addr_humanize": (addr_humanize, FuncType([_I32] * 2, [_I32])),
-    "addr_validate": (addr_validate, FuncType([_I32], [_I32])),
-    "bls12_381_aggregate_g1": (bls12_381_aggregate_g1, FuncType([_I32] * 2, [_I32])),
-    "bls12_381_aggregate_g2": (bls12_381_aggregate_g2, FuncType([_I32] * 2, [_I32])),
-    "bls12_381_hash_to_g1": (bls12_381_hash_to_g1, FuncType([_I32] * 4, [_I32])),
-    "bls12_381_hash_to_g2": (bls12_381_hash_to_g2, FuncType([_I32] * 4, [_I32])),
-    "bls12_381_pairing_equality": (bls12_381_pairing_equality, FuncType([_I32] * 4, [_I32])),
-    "db_next": (db_next, FuncType([_I32], [_I32])),
-    "db_next_key": (db_next_key, FuncType([_I32], [_I32])),
-    "db_next_value": (db_next_value, FuncType([_I32], [_I32])),
-    "db_read": (db_read, FuncType([_I32], [_I32])),
-    "db_remove": (db_remove, FuncType([_I32], [])),
-    "db_scan": (db_scan, FuncType([_I32] * 3, [_I32])),
-    "db_write": (db_write, FuncType([_I32] * 2, [])),
-    "debug": (debug, FuncType([_I32], [])),
-    "ed25519_batch_verify": (ed25519_batch_verify, FuncType([_I32] * 3, [_I32])),
-    "ed25519_verify": (ed25519_verify, FuncType([_I32] * 3, [_I32])),
-    "query_chain": (query_chain, FuncType([_I32], [_I32])),
-    "secp256k1_recover_pubkey": (secp256k1_recover_pubkey, FuncType([_I32] * 3, [_I64])),
-    "secp256k1_verify": (secp256k1_verify, FuncType([_I32] * 3, [_I32])),
-    "secp256r1_recover_pubkey": (secp256r1_recover_pubkey, FuncType([_I32] * 3, [_I64])),
-    "secp256r1_verify": (secp256r1_verify, FuncType([_I32] * 3, [_I32])),
+IMPORTS: Final[dict[str, tuple[Callable[..., int | None], int, int]]] = {
+    "abort": (abort, 1, 0),
+    "addr_canonicalize": (addr_canonicalize, 2, 32),
+    "addr_humanize": (addr_humanize, 2, 32),
+    "addr_validate": (addr_validate, 1, 32),
+    "bls12_381_aggregate_g1": (bls12_381_aggregate_g1, 2, 32),
+    "bls12_381_aggregate_g2": (bls12_381_aggregate_g2, 2, 32),
+    "bls12_381_hash_to_g1": (bls12_381_hash_to_g1, 4, 32),
+    "bls12_381_hash_to_g2": (bls12_381_hash_to_g2, 4, 32),
+    "bls12_381_pairing_equality": (bls12_381_pairing_equality, 4, 32),
+    "db_next": (db_next, 1, 32),
+    "db_next_key": (db_next_key, 1, 32),
+    "db_next_value": (db_next_value, 1, 32),
+    "db_read": (db_read, 1, 32),
+    "db_remove": (db_remove, 1, 0),
+    "db_scan": (db_scan, 3, 32),
+    "db_write": (db_write, 2, 0),
+    "debug": (debug, 1, 0),
+    "ed25519_batch_verify": (ed25519_batch_verify, 3, 32),
+    "ed25519_verify": (ed25519_verify, 3, 32),
+    "query_chain": (query_chain, 1, 32),
+    "secp256k1_recover_pubkey": (secp256k1_recover_pubkey, 3, 64),
+    "secp256k1_verify": (secp256k1_verify, 3, 32),
+    "secp256r1_recover_pubkey": (secp256r1_recover_pubkey, 3, 64),
+    "secp256r1_verify": (secp256r1_verify, 3, 32),
 }
-"""By name in the module `env`; numbers are pointers, in the contract's memory, to regions."""
+"""By name in the module `env`: the function, how many i32 it takes, and the bits of what it returns, if anything."""

@@ -1,6 +1,6 @@
 """wasmtime, made to run contracts as a chain does.
 
-Its job: compile code that the gatekeeper let in, keep it, and run entry points of it. Runs nest: a contract's query may
+Its job: keep what the gatekeeper let in, compiled, and run entry points of it. Runs nest: a contract's query may
 call another contract. Not for several threads at once; while a contract computes, other threads of the process go on.
 
 SECURITY: contracts are untrusted. Memory is bounded, and time is by fuel; NaNs are canonical, so that floats give the
@@ -9,52 +9,30 @@ same everywhere.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
-from wasmtime import Config, Engine, FuncType, Instance, InstancePre, Linker, Module, Store, Trap, WasmtimeError
+from wasmtime import FuncType, Instance, InstancePre, Linker, Module, Store, Trap, ValType, WasmtimeError
 
 from relayer.devnet.cosmwasm.vm import gas
 from relayer.devnet.cosmwasm.vm.backend import Backend
+from relayer.devnet.cosmwasm.vm.compiler import compile_apart
+from relayer.devnet.cosmwasm.vm.engine import SETTINGS, make_engine
 from relayer.devnet.cosmwasm.vm.errors import CodeRefusedError, VmError
 from relayer.devnet.cosmwasm.vm.gatekeeper import CodeReport, inspect
+from relayer.devnet.cosmwasm.vm.host_work import CALL_MICROSECONDS, HostWork
 from relayer.devnet.cosmwasm.vm.imports import IMPORTS
 from relayer.devnet.cosmwasm.vm.run import Run
 
 MEMORY_BYTES: Final = 32 * 1024 * 1024
 """Of a contract's linear memory."""
 
-_STACK_BYTES: Final = 256 * 1024
-"""Of machine code for one run. Runs nest in the stack of one thread, as deep as queries may."""
-
-_FORBIDDEN_FEATURES: Final = (
-    "wasm_bulk_memory",
-    "wasm_custom_page_sizes",
-    "wasm_exceptions",
-    "wasm_function_references",
-    "wasm_gc",
-    "wasm_memory64",
-    "wasm_multi_memory",
-    "wasm_relaxed_simd",
-    "wasm_simd",
-    "wasm_stack_switching",
-    "wasm_tail_call",
-    "wasm_threads",
-    "wasm_wide_arithmetic",
-)
-
-_SETTINGS: Final = hashlib.sha256(repr((version("wasmtime"), _STACK_BYTES, _FORBIDDEN_FEATURES)).encode()).hexdigest()[
-    :16
-]
-"""What machine code depends on besides its source."""
-
 _U32: Final = 0xFFFF_FFFF
+_I32_BITS: Final = 32
 _TABLE_ELEMENTS: Final = 2_500
 
 
@@ -74,16 +52,18 @@ class Machine:
 
         SECURITY: what lies there is run as it is. It must be writable to nobody else.
         """
-        self._engine = Engine(_config())
+        self._engine = make_engine()
         self._cache = cache
         self._compiled: dict[bytes, InstancePre] = {}
         self._parameters: dict[bytes, dict[str, int]] = {}
         self._runs: list[Run] = []
+        self._work = HostWork()
         self._linker = Linker(self._engine)
-        for name, (function, kind) in IMPORTS.items():
-            # a type belongs to the engine that first saw it: each machine's has its own
-            own_kind = FuncType(kind.params, kind.results)
-            self._linker.define_func("env", name, own_kind, partial(self._called, function))
+        for name, (function, parameters, result_bits) in IMPORTS.items():
+            # A type belongs to the first engine that it is given to: each machine has its own.
+            results = [] if not result_bits else [ValType.i32() if result_bits == _I32_BITS else ValType.i64()]
+            kind = FuncType([ValType.i32() for _ in range(parameters)], results)
+            self._linker.define_func("env", name, kind, partial(self._called, function))
 
     def store(self, wasm: bytes) -> CodeReport:
         """Let code in and compile it. Raises `CodeRefusedError`."""
@@ -110,7 +90,7 @@ class Machine:
         store = Store(self._engine)
         # SECURITY: without these a contract could take all memory of the process.
         store.set_limits(memory_size=MEMORY_BYTES, table_elements=_TABLE_ELEMENTS, instances=1, tables=1, memories=1)
-        run = Run(store, backend, gas_limit, is_readonly=is_readonly)
+        run = Run(store, backend, gas_limit, self._work, is_readonly=is_readonly)
         self._runs.append(run)
         try:
             run.open(self._instantiate(checksum, store), entry)
@@ -121,6 +101,10 @@ class Machine:
         finally:
             self._runs.pop()
         return Outcome(data, run.used())
+
+    def begin(self) -> None:
+        """A transaction, or a query from outside, begins: what hosts may do for it is counted anew."""
+        self._work = HostWork()
 
     def parameters(self, checksum: bytes, entry: str) -> int | None:
         """How many an exported function of stored code takes; None where there is none."""
@@ -151,33 +135,21 @@ class Machine:
 
     def _module(self, checksum: bytes, wasm: bytes) -> Module:
         """Compiled now, or by an earlier process with the same settings and the same wasmtime."""
-        kept = None if self._cache is None else self._cache / f"{checksum.hex()}.{_SETTINGS}"
+        kept = None if self._cache is None else self._cache / f"{checksum.hex()}.{SETTINGS}"
         if kept is not None and kept.exists():
             return Module.deserialize_file(self._engine, str(kept))
-        try:
-            module = Module(self._engine, wasm)
-        except WasmtimeError as error:
-            raise CodeRefusedError(f"Error compiling Wasm: {str(error).splitlines()[-1].strip()}") from None
+        machine_code = compile_apart(wasm)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
             # Whole or not at all: another process may be reading.
             part = kept.with_suffix(f".{os.getpid()}")
-            part.write_bytes(module.serialize())
+            part.write_bytes(machine_code)
             part.replace(kept)
-        return module
+        return Module.deserialize(self._engine, machine_code)
 
     def _called(self, function: Callable[..., int | None], *arguments: int) -> int | None:
         """An import, for the innermost run. wasmtime hands pointers over as signed numbers."""
         run = self._runs[-1]
+        self._work.spend(CALL_MICROSECONDS)
         run.charge(gas.HOST_CALL)
         return function(run, *[argument & _U32 for argument in arguments])
-
-
-def _config() -> Config:
-    config = Config()
-    config.consume_fuel = True
-    config.cranelift_nan_canonicalization = True
-    config.max_wasm_stack = _STACK_BYTES
-    for feature in _FORBIDDEN_FEATURES:
-        setattr(config, feature, False)
-    return config

@@ -16,6 +16,7 @@ from wasmtime import Func, Instance, Memory, Store, Trap, TrapCode, WasmtimeErro
 from relayer.devnet.cosmwasm.vm import gas
 from relayer.devnet.cosmwasm.vm.backend import Backend, Cursor
 from relayer.devnet.cosmwasm.vm.errors import VmError, VmOutOfGasError
+from relayer.devnet.cosmwasm.vm.host_work import HostWork
 from relayer.devnet.cosmwasm.vm.memory import GuestMemory
 
 MAX_RESULT_BYTES: Final = 2 * 1024 * 1024
@@ -30,11 +31,12 @@ _U32: Final = 0xFFFF_FFFF
 class Run:
     """A contract that is being called."""
 
-    def __init__(self, store: Store, backend: Backend, gas_limit: int, *, is_readonly: bool) -> None:
+    def __init__(self, store: Store, backend: Backend, gas_limit: int, work: HostWork, *, is_readonly: bool) -> None:
         self.backend = backend
         self.is_readonly = is_readonly
         self.cursors: list[Cursor] = []
         self._store = store
+        self._work = work
         self._gas_limit = gas_limit
         self._fuel = -(-gas_limit // gas.GAS_PER_FUEL)
         self._external = 0
@@ -60,7 +62,7 @@ class Run:
         """What the entry point returns. Raises `VmError`, `VmOutOfGasError`, and whatever the backend raises."""
         pointers = [self.hand_over(argument) for argument in arguments]
         result = self._invoke(entry, *pointers)
-        data = self.memory.read(result, MAX_RESULT_BYTES)
+        data = self.read(result, MAX_RESULT_BYTES)
         self._invoke("deallocate", result)
         self.charge(gas.DESERIALIZE_BYTE * len(data))
         return data
@@ -86,6 +88,11 @@ class Run:
         self._store.set_fuel(max(0, fuel))
         if fuel < 0:
             raise VmOutOfGasError
+
+    def charge_work(self, cost: int) -> None:
+        """Take CosmWasm gas for what the host is about to compute. Raises `VmOutOfGasError` and `VmError`."""
+        self.charge(cost)
+        self._work.spend_for(cost)
 
     def charge_external(self, sdk_gas_before: int) -> None:
         """Take what the transaction's meter has counted since. Raises `VmOutOfGasError`."""
