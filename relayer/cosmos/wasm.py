@@ -15,6 +15,7 @@ SMART_CONTRACT_STATE: Final = "/cosmwasm.wasm.v1.Query/SmartContractState"
 RAW_CONTRACT_STATE: Final = "/cosmwasm.wasm.v1.Query/RawContractState"
 CONTRACT_INFO: Final = "/cosmwasm.wasm.v1.Query/ContractInfo"
 CODE: Final = "/cosmwasm.wasm.v1.Query/Code"
+CODES: Final = "/cosmwasm.wasm.v1.Query/Codes"
 CODE_INFO: Final = "/cosmwasm.wasm.v1.Query/CodeInfo"
 
 
@@ -251,6 +252,18 @@ class QueryCodeResponse(Message):
 
     code_info: CodeInfoResponse | None = one(1, CodeInfoResponse)
     data: bytes = blob(2)
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCodesRequest(Message):
+    """`QueryCodesRequest`, of one page."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueryCodesResponse(Message):
+    """`QueryCodesResponse`, of one page."""
+
+    code_infos: tuple[CodeInfoResponse, ...] = many(1, CodeInfoResponse)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,16 +13,21 @@ from typing import Any, Final
 
 import orjson
 
-from relayer.cosmos import accounts, bank, node, tx, wasm
+from relayer.cosmos import accounts, bank, consensus, node, tx, wasm
 from relayer.cosmos.base import AnyMessage, Coin
 from relayer.cosmos.protobuf import MalformedProtobuf, Message
 from relayer.devnet.cosmwasm.application import Application
 from relayer.devnet.cosmwasm.block_json import Dialect, hex_text, time_text
 from relayer.devnet.cosmwasm.blocks import Executed
 from relayer.devnet.cosmwasm.chain_errors import ChainError, no_such_code, no_such_contract
+from relayer.devnet.cosmwasm.code_registry import CodeInfo
+from relayer.devnet.cosmwasm.limits import BLOCK_MAX_BYTES, BLOCK_MAX_GAS
 from relayer.devnet.cosmwasm.merkle import HASH_BYTES
 from relayer.devnet.cosmwasm.transactions import parse_transaction
 from relayer.devnet.cosmwasm.tx_errors import SDK, TxError
+
+_MAX_LISTED: Final = 100
+"""Source: the Cosmos SDK's limit of a page."""
 
 _EVERYBODY: Final = wasm.AccessConfig(3)
 _UNKNOWN_REQUEST: Final = (6, "unknown request")
@@ -67,6 +72,8 @@ class GrpcQueries:
             bank.ALL_BALANCES: (bank.QueryAllBalancesRequest, self._all_balances),
             bank.BALANCE: (bank.QueryBalanceRequest, self._balance),
             bank.SUPPLY_OF: (bank.QuerySupplyOfRequest, self._supply_of),
+            consensus.CONSENSUS_PARAMS: (consensus.QueryParamsRequest, self._params),
+            wasm.CODES: (wasm.QueryCodesRequest, self._codes),
             node.CONFIG: (node.ConfigRequest, self._config),
             tx.GET_TX: (tx.GetTxRequest, self._get_tx),
             tx.SIMULATE: (tx.SimulateRequest, self._simulate),
@@ -126,8 +133,13 @@ class GrpcQueries:
         found = self._keeper.code_info(asked.code_id, at)
         if found is None:
             raise no_such_code(asked.code_id)
-        info = wasm.CodeInfoResponse(asked.code_id, found.creator, found.checksum, _EVERYBODY)
-        return wasm.QueryCodeResponse(info)
+        return wasm.QueryCodeResponse(_code_response(asked.code_id, found))
+
+    def _codes(self, asked: wasm.QueryCodesRequest, at: int | None) -> Message:
+        del asked
+        newest = self._keeper.newest_code(at)
+        listed = ((code_id, self._keeper.code_info(code_id, at)) for code_id in range(1, newest + 1)[:_MAX_LISTED])
+        return wasm.QueryCodesResponse(tuple(_code_response(code_id, info) for code_id, info in listed if info))
 
     def _code_info(self, asked: wasm.QueryCodeInfoRequest, at: int | None) -> Message:
         found = self._keeper.code_info(asked.code_id, at)
@@ -158,6 +170,11 @@ class GrpcQueries:
     def _config(self, asked: node.ConfigRequest, at: int | None) -> Message:
         del asked, at
         return node.ConfigResponse(str(self._application.gas_price), str(self._kept_states), "1", 0)
+
+    def _params(self, asked: consensus.QueryParamsRequest, at: int | None) -> Message:
+        del asked, at
+        block = consensus.BlockParams(BLOCK_MAX_BYTES, BLOCK_MAX_GAS)
+        return consensus.QueryParamsResponse(consensus.ConsensusParams(block))
 
     def _simulate(self, asked: tx.SimulateRequest, at: int | None) -> Message:
         del at
@@ -199,6 +216,10 @@ class GrpcQueries:
             events=result.events,
         )
         return tx.GetTxResponse(whole, response)
+
+
+def _code_response(code_id: int, found: CodeInfo) -> wasm.CodeInfoResponse:
+    return wasm.CodeInfoResponse(code_id, found.creator, found.checksum, _EVERYBODY)
 
 
 def _require_kept(height: int, lowest_height: int, committed: int) -> None:

@@ -26,10 +26,12 @@ from relayer.cosmos.bank import (
     QuerySupplyOfResponse,
 )
 from relayer.cosmos.base import Coin
+from relayer.cosmos.consensus import CONSENSUS_PARAMS, BlockParams, QueryParamsRequest, QueryParamsResponse
 from relayer.cosmos.node import CONFIG, ConfigRequest, ConfigResponse
 from relayer.cosmos.wasm import (
     CODE,
     CODE_INFO,
+    CODES,
     CONTRACT_INFO,
     RAW_CONTRACT_STATE,
     SMART_CONTRACT_STATE,
@@ -37,6 +39,8 @@ from relayer.cosmos.wasm import (
     QueryCodeInfoResponse,
     QueryCodeRequest,
     QueryCodeResponse,
+    QueryCodesRequest,
+    QueryCodesResponse,
     QueryContractInfoRequest,
     QueryContractInfoResponse,
     QueryRawContractStateRequest,
@@ -45,6 +49,7 @@ from relayer.cosmos.wasm import (
 )
 from relayer.devnet.cosmwasm.block_json import Dialect
 from relayer.devnet.cosmwasm.chain import Chain, ChainSettings
+from relayer.devnet.cosmwasm.limits import BLOCK_MAX_BYTES, BLOCK_MAX_GAS
 
 _GIFT = MsgSend(OWNER.address, POOR.address, (Coin(DENOM, "5"),))
 
@@ -106,6 +111,10 @@ async def test_contracts_and_codes_are_told_of(devnet: Devnet) -> None:
     code = QueryCodeResponse.decode(base64.b64decode(found["value"])).code_info
     assert code is not None
     assert code.data_hash == checksum
+    found = await devnet.query(CODES, QueryCodesRequest())
+    assert [one.data_hash for one in QueryCodesResponse.decode(base64.b64decode(found["value"])).code_infos] == [
+        checksum
+    ]
     assert "no such code" in (await devnet.query(CODE_INFO, QueryCodeInfoRequest(2)))["log"]
 
 
@@ -153,6 +162,13 @@ async def test_the_least_gas_price_is_told(devnet: Devnet) -> None:
     answer = await devnet.query(CONFIG, ConfigRequest())
     config = ConfigResponse.decode(base64.b64decode(answer["value"]))
     assert config.minimum_gas_price == "0.025000000000000000uxvm"
+
+
+async def test_the_bounds_of_blocks_are_told(devnet: Devnet) -> None:
+    answer = await devnet.query(CONSENSUS_PARAMS, QueryParamsRequest())
+    params = QueryParamsResponse.decode(base64.b64decode(answer["value"])).params
+    assert params is not None
+    assert params.block == BlockParams(BLOCK_MAX_BYTES, BLOCK_MAX_GAS)
 
 
 async def test_a_path_that_is_not_there_is_unknown(devnet: Devnet) -> None:
