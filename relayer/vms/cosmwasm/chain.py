@@ -132,7 +132,14 @@ class CosmwasmChain:
                 f"{self.name}: block {after + 1} is wanted, and the endpoints have none below {first}; "
                 "name endpoints that keep older blocks"
             )
-        return News(head, await self.fetch_blocks(after + 1, last))
+        blocks = await self.fetch_blocks(after + 1, last)
+        # A node has run a block when it has the next one.
+        if not blocks and last > after + 1:
+            raise RpcUnavailable(
+                f"{self.name}: no {self._parts.pool.quorum} endpoints tell what came of block {after + 1}; "
+                "name endpoints that keep results, and give them time"
+            )
+        return News(head, blocks)
 
     async def fetch_blocks(self, first: int, last: int) -> tuple[ObservedBlock, ...]:
         """Blocks first..last, or as many of them as M endpoints have and one fetch may hold, linked."""

@@ -28,8 +28,9 @@ from relayer.vms.jsonrpc.heads import HeadHints
 from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import ExchangeLimits, RpcCall, RpcEndpoint, are_distinct, open_session
 
-LIMITS: Final = ExchangeLimits(calls=10, request_bytes=900_000)
-"""CometBFT's own: ten calls in a batch, a body of a million bytes."""
+LIMITS: Final = ExchangeLimits(calls=10, request_bytes=900_000, bytes_per_container=32, bytes_per_comma=11)
+"""CometBFT's own: ten calls in a batch, a body of a million bytes. SECURITY: anybody can have a block be full of the
+shortest attributes there are, a letter and nothing: 36 bytes with three commas. It must be read all the same."""
 
 CONTRACT_LENGTH: Final = 32
 """Bytes of a contract's address."""

@@ -26,14 +26,6 @@ MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 MAX_UNCOUNTED_BYTES: Final = 1024 * 1024
 """Bytes of a response body up to which it may hold as many values as fit: tens of milliseconds and megabytes."""
 
-_MIN_BYTES_PER_CONTAINER: Final = 64
-"""Of a larger body, on average, for each object and list. The shortest there are many of: a log without topics or data
-has 165, a withdrawal in a header 109."""
-
-_MIN_BYTES_PER_COMMA: Final = 20
-"""Likewise for each comma, of which there is one between any two values. A log has 33, a withdrawal 27, a transaction's
-hash in a header 69."""
-
 MAX_PARALLEL_EXCHANGES: Final = 4
 """Exchanges under way at once at one endpoint: enough to hide latency, not so many as to be throttled."""
 
@@ -61,10 +53,17 @@ class ExchangeLimits(NamedTuple):
     """The most that one HTTP exchange carries. A single call that is larger travels alone.
 
     Beyond 100 calls the gain is small, and public endpoints refuse larger batches; nodes refuse bodies from 2 MB on.
+
+    The last two are bytes that a body of more than `MAX_UNCOUNTED_BYTES` has, on average, for each object and list, and
+    for each comma, of which there is one between any two values. On EVM the shortest there are many of are a log
+    without topics or data, 165 bytes with a comma every 33, and a withdrawal in a header, 109 with one every 27; a
+    transaction's hash in a header has 69.
     """
 
     calls: int = 100
     request_bytes: int = 1_000_000
+    bytes_per_container: int = 64
+    bytes_per_comma: int = 20
 
 
 DEFAULT_LIMITS: Final = ExchangeLimits()
@@ -165,7 +164,7 @@ class RpcEndpoint:
         async with self._parallel:
             text = await self._post(b"[%b]" % b",".join(calls))
         # SECURITY: a body of nothing but tiny values takes gigabytes and seconds of the event loop to parse.
-        if _is_dense(text):
+        if _is_dense(text, self._limits):
             raise RpcUnavailable(f"{self.label} answered with more values than its {len(text)} bytes can mean")
         try:
             answers = orjson.loads(text)
@@ -268,13 +267,13 @@ def _place_of(url: str) -> tuple[str, int | None, str, str]:
     return host, parts.port or _DEFAULT_PORTS.get(parts.scheme), parts.path.rstrip("/"), parts.query
 
 
-def _is_dense(text: bytes) -> bool:
+def _is_dense(text: bytes, limits: ExchangeLimits) -> bool:
     """Whether this JSON is large and holds more values than any answer of that length. Counts within strings, too."""
     if len(text) <= MAX_UNCOUNTED_BYTES:
         return False
-    return text.count(b",") * _MIN_BYTES_PER_COMMA > len(text) or (
+    return text.count(b",") * limits.bytes_per_comma > len(text) or (
         text.count(b"{") + text.count(b"[")
-    ) * _MIN_BYTES_PER_CONTAINER > len(text)
+    ) * limits.bytes_per_container > len(text)
 
 
 def _parse_fault(error: Any) -> RpcFault | None:

@@ -139,6 +139,17 @@ async def test_a_block_that_is_not_executed_yet_is_told_later() -> None:
         assert [block.ref.number for block in await reader.fetch_blocks(29, 33)] == [29, 30]
 
 
+async def test_results_that_are_not_kept_are_named_and_those_of_the_tip_are_waited_for() -> None:
+    chain = busy_chain()
+    async with watched(endpoint_of(chain, lost("block_results", 30))) as reader:
+        assert len((await reader.fetch_news(28, 8)).blocks) == 2
+        with pytest.raises(RpcUnavailable, match="what came of block 31"):
+            await reader.fetch_news(30, 8)
+    chain.mine(QUIET)
+    async with watched(endpoint_of(chain, lost("block_results", 45))) as reader:
+        assert (await reader.fetch_news(45, 8)).blocks == ()
+
+
 async def test_a_page_that_is_shorter_than_asked_for_ends_what_is_told() -> None:
     chain = busy_chain()
     short = changing("blockchain", lambda answer: answer["block_metas"].__delitem__(slice(5, None)))

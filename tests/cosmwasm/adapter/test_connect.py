@@ -20,11 +20,13 @@ from tests.cosmwasm.adapter.comet_chain import (
     GATEWAY,
     GATEWAY_TEXT,
     CometChain,
+    Transaction,
+    asked_in,
     changing,
     endpoint_of,
     text_of,
 )
-from tests.cosmwasm.adapter.gateway_events import SOURCE_GATEWAY
+from tests.cosmwasm.adapter.gateway_events import SOURCE_GATEWAY, asking
 from tests.unit.jsonrpc.scripted_node import NodeFault, ScriptedNode, serve
 
 
@@ -149,3 +151,17 @@ async def test_an_exchange_carries_what_a_node_takes() -> None:
         async with session:
             await vote_stamps(parts.pool, range(1, 26))
     assert max(len(calls) for calls in node.exchanges) == LIMITS.calls == 10
+
+
+async def test_security_a_block_full_of_the_shortest_attributes_is_read() -> None:
+    """SECURITY: whoever fills a block with them would keep everybody's requests from being seen."""
+    chain = make_chain()
+    spam = {"type": "wasm-ab", "attributes": [{"key": "a", "value": "", "index": True}] * 40_000}
+    asked = asking(7)
+    chain.mine(Transaction(b"spam", [spam]), asked)
+    node = endpoint_of(chain)
+    async with serve(node):
+        session, parts = await connect(settings_for(node))
+        async with session:
+            (block,) = await CosmwasmChain(parts).fetch_blocks(31, 31)
+    assert asked_in([block]) == [7]
