@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 from relayer.cosmos.abci import DeterministicResult, Event
@@ -35,7 +34,7 @@ class TxResult:
         return DeterministicResult(self.code, self.data, self.gas_wanted, self.gas_used).encode()
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Executed:
     """A transaction in its block. `hash` is the SHA-256 of its bytes; `time_ns` the block's."""
 
@@ -46,7 +45,7 @@ class Executed:
     time_ns: int
     result: TxResult
 
-    @cached_property
+    @property
     def events(self) -> dict[str, list[str]]:
         """What queries ask of: values by `type.key`, and each type alone."""
         found = events_of(self.result.events)

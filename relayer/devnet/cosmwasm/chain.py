@@ -151,6 +151,7 @@ class Chain:
             self.mempool.forget(digest)
         elif self.faults.transactions_to_lose:
             self.faults.transactions_to_lose -= 1
+            self.mempool.forget(digest)
         else:
             self.mempool.add(transaction)
         return checked

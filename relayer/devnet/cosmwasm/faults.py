@@ -23,4 +23,4 @@ class Faults:
     """Blocks and states below this height are gone."""
 
     transactions_to_lose: int = 0
-    """So many transactions are taken into the mempool, as clients see it, and never heard of again."""
+    """So many transactions are taken, as clients see it, and not heard of again, unless they are sent again."""

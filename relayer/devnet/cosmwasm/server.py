@@ -16,7 +16,7 @@ from aiohttp import web
 
 from relayer.devnet.cosmwasm.chain import Chain
 from relayer.devnet.cosmwasm.node import MAX_REQUEST_BYTES, Node
-from relayer.devnet.cosmwasm.sockets import Sockets
+from relayer.devnet.sockets import Socket, Sockets
 
 _HOST: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 1.0
@@ -41,8 +41,13 @@ async def serving(chain: Chain, settings: ServerSettings) -> AsyncIterator[Node]
     sockets = Sockets()
     node = Node(chain, has_control=settings.has_control, drop_sockets=sockets.drop)
 
+    async def take(body: bytes, socket: Socket) -> None:
+        answer = await node.answer(body, socket)
+        if answer is not None:
+            socket.put(answer)
+
     async def upgrade(request: web.Request) -> web.StreamResponse:
-        return await sockets.serve(request, node)
+        return await sockets.serve(request, take, node.subscriptions.forget, MAX_REQUEST_BYTES)
 
     async def call(request: web.Request) -> web.Response:
         answer = await node.answer(await request.read())

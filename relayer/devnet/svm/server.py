@@ -14,9 +14,9 @@ from typing import Final
 
 from aiohttp import web
 
+from relayer.devnet.sockets import Socket, Sockets
 from relayer.devnet.svm.chain import Chain
 from relayer.devnet.svm.node import MAX_REQUEST_BYTES, Node
-from relayer.devnet.svm.sockets import Sockets
 
 _HOST: Final = "127.0.0.1"
 _SHUTDOWN_SECONDS: Final = 1.0
@@ -42,8 +42,14 @@ async def serving(chain: Chain, settings: ServerSettings) -> AsyncIterator[Node]
     sockets = Sockets()
     node = Node(chain, has_control=settings.has_control, drop_sockets=sockets.drop)
 
+    async def take(body: bytes, socket: Socket) -> None:
+        answer = node.answer(body, socket)
+        if answer is not None:
+            socket.put(answer)
+        node.subscriptions.publish()
+
     async def upgrade(request: web.Request) -> web.StreamResponse:
-        return await sockets.serve(request, node)
+        return await sockets.serve(request, take, node.subscriptions.forget, MAX_REQUEST_BYTES)
 
     async def call(request: web.Request) -> web.Response:
         if request.content_type != "application/json":

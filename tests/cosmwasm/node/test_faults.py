@@ -48,12 +48,12 @@ async def test_a_block_forged_alone_is_not_what_the_next_one_names(devnet: Devne
     assert child["block"]["header"]["last_block_id"]["hash"] == honest[1]
 
 
-async def test_lost_transactions_are_never_heard_of(devnet: Devnet) -> None:
+async def test_lost_transactions_are_not_heard_of_unless_they_are_sent_again(devnet: Devnet) -> None:
     await devnet.result("devnet_loseTransactions", count=1)
     assert (await devnet.broadcast(OWNER.sign([_GIFT], 0)))["code"] == 0
     await devnet.node.advance()
     assert (await devnet.result("block"))["block"]["data"]["txs"] == []
-    await devnet.run(_GIFT, fee=20_000)
+    await devnet.run(_GIFT)
 
 
 async def test_a_node_that_lags_shows_no_newer_block_transaction_or_state(devnet: Devnet) -> None:

@@ -25,7 +25,7 @@ class Method:
     params: tuple[str, ...]
     answer: Callable[[Chain, Params], Any]
     is_of_state: bool = False
-    """Whether it looks into the state: then it runs where transactions do."""
+    """Whether it looks into the state, or at very much: then it runs where transactions do."""
 
     changes_view: bool = False
     """Whether more may be seen behind it."""

@@ -46,5 +46,5 @@ def tx_search(chain: Chain, params: Params) -> Any:
 
 TRANSACTION_METHODS: Final[Mapping[str, Method]] = {
     "tx": Method(("hash", "prove"), tx),
-    "tx_search": Method(("query", "prove", "page", "per_page", "order_by"), tx_search),
+    "tx_search": Method(("query", "prove", "page", "per_page", "order_by"), tx_search, is_of_state=True),
 }

@@ -1,4 +1,4 @@
-"""The node's WebSockets: each with a bounded queue of what it has still to be sent.
+"""WebSockets of a chain's node: each with a bounded queue of what it has still to be sent.
 
 Its job: carry requests in, answers and notifications out. A client that does not read is let go; nobody waits for it.
 """
@@ -7,19 +7,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import orjson
 from aiohttp import WSMsgType, web
 
-from relayer.devnet.cosmwasm.node import MAX_REQUEST_BYTES, Node
-
 MAX_SOCKETS: Final = 256
 """A devnet's relayers and tools hold a few each."""
 
 _MAX_QUEUED: Final = 20_000
-"""Messages that wait for one slow reader: what some full blocks hold for its subscriptions."""
+"""Notifications that wait for one slow reader: some seconds of a loaded chain."""
 
 _HEARTBEAT_SECONDS: Final = 30.0
 
@@ -68,11 +66,24 @@ class Sockets:
             socket.abort()
         return len(self._open)
 
-    async def serve(self, request: web.Request, node: Node) -> web.StreamResponse:
-        """One connection, from its upgrade to its end."""
+    async def serve(
+        self,
+        request: web.Request,
+        take: Callable[[bytes, Socket], Awaitable[None]],
+        forget: Callable[[Socket], None],
+        max_message_bytes: int,
+    ) -> web.StreamResponse:
+        """One connection, from its upgrade to its end.
+
+        Args:
+            request: the upgrade.
+            take: does what a message asks for, one after the other, and puts the answer.
+            forget: is told of the end.
+            max_message_bytes: of a message; a longer one ends the connection.
+        """
         if len(self._open) >= MAX_SOCKETS:
             return web.Response(status=503, text="too many connections")
-        stream = web.WebSocketResponse(max_msg_size=MAX_REQUEST_BYTES, heartbeat=_HEARTBEAT_SECONDS)
+        stream = web.WebSocketResponse(max_msg_size=max_message_bytes, heartbeat=_HEARTBEAT_SECONDS)
         await stream.prepare(request)
         socket = Socket(stream, request)
         self._open.add(socket)
@@ -81,12 +92,9 @@ class Sockets:
             async for message in stream:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
-                body = message.data.encode() if isinstance(message.data, str) else message.data
-                answer = await node.answer(body, socket)
-                if answer is not None:
-                    socket.put(answer)
+                await take(message.data.encode() if isinstance(message.data, str) else message.data, socket)
         finally:
-            node.subscriptions.forget(socket)
+            forget(socket)
             self._open.discard(socket)
             writer.cancel()
             await asyncio.gather(writer, return_exceptions=True)
