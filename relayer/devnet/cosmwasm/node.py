@@ -115,7 +115,9 @@ class Node:
             answer = _failure(_URI_IDENTIFIER, invalid_request(text))
         else:
             made = [await self._answer_one(one, listener) for one in document]
-            answer = [one for one in made if one is not None]
+            answered = [one for one in made if one is not None]
+            # CometBFT makes no difference between a single answer and a batch of one.
+            answer = answered[0] if len(answered) == 1 else answered
         # A batch of nothing but notifications has no answer, as a single one has none.
         return orjson.dumps(answer) if answer else None
 

@@ -30,7 +30,11 @@ NEWEST: Final = 0
 _WASM: Final = "wasm"
 _QUERY_FAILED: Final = (9, "query wasm contract failed")
 _NO_SUCH_CONTRACT: Final = (22, "no such contract")
+_VM_FAILED: Final = (29, "wasmvm error")
 """Errors of wasmd. Between its gRPC and CometBFT the SDK turns their codes into ones of its own and keeps the texts."""
+
+_ABORTED_TEXT: Final = "Aborted: "
+"""What the VM says of a contract that calls `abort`, as Rust's panics do. Any other error is the VM's own."""
 
 _NO_QUERY_TEXT: Final = "invalid query data"
 """What wasmd says to a question that is no JSON."""
@@ -77,7 +81,9 @@ def is_no_contract(answer: AbciAnswer) -> bool:
 
 def is_contract_error(answer: AbciAnswer) -> bool:
     """Whether the query failed by the contract's own will, or for it is no question to a contract."""
-    return _is_error(answer, *_QUERY_FAILED) or (answer.code != 0 and _NO_QUERY_TEXT in answer.log)
+    is_aborted = _is_error(answer, *_VM_FAILED) and _ABORTED_TEXT in answer.log
+    is_no_query = answer.code != 0 and _NO_QUERY_TEXT in answer.log
+    return is_aborted or is_no_query or _is_error(answer, *_QUERY_FAILED)
 
 
 def parse_response(answer: Any, endpoint: RpcEndpoint, message: type[M]) -> M:

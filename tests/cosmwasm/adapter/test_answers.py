@@ -129,6 +129,8 @@ async def test_a_question_that_a_contract_refuses_is_reverted_without_words(payl
         Failed("codespace wasm code 9: query wasm contract failed: Generic error: no", code=6),
         Failed("Generic error: no: query wasm contract failed", codespace="wasm", code=9),
         refusing("address x: no such contract"),
+        Failed("Error executing Wasm: Wasmer runtime error: RuntimeError: Aborted: panicked at x: wasmvm error"),
+        Failed("Wasmer runtime error: RuntimeError: Aborted: panicked at x", codespace="wasm", code=29),
     ],
 )
 async def test_a_contracts_error_is_one_answer_however_a_node_words_it(failure: Failed) -> None:
