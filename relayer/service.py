@@ -291,6 +291,7 @@ async def _start(settings: Settings, stack: AsyncExitStack) -> asyncio.Task[None
         status=node,
         commands=commands,
         vm_names=registered_names(),
+        gateways={chain.caip2: chain.gateway for chain in settings.chains},
         metrics=metrics,
         clock=clock,
     )

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from relayer.api import views
+from relayer.api.account_texts import AccountTexts
 from relayer.api.crossvm_routes import CrossVmRoutes
 from relayer.api.crossvm_socket import CrossVmSocket
 from relayer.api.errors import errors_as_json
@@ -35,20 +35,29 @@ def create_app(
     door: PeerDoor,
     commands: Mapping[str, GatewayCommands],
     vm_names: Mapping[str, str],
+    gateways: Mapping[str, str],
     metrics: Metrics,
     clock: Clock,
 ) -> web.Application:
     """The application of one node. Serve it with `server.ApiServer`, whose limits it counts on.
 
-    `commands` and `vm_names` are by CAIP-2 namespace.
+    `commands` and `vm_names` are by CAIP-2 namespace; `gateways` are the configured texts by CAIP-2.
     """
     app = web.Application(middlewares=[errors_as_json], client_max_size=door.head_length + door.max_body_length)
     PeerRoutes(door, metrics).register(app)
     places = ReadingPlaces(MAX_CONCURRENT_READS)
+    accounts = AccountTexts(gateways)
     OperatorRoutes(
-        store=store, routes=routes, status=status, commands=commands, metrics=metrics, clock=clock, places=places
+        store=store,
+        routes=routes,
+        status=status,
+        commands=commands,
+        metrics=metrics,
+        clock=clock,
+        places=places,
+        accounts=accounts,
     ).register(app)
-    writing = Writing(vm_names, views.account_alone_text)
+    writing = Writing(vm_names, accounts.alone)
     CrossVmRoutes(store=store, status=status, writing=writing, places=places).register(app)
     CrossVmSocket(store=store, writing=writing).register(app)
     app.on_response_prepare.append(_add_headers)

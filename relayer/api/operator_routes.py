@@ -28,6 +28,7 @@ from attestation.address import parse_account_text, parse_chain_text
 from attestation.errors import MalformedRequest
 from attestation.request import RequestId, parse_request_id
 from relayer.api import views
+from relayer.api.account_texts import AccountTexts
 from relayer.api.errors import error_response
 from relayer.api.explain import Facts, explain
 from relayer.api.reading import MAX_CONCURRENT_PROBES, ReadingPlaces
@@ -75,6 +76,7 @@ class OperatorRoutes:
         metrics: Metrics,
         clock: Clock,
         places: ReadingPlaces,
+        accounts: AccountTexts,
     ) -> None:
         self._store = store
         self._routes = routes
@@ -83,6 +85,7 @@ class OperatorRoutes:
         self._metrics = metrics
         self._clock = clock
         self._places = places
+        self._accounts = accounts
 
     def register(self, app: web.Application) -> None:
         """Add the routes."""
@@ -106,7 +109,7 @@ class OperatorRoutes:
         except ValueError as error:
             return error_response(400, "malformed_query", str(error))
         rows = await self._store.list_requests(where, limit)
-        listed = [views.summary_view(row, item, self._routes.get(item.route)) for row, item in rows]
+        listed = [views.summary_view(self._accounts, row, item, self._routes.get(item.route)) for row, item in rows]
         return _json({"requests": listed, "next": rows[-1][0] if len(rows) == limit else None})
 
     async def _show_request(self, request: web.Request) -> web.Response:
@@ -139,16 +142,16 @@ class OperatorRoutes:
             now=self._clock.now(),
         )
         return {
-            "request": views.request_view(tracked),
+            "request": views.request_view(self._accounts, tracked),
             "status": tracked.status,
             "hold_reason": tracked.hold_reason or None,
             "explanation": explain(facts),
-            "route": None if route is None else views.route_view(route),
+            "route": None if route is None else views.route_view(self._accounts, route),
             "timeline": views.timeline_view(transitions),
             "conclusion": views.conclusion_view(tracked),
-            "execute": None if execute is None else execute.view(tracked),
-            "outcome": None if outcome is None else outcome.view(tracked),
-            "transactions": [views.transaction_view(transaction) for transaction in transactions],
+            "execute": None if execute is None else execute.view(self._accounts, tracked),
+            "outcome": None if outcome is None else outcome.view(self._accounts, tracked),
+            "transactions": [views.transaction_view(self._accounts, transaction) for transaction in transactions],
             "fees": [views.fee_view(entry) for entry in fees],
         }
 
@@ -167,7 +170,9 @@ class OperatorRoutes:
         now = self._clock.now()
         status = self._status
         chains = [
-            views.chain_view(chain, list(reversed(await self._store.load_epochs(chain.gateway)))[:EPOCHS_SHOWN])
+            views.chain_view(
+                self._accounts, chain, list(reversed(await self._store.load_epochs(chain.gateway)))[:EPOCHS_SHOWN]
+            )
             for chain in status.chains()
         ]
         counts = await self._store.count_by_status()
@@ -202,7 +207,7 @@ class OperatorRoutes:
             newest = next(reversed(await self._store.load_epochs(chain.gateway)), None)
             ours = None if newest is None else next((each for each in accepted if each.replaces(newest)), None)
             signed = set() if ours is None else await self._load_rotation_signers(chain.gateway, ours)
-            gateways.append(views.signers_view(chain, newest, ours, signed))
+            gateways.append(views.signers_view(self._accounts, chain, newest, ours, signed))
         return _json({"gateways": gateways})
 
     async def _load_rotation_signers(self, gateway: bytes, accepted: AcceptedSet) -> set[bytes]:
@@ -253,7 +258,7 @@ class OperatorRoutes:
         for chain in chains:
             newest = (await self._store.load_epochs(chain.gateway))[-1:]
             signer_set = newest[0].signer_set if newest else None
-            quorums.append(check_quorum(views.account_text(chain.gateway) or chain.caip2, signer_set, reachable))
+            quorums.append(check_quorum(self._accounts.caip10(chain.gateway) or chain.caip2, signer_set, reachable))
         return _health(readiness(map(check_chain, chains), check_store(self._status.store_fault), quorums))
 
 
@@ -266,9 +271,9 @@ class _Signed:
     epoch: StoredEpoch | None
     certificate: Certificate | None
 
-    def view(self, request: TrackedRequest) -> views.Json:
+    def view(self, accounts: AccountTexts, request: TrackedRequest) -> views.Json:
         """In JSON, as the batch of this request."""
-        return views.batch_view(self.batch, request, self.attestations, self.epoch, self.certificate)
+        return views.batch_view(accounts, self.batch, request, self.attestations, self.epoch, self.certificate)
 
 
 def _parse_filter(request: web.Request) -> tuple[RequestFilter, int]:

@@ -13,11 +13,12 @@ from typing import Any
 
 import orjson
 
-from attestation.address import InteroperableAddress, parse_chain_text, parse_interoperable_address
+from attestation.address import parse_chain_text, parse_interoperable_address
 from attestation.errors import MalformedAddress
 from attestation.request import Mode, format_request_id
 from attestation.signer_set_file import NumberedSet, encode_signer_set
 from attestation.statement import Execute, Outcome
+from relayer.api.account_texts import AccountTexts
 from relayer.domain.batch import Batch
 from relayer.domain.blocks import BlockRef
 from relayer.domain.halt import Halt
@@ -46,24 +47,6 @@ def hash_text(chain: str, data: bytes) -> str | None:
         return hex_text(data)
 
 
-def account_text(data: bytes) -> str | None:
-    """CAIP-10 of ERC-7930 bytes (CAIP-2 of a chain alone), their hex if they do not parse, None if there are none."""
-    if not data:
-        return None
-    try:
-        return str(parse_interoperable_address(data))
-    except MalformedAddress:
-        return hex_text(data)
-
-
-def account_alone_text(data: bytes) -> str:
-    """The account of ERC-7930 bytes as its chain writes it, without the chain; their hex if they do not parse."""
-    try:
-        return parse_interoperable_address(data).account_text()
-    except MalformedAddress:
-        return hex_text(data)
-
-
 def chain_text(data: bytes) -> str:
     """CAIP-2 of the chain in ERC-7930 bytes, empty if they do not parse."""
     try:
@@ -82,7 +65,7 @@ def block_view(chain: str, block: BlockRef) -> Json:
     return {"number": block.number, "hash": hash_text(chain, block.hash)}
 
 
-def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json:
+def summary_view(accounts: AccountTexts, row: int, request: TrackedRequest, route: Route | None) -> Json:
     """One line of the list of requests."""
     return {
         "row": row,
@@ -92,8 +75,8 @@ def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json
         "mode": mode_text(request.request.mode),
         "source_chain": None if route is None else route.source_chain,
         "destination_chain": None if route is None else route.destination_chain,
-        "sender": account_text(request.request.sender),
-        "target": account_text(request.request.target),
+        "sender": accounts.caip10(request.request.sender),
+        "target": accounts.caip10(request.request.target),
         "nonce": request.request.nonce,
         "fee": str(request.fee),
         "is_cancelled": request.returned_fee is not None,
@@ -102,16 +85,16 @@ def summary_view(row: int, request: TrackedRequest, route: Route | None) -> Json
     }
 
 
-def request_view(request: TrackedRequest) -> Json:
+def request_view(accounts: AccountTexts, request: TrackedRequest) -> Json:
     """The protocol's struct, field by field, and where it was asked."""
     fields = request.request
     chain = chain_text(fields.source_gateway)
     return {
         "id": format_request_id(request.request_id),
-        "source_gateway": account_text(fields.source_gateway),
-        "sender": account_text(fields.sender),
-        "destination_gateway": account_text(fields.destination_gateway),
-        "target": account_text(fields.target),
+        "source_gateway": accounts.caip10(fields.source_gateway),
+        "sender": accounts.caip10(fields.sender),
+        "destination_gateway": accounts.caip10(fields.destination_gateway),
+        "target": accounts.caip10(fields.target),
         "nonce": fields.nonce,
         "mode": mode_text(fields.mode),
         "own_account": fields.own_account,
@@ -136,14 +119,14 @@ def request_view(request: TrackedRequest) -> Json:
     }
 
 
-def route_view(route: Route) -> Json:
+def route_view(accounts: AccountTexts, route: Route) -> Json:
     """Where requests of this route go."""
     return {
         "mode": route.mode.name,
         "source_chain": route.source_chain,
         "destination_chain": route.destination_chain,
-        "source_gateway": account_text(route.source_gateway),
-        "destination_gateway": account_text(route.destination_gateway),
+        "source_gateway": accounts.caip10(route.source_gateway),
+        "destination_gateway": accounts.caip10(route.destination_gateway),
     }
 
 
@@ -183,6 +166,7 @@ def conclusion_view(request: TrackedRequest) -> Json | None:
 
 
 def batch_view(
+    accounts: AccountTexts,
     batch: Batch,
     request: TrackedRequest,
     attestations: Iterable[Attestation],
@@ -195,7 +179,7 @@ def batch_view(
         "root": hex_text(batch.root),
         "kind": batch.kind,
         "verifying_chain": batch.verifying_chain,
-        "verifying_gateway": account_text(batch.verifying_gateway),
+        "verifying_gateway": accounts.caip10(batch.verifying_gateway),
         "first_height": batch.first_height,
         "count": batch.count,
         "index": next(
@@ -221,16 +205,16 @@ def batch_view(
     }
 
 
-def transaction_view(transaction: OwnTransaction) -> Json:
+def transaction_view(accounts: AccountTexts, transaction: OwnTransaction) -> Json:
     """One of this node's own transactions, with every attempt at it. Its data is on the chain, and left out."""
     chain = transaction.chain
     return {
         "chain": chain,
-        "sender": _bare_account_text(chain, transaction.sender),
+        "sender": accounts.of_chain(chain, transaction.sender),
         "nonce": transaction.nonce,
         "purpose": transaction.purpose,
         "status": transaction.status,
-        "to": _bare_account_text(chain, transaction.to),
+        "to": accounts.of_chain(chain, transaction.to),
         "gas_limit": transaction.gas_limit,
         "request_count": len(transaction.request_ids),
         "attempts": [
@@ -260,12 +244,12 @@ def fee_view(entry: FeeEntry) -> Json:
     }
 
 
-def chain_view(chain: ChainStatus, epochs: Sequence[StoredEpoch]) -> Json:
+def chain_view(accounts: AccountTexts, chain: ChainStatus, epochs: Sequence[StoredEpoch]) -> Json:
     """One chain, and the newest epochs that its gateway verifies, newest first."""
     return {
         "chain": chain.caip2,
         "name": chain.name,
-        "gateway": account_text(chain.gateway),
+        "gateway": accounts.caip10(chain.gateway),
         "tip": None if chain.tip is None else block_view(chain.caip2, chain.tip),
         "final_number": chain.final_number,
         "taken_in_number": chain.taken_in_number,
@@ -304,14 +288,18 @@ def epoch_view(epoch: StoredEpoch) -> Json:
 
 
 def signers_view(
-    chain: ChainStatus, newest: StoredEpoch | None, accepted: AcceptedSet | None, signed: Collection[bytes]
+    accounts: AccountTexts,
+    chain: ChainStatus,
+    newest: StoredEpoch | None,
+    accepted: AcceptedSet | None,
+    signed: Collection[bytes],
 ) -> Json:
     """One gateway's present set, and the one that this node's operator accepted for the next epoch.
 
     Sets are signer set files. `signed` are the keys whose signature of the accepted set's rotation is known here. Who
     signed that set before it was accepted here is no rival.
     """
-    gateway = {"chain": chain.caip2, "gateway": account_text(chain.gateway)}
+    gateway = {"chain": chain.caip2, "gateway": accounts.caip10(chain.gateway)}
     if newest is None:
         return {**gateway, "current": None, "next": None, "rivals": []}
     return {
@@ -332,14 +320,6 @@ def signers_view(
             if rotate.new_epoch == newest.epoch + 1 and (accepted is None or rotate != accepted.numbered.rotate)
         ],
     }
-
-
-def _bare_account_text(chain: str, address: bytes) -> str:
-    """An account of this chain (CAIP-2) in the chain's own text form, hex if the chain has no such accounts."""
-    try:
-        return InteroperableAddress(parse_chain_text(chain), address).account_text()
-    except MalformedAddress:
-        return hex_text(address)
 
 
 def _set_view(numbered: NumberedSet) -> Json:

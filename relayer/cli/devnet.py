@@ -50,7 +50,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help="A network on
         "xvm devnet up --detach --relayers 7 --threshold 5 --block-time 0.5",
         "xvm devnet up --state /tmp/second --finality-depth 4",
         "xvm devnet up --scheme bls12-381",
-        "xvm devnet up --vms evm,svm",
+        "xvm devnet up --vms evm,svm,cosmwasm",
     )
 )
 def up(
@@ -66,7 +66,7 @@ def up(
         ",".join(DEFAULT_VMS),
         "--vms",
         metavar="NAMES",
-        help="Kinds of chains, in this order: evm brings two, svm one; a kind named twice brings twice as many.",
+        help="Kinds of chains, in this order: evm brings two, svm and cosmwasm one; named twice, twice as many.",
     ),
     state: StateOption = DEFAULT_STATE,
     detach: bool = typer.Option(False, "--detach", help="Return when it is ready; it runs until `xvm devnet down`."),

@@ -146,6 +146,17 @@ def test_other_vms_are_called_and_read_from_it(asked: dict[str, Any], delta: dic
     assert asked["read of EVM"]["kind"] == "EXECUTED"
 
 
+def test_relayers_write_accounts_as_the_chain_does(
+    devnet: RunningDevnet, asked: dict[str, Any], delta: dict[str, Any], probe: str
+) -> None:
+    relayer = devnet.description["relayers"][0]
+    told = devnets.fetch(f"{relayer['api_url']}/v1/requests/{asked['to EVM']['request_id']}")
+    assert told["request"]["sender"] == asked["to EVM"]["sender"]
+    assert told["route"]["source_gateway"] == f"{delta['caip2']}:{delta['gateway']}"
+    told = devnets.fetch(f"{relayer['api_url']}/v1/requests/{asked['from EVM']['request_id']}")
+    assert told["request"]["target"] == f"{delta['caip2']}:{probe}"
+
+
 def test_the_doctor_finds_nothing_wrong(devnet: RunningDevnet, asked: dict[str, Any]) -> None:
     assert asked
     config = devnet.description["relayers"][0]["config_path"]

@@ -177,6 +177,7 @@ async def listening(
         door=doorkeeper,
         commands={},
         vm_names={"eip155": "evm"},
+        gateways={},
         metrics=metrics,
         clock=clock,
     )

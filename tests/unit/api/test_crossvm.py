@@ -46,6 +46,7 @@ async def client(store: MemoryStore) -> AsyncIterator[Client]:
         door=ClosedDoor(),
         commands={},
         vm_names={"eip155": "evm"},
+        gateways={},
         metrics=Metrics(),
         clock=StillClock(),
     )

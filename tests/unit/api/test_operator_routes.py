@@ -144,6 +144,7 @@ async def client(store: BusyStore, status: KnownStatus, metrics: Metrics) -> Asy
         door=ClosedDoor(),
         commands={},
         vm_names={"eip155": "evm"},
+        gateways={},
         metrics=metrics,
         clock=StillClock(),
     )

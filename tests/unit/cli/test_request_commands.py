@@ -116,6 +116,7 @@ def node(kind: OutcomeKind = OutcomeKind.REVERTED) -> web.Application:
         door=ClosedDoor(),
         commands={},
         vm_names={"eip155": "evm"},
+        gateways={},
         metrics=Metrics(),
         clock=StillClock(),
     )

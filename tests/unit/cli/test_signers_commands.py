@@ -76,6 +76,7 @@ def api_of(*commits: Commit, rivals: tuple[tuple[bytes, Rotate], ...] = ()) -> w
         status=TwoChains(rivals=rivals),
         commands={},
         vm_names={"eip155": "evm"},
+        gateways={},
         metrics=Metrics(),
         clock=StillClock(),
     )
