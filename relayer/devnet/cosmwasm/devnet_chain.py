@@ -128,8 +128,9 @@ class CosmWasmChain:
 
     @property
     def _lines(self) -> Sequence[str]:
-        # What is in a block is final.
-        return ("finality = { depth_blocks = 0 }", f"block_time_seconds = {self.block_time_seconds:g}")
+        # What is in a block is final; a relayer may wait longer, and a devnet's do on each of its chains.
+        finality = f"finality = {{ depth_blocks = {self._place.finality_depth} }}"
+        return (finality, f"block_time_seconds = {self.block_time_seconds:g}")
 
 
 def fetch_height(rpc_url: str) -> int | None:

@@ -20,19 +20,33 @@ from attestation.request import Mode, RequestId
 from attestation.statement import OutcomeKind
 from tests.e2e import devnets
 from tests.e2e.conftest import RunningDevnet
+from tests.e2e.routes.cosmwasm_side import CosmWasmSide
 from tests.e2e.routes.evm_side import EvmSide
 from tests.e2e.routes.sides import Aim, Ending, Refused, Side, Target
 from tests.e2e.routes.svm_side import SvmSide
 
 pytestmark = [pytest.mark.devnet, pytest.mark.timeout(600)]
 
-CHAINS: Final = ("alpha", "beta", "gamma", "delta")
-"""Names in the devnet. Every ordered pair of them is a route."""
+CHAINS: Final[Mapping[str, str]] = {
+    "alpha": "evm",
+    "beta": "evm",
+    "gamma": "svm",
+    "delta": "svm",
+    "epsilon": "cosmwasm",
+    "zeta": "cosmwasm",
+}
+"""Names in the devnet, and their VMs: two of each, so that each VM can ask itself."""
 
-CATCHING: Final = frozenset({"alpha", "beta"})
+CATCHING: Final = frozenset(name for name, vm in CHAINS.items() if vm != "svm")
 """Where a target's failure is an outcome."""
 
-ROUTES: Final = [(source, destination) for source in CHAINS for destination in CHAINS if source != destination]
+ROUTES: Final = [
+    (source, destination)
+    for place, source in enumerate(CHAINS)
+    for other, destination in enumerate(CHAINS)
+    if source != destination and place % 2 != other % 2
+]
+"""From any VM to any, itself included: from the first chain of each to the second of each, and back."""
 
 _PATIENCE_SECONDS: Final = 150.0
 _FINALITY_DEPTH: Final = 6
@@ -81,7 +95,7 @@ Network = dict[tuple[str, str, Case], Asked]
 
 @pytest.fixture(scope="module")
 def options() -> tuple[str, ...]:
-    return ("--vms", "evm,svm,svm", "--finality-depth", str(_FINALITY_DEPTH))
+    return ("--vms", "evm,svm,svm,cosmwasm,cosmwasm", "--finality-depth", str(_FINALITY_DEPTH))
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +110,7 @@ def sides(devnet: RunningDevnet) -> dict[str, Side]:
 
 def _open_side(description: Mapping[str, object]) -> Side:
     namespace = str(description["caip2"]).partition(":")[0]
-    return {"eip155": EvmSide, "solana": SvmSide}[namespace](description)
+    return {"eip155": EvmSide, "solana": SvmSide, "cosmos": CosmWasmSide}[namespace](description)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +119,7 @@ def network(sides: dict[str, Side]) -> Network:
 
     def ask_from(source: Side) -> Network:
         made: Network = {}
-        for destination in (side for side in sides.values() if side is not source):
+        for destination in (sides[there] for here, there in ROUTES if here == source.name):
             for case in Case:
                 made[source.name, destination.name, case] = _ask(source, destination, case)
         return made
