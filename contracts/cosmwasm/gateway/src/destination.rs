@@ -83,11 +83,7 @@ pub fn show_lapsed(env: &Env, mut body: Fields, response: &mut Response) -> Resu
 /// What became of the call of step `number`; then of duplicates of it that come next.
 /// Errors: `UnknownReply`.
 pub fn reply(number: u32, reply: Reply, response: &mut Response) -> Result<()> {
-    let step = match flight::current() {
-        // SECURITY: an id that this flight does not wait for is nobody's end
-        Some((current, step)) if current == number && !step.is_duplicate => step,
-        _ => return refuse_with("UnknownReply", number),
-    };
+    let step = flight::finish(number)?;
     let (kind, mut return_data) = match reply.result {
         Ok(data) => (kind::EXECUTED, data),
         Err(text) => (kind::REVERTED, text.into_bytes()),
@@ -99,14 +95,9 @@ pub fn reply(number: u32, reply: Reply, response: &mut Response) -> Result<()> {
     let cut = return_data.len() > step.return_limit as usize;
     return_data.truncate(step.return_limit as usize);
     conclude(&step.request_id, &step.source_gateway, &step.payee, Conclusion { kind, cut, return_data }, response);
-    let mut next = flight::advance(number)?;
-    while let Some((number, step)) = next {
-        if !step.is_duplicate {
-            break;
-        }
+    while let Some(step) = flight::finish_duplicate() {
         let earlier = slots::read(&step.slot).unwrap_or(ZERO);
         conclude(&step.request_id, &step.source_gateway, &step.payee, duplicate_of(&earlier), response);
-        next = flight::advance(number)?;
     }
     Ok(())
 }
@@ -115,7 +106,7 @@ pub fn reply(number: u32, reply: Reply, response: &mut Response) -> Result<()> {
 /// contract that the executor calls, or the own account of that very sender: others may call a target in between.
 pub fn current_request(body: Fields) -> Result<String> {
     body.finish()?;
-    let (request_id, sender) = flight::current().map_or((ZERO, Vec::new()), |(_, step)| (step.request_id, step.sender));
+    let (request_id, sender) = flight::current().map_or((ZERO, Vec::new()), |step| (step.request_id, step.sender));
     Ok(Object::new().hex("request_id", &request_id).hex("sender", &sender).finish())
 }
 

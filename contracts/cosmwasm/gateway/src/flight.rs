@@ -3,7 +3,7 @@
 
 use crate::packed::{Packer, Unpacker};
 use xvm_common::chain;
-use xvm_common::failure::{refuse, Result};
+use xvm_common::failure::{detailed, refuse, refuse_with, Result};
 use xvm_common::word::Word;
 
 /// Next step ‖ number of steps, each four bytes.
@@ -64,26 +64,38 @@ impl Plan {
     }
 }
 
-/// The step that the chain runs now, with its number.
-pub fn current() -> Option<(u32, Step)> {
-    let (next, _) = head()?;
-    Some((next, Step::load(next)?))
+/// The step that the chain runs now, if it runs one.
+pub fn current() -> Option<Step> {
+    Step::load(head()?.0)
 }
 
-/// Ends step `number`; the step after it. SECURITY: out of turn, one call's end would be told as another's.
+/// Ends the step that ran, which must be `number`. SECURITY: out of turn, one call's end would be told as another's.
 /// Errors: `UnknownReply`.
-pub fn advance(number: u32) -> Result<Option<(u32, Step)>> {
-    let count = match head() {
-        Some((next, count)) if next == number => count,
-        _ => return refuse("UnknownReply"),
-    };
-    chain::remove(&key(number));
-    if number + 1 == count {
-        chain::remove(PLACE);
-        return Ok(None);
+pub fn finish(number: u32) -> Result<Step> {
+    match head() {
+        Some((next, count)) if next == number => end(next, count).ok_or_else(|| detailed("UnknownReply", number)),
+        _ => refuse_with("UnknownReply", number),
     }
-    chain::write(PLACE, &place(number + 1, count));
-    Ok(Step::load(number + 1).map(|step| (number + 1, step)))
+}
+
+/// Ends the next step too, if that one runs nothing.
+pub fn finish_duplicate() -> Option<Step> {
+    let (next, count) = head()?;
+    if !Step::load(next)?.is_duplicate {
+        return None;
+    }
+    end(next, count)
+}
+
+fn end(next: u32, count: u32) -> Option<Step> {
+    let step = Step::load(next);
+    chain::remove(&key(next));
+    if next + 1 == count {
+        chain::remove(PLACE);
+    } else {
+        chain::write(PLACE, &place(next + 1, count));
+    }
+    step
 }
 
 impl Step {
