@@ -15,7 +15,7 @@ from relayer.devnet.cosmwasm.vm.errors import VmError
 MAX_MICROSECONDS: Final = 5_000_000
 """Some seconds. It is counted, not measured: the same transaction always ends at the same place."""
 
-CALL_MICROSECONDS: Final = 10
+CALL_MICROSECONDS: Final = 25
 """Of any import."""
 
 _GAS_PER_MICROSECOND: Final = 1_000_000

@@ -38,7 +38,7 @@ class Run:
         self._store = store
         self._work = work
         self._gas_limit = gas_limit
-        self._fuel = -(-gas_limit // gas.GAS_PER_FUEL)
+        self._fuel = 0
         self._external = 0
         self._depth = 0
         self._memory: GuestMemory | None = None
@@ -56,6 +56,7 @@ class Run:
             if not isinstance(function, Func):
                 raise VmError(f"Error resolving Wasm function: Could not get export: {name}")
             self._functions[name] = function
+        self._fuel = -(-self._gas_limit // gas.GAS_PER_FUEL)
         self._store.set_fuel(self._fuel)
 
     def call(self, entry: str, arguments: Sequence[bytes]) -> bytes:
