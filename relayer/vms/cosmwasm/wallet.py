@@ -39,7 +39,7 @@ from relayer.ports.wallet import (
 )
 from relayer.vms.cosmwasm.chain import ChainIdentity
 from relayer.vms.cosmwasm.fees import MICRO, minimum_gas_price, parse_amount
-from relayer.vms.cosmwasm.headers import headers_calls, parse_headers
+from relayer.vms.cosmwasm.headers import STATUS_CALL, headers_calls, parse_headers
 from relayer.vms.cosmwasm.pool_errors import classify_send_answer
 from relayer.vms.cosmwasm.queries import (
     abci_call,
@@ -61,12 +61,16 @@ from relayer.vms.cosmwasm.values import (
 from relayer.vms.jsonrpc.endpoints import EndpointPool
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault, require_result
 from relayer.vms.jsonrpc.send_results import combine_results
+from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE, UNANSWERED, WeighedCall, call_by_weight
 
 _MIN_GAS_PRICE: Final = 1
 """Of a node that asks for nothing: what a replacement can be dearer than."""
 
 _NOT_FOUND_CODES: Final = frozenset({22, 38})
 """The SDK's `ErrKeyNotFound` and `ErrNotFound`, which is what a gRPC service's `NotFound` becomes."""
+
+_RECEIPT_WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 3
+"""So that one exchange holds the events of what a few full transactions told."""
 
 _CONFIG_CALL: Final = abci_call(CONFIG, ConfigRequest())
 
@@ -200,14 +204,13 @@ class CosmwasmWallet:
         return [combine_results(results) for results in zip(*answers, strict=True)]
 
     async def fetch_receipts(self, hashes: Sequence[bytes]) -> Sequence[TransactionReceipt | None]:
-        """Receipts that M endpoints give alike; None for what is not mined as far as M know."""
-        calls = [RpcCall("tx", {"hash": base64.b64encode(tx_hash).decode(), "prove": False}) for tx_hash in hashes]
+        """Receipts that M endpoints give alike; None for what is not mined as far as M know, or too large to tell."""
+        # SECURITY: a target chooses how many events it emits, and they come with the receipt, megabytes of them.
+        calls = [WeighedCall(_receipt_call(tx_hash), _RECEIPT_WEIGHT) for tx_hash in hashes]
 
         async def ask(endpoint: RpcEndpoint) -> list[TransactionReceipt | None]:
-            found = [
-                _parse_found(answer, tx_hash, endpoint)
-                for tx_hash, answer in zip(hashes, await endpoint.call(calls), strict=True)
-            ]
+            answers = await call_by_weight(endpoint, calls, STATUS_CALL)
+            found = [_parse_found(answer, tx_hash, endpoint) for tx_hash, answer in zip(hashes, answers, strict=True)]
             blocks = await _fetch_blocks(endpoint, {each.height for each in found if each is not None})
             return [None if each is None else each.receipt_in(blocks[each.height]) for each in found]
 
@@ -282,9 +285,13 @@ def _parse_balance(answer: Any, endpoint: RpcEndpoint) -> int:
     return parse_amount(coin.amount) if coin is not None else 0
 
 
+def _receipt_call(tx_hash: bytes) -> RpcCall:
+    return RpcCall("tx", {"hash": base64.b64encode(tx_hash).decode(), "prove": False})
+
+
 def _parse_found(answer: Any, tx_hash: bytes, endpoint: RpcEndpoint) -> _Found | None:
     if isinstance(answer, RpcFault):
-        if _is_not_found(answer):
+        if answer is UNANSWERED or _is_not_found(answer):
             return None
         require_result(answer, endpoint)
     raw, result = parse_base64(parse_member(answer, "tx")), parse_member(answer, "tx_result")

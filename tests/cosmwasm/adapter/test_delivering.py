@@ -8,10 +8,11 @@ import pytest
 
 from attestation.request import Request, request_id
 from relayer.vms.bundling.preparing import OVERSIZE
-from tests.cosmwasm.adapter.world import GAS_CAP, OTHER_KEY, World, receipt_of, send
+from tests.cosmwasm.adapter.world import GAS_CAP, OTHER_KEY, World, gasless_simulations, receipt_of, send
+from tests.cosmwasm.contract.ledger import b64, compact
 from tests.cosmwasm.contract.source_side import cancelling
 
-HANDLER_FAILED = 2
+PENDING, HANDLER_FAILED = 1, 2
 
 
 @pytest.fixture
@@ -116,3 +117,28 @@ async def test_an_outcome_of_no_request_is_settled(world: World) -> None:
         await world.advance()
         prepared = await chain.source.prepare_deliver([world.deliveries(world.request(77))])
     assert prepared.settled == (request_id(world.request(77)),)
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        {"burn": {}},
+        {"panic": {}},
+        {"fail": {"text": "x" * 10_000}},
+        {"answer": {"data": b64(b"\xff" * 1_000), "size": 100}},
+        {"flood": {"count": 10, "size": 10_000}},
+        {"flood": {"count": 2_000, "size": 0}},
+    ],
+    ids=lambda act: next(iter(act)),
+)
+async def test_security_what_is_offered_suffices_whatever_a_simulation_said(world: World, act: Any) -> None:
+    """SECURITY: a handler that uses more in a block than before would have the whole transaction fail, and be paid."""
+    world.send(world.owner, world.probe, {"when_called_back": {"act": b64(compact(act))}})
+    requests = ask(world, 3, callback_gas_limit=str(600_000))
+    async with world.connected(gasless_simulations(world.endpoint())) as chain:
+        await world.advance()
+        (call,) = (await chain.source.prepare_deliver([world.deliveries(*requests)])).calls
+        signed = await send(chain, call)
+        await world.advance()
+        assert (await receipt_of(chain, signed)).is_success
+    assert all(world.pending(request_id(request))["state"] != PENDING for request in requests)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from base64 import b64decode
 from dataclasses import replace
 from typing import Any
 
@@ -11,11 +10,17 @@ import pytest
 from attestation.keccak import keccak256
 from attestation.request import request_id
 from attestation.statement import Execute
-from relayer.cosmos.tx import GasInfo, SimulateResponse
 from relayer.ports.wallet import FeeBid, SendResult
 from relayer.vms.bundling.preparing import OVERSIZE
-from relayer.vms.cosmwasm.pool_errors import SDK
-from tests.cosmwasm.adapter.world import GAS_CAP, OTHER_KEY, Truth, World, receipt_of, send
+from tests.cosmwasm.adapter.world import (
+    GAS_CAP,
+    OTHER_KEY,
+    World,
+    failing_simulations,
+    gasless_simulations,
+    receipt_of,
+    send,
+)
 from tests.cosmwasm.contract.ledger import PAYEE, b64
 
 BURN = {"burn": {}}
@@ -206,21 +211,6 @@ async def test_what_a_pool_does_not_take_is_told_apart(world: World) -> None:
         assert await wallet.fetch_receipts([rival.hash]) == [None]
 
 
-def gasless_simulations(endpoint: Truth) -> Truth:
-    """Says of everything that is simulated that it uses no gas."""
-
-    def lie(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        if "Simulate" not in str(call["params"]):
-            return answer
-        response = answer["result"]["response"]
-        simulated = SimulateResponse.decode(b64decode(response["value"]))
-        told = b64(replace(simulated, gas_info=GasInfo()).encode())
-        return answer | {"result": {"response": response | {"value": told}}}
-
-    endpoint.lie = lie
-    return endpoint
-
-
 @pytest.mark.parametrize(
     "changes",
     [
@@ -263,19 +253,6 @@ async def test_leaves_of_others_are_reckoned_with(world: World) -> None:
         signed = await send(chain, call)
         await world.advance()
         assert (await receipt_of(chain, signed)).is_success
-
-
-def failing_simulations(endpoint: Truth) -> Truth:
-    """Calls everything that is simulated failing."""
-
-    def lie(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
-        if "Simulate" not in str(call["params"]):
-            return answer
-        response = {"code": 18, "codespace": SDK, "log": "Paused", "value": None, "height": "1"}
-        return answer | {"result": {"response": response}}
-
-    endpoint.lie = lie
-    return endpoint
 
 
 async def test_security_an_endpoint_that_lies_about_simulations_keeps_nothing_from_being_sent(world: World) -> None:

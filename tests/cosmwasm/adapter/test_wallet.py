@@ -25,8 +25,8 @@ BID = FeeBid(2_500, 2_500, 2_500)
 
 
 @asynccontextmanager
-async def wallet_at(*nodes: CometNode, quorum: int) -> AsyncIterator[CosmwasmWallet]:
-    async with serve_pool(*nodes, quorum=quorum) as pool:
+async def wallet_at(*nodes: CometNode, quorum: int, timeout_seconds: float = 5) -> AsyncIterator[CosmwasmWallet]:
+    async with serve_pool(*nodes, quorum=quorum, timeout_seconds=timeout_seconds) as pool:
         yield CosmwasmWallet(pool, IDENTITY, StateReader(pool, IDENTITY.gateway_text), SECRET, CAP)
 
 
@@ -223,6 +223,17 @@ async def test_a_receipt_tells_what_was_paid() -> None:
     # The fee is for the gas offered, whatever was used of it.
     assert receipt == TransactionReceipt(hash_of(raw), block, is_success=True, gas_used=123_456, cost=1_750)
     assert none is None
+
+
+async def test_security_a_receipt_that_no_exchange_holds_keeps_no_other_from_being_read() -> None:
+    """SECURITY: a target chooses how many events it emits, and they come with the receipt."""
+    raws = [await signed_by(CometNode(), nonce=nonce) for nonce in range(5)]
+    huge = base64.b64encode(hash_of(raws[2])).decode()
+    node = CometNode(mined={tx_hash: answer for raw in raws for tx_hash, answer in mined(raw).items()})
+    node.is_too_much = lambda calls: any(call["params"].get("hash") == huge for call in calls if call["method"] == "tx")
+    async with wallet_at(node, quorum=1, timeout_seconds=0.5) as wallet:
+        receipts = await wallet.fetch_receipts([hash_of(raw) for raw in raws])
+    assert [receipt is not None for receipt in receipts] == [True, True, False, True, True]
 
 
 async def test_what_failed_in_its_message_was_mined() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -13,6 +14,7 @@ from aiohttp import web
 from attestation.request import Request
 from attestation.signer_set import SignerSet, signer_set_hash
 from attestation.statement import Execute, Outcome, Rotate
+from relayer.cosmos.tx import SIMULATE, GasInfo, SimulateResponse
 from relayer.devnet.cosmwasm.chain import Chain, ChainSettings
 from relayer.devnet.cosmwasm.node import Node
 from relayer.domain.batch import BatchKind
@@ -23,7 +25,8 @@ from relayer.ports.source_chain import CertifiedBatch
 from relayer.ports.vm import ChainSettings as VmSettings
 from relayer.ports.wallet import PreparedCall, SendResult, SignedTransaction, TransactionReceipt
 from relayer.vms.cosmwasm.opening import CosmwasmOpenChain, open_chain
-from tests.cosmwasm.contract.ledger import CHAIN_ID, DENOM, NOW, PLACE
+from relayer.vms.cosmwasm.pool_errors import SDK
+from tests.cosmwasm.contract.ledger import CHAIN_ID, DENOM, NOW, PLACE, b64
 from tests.cosmwasm.contract.source_side import SourceLedger
 from tests.factories import make_batch, make_conclusion, track
 from tests.unit.jsonrpc.scripted_node import ScriptedNode, serve
@@ -146,3 +149,36 @@ async def receipt_of(chain: CosmwasmOpenChain, signed: SignedTransaction) -> Tra
     (receipt,) = await chain.wallet.fetch_receipts([signed.hash])
     assert receipt is not None
     return receipt
+
+
+def is_simulation(call: dict[str, Any]) -> bool:
+    """Whether a transaction is to be tried."""
+    return call["method"] == "abci_query" and call["params"]["path"] == SIMULATE
+
+
+def gasless_simulations(endpoint: Truth) -> Truth:
+    """Says of everything that is simulated that it uses no gas."""
+
+    def lie(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if not is_simulation(call):
+            return answer
+        response = answer["result"]["response"]
+        simulated = SimulateResponse.decode(b64decode(response["value"]))
+        told = b64(replace(simulated, gas_info=GasInfo()).encode())
+        return answer | {"result": {"response": response | {"value": told}}}
+
+    endpoint.lie = lie
+    return endpoint
+
+
+def failing_simulations(endpoint: Truth) -> Truth:
+    """Calls everything that is simulated failing."""
+
+    def lie(call: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        if not is_simulation(call):
+            return answer
+        response = {"code": 18, "codespace": SDK, "log": "Paused", "value": None, "height": "1"}
+        return answer | {"result": {"response": response}}
+
+    endpoint.lie = lie
+    return endpoint
