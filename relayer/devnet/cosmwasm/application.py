@@ -30,7 +30,7 @@ from relayer.devnet.cosmwasm.events import Event as KeeperEvent
 from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.keeper import Keeper
 from relayer.devnet.cosmwasm.keeper import TxResult as KeeperResult
-from relayer.devnet.cosmwasm.limits import BLOCK_MAX_GAS
+from relayer.devnet.cosmwasm.limits import BLOCK_MAX_GAS, SIMULATION_MAX_GAS
 from relayer.devnet.cosmwasm.mempool import Ahead
 from relayer.devnet.cosmwasm.merkle import merkle_root
 from relayer.devnet.cosmwasm.transactions import Transaction
@@ -126,7 +126,7 @@ class Application:
         account = self._account(transaction.signer, self.at(self.committed_height))
         _require_turn(transaction, account)
         used = len(transaction.raw) * _GAS_PER_BYTE + _SIGNATURE_GAS
-        done = self.keeper.simulate(transaction.calls, gas_limit=BLOCK_MAX_GAS, gas_used=used)
+        done = self.keeper.simulate(transaction.calls, gas_limit=SIMULATION_MAX_GAS, gas_used=used)
         return Simulated(self._result(done, 0, ()), _responses(done))
 
     def _pay(self, transaction: Transaction) -> tuple[int, list[Event]]:
