@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
 
-from attestation.address import InteroperableAddress, parse_account, parse_interoperable_address
+from attestation.address import parse_account, parse_interoperable_address
 from attestation.errors import MalformedAddress
 from attestation.statement import OutcomeKind
+from relayer.api.account_texts import AccountTexts
 from relayer.api.views import hash_text
 from relayer.domain.rounds import ROUND_SECONDS
 from relayer.domain.route import Route
@@ -69,6 +70,7 @@ class Facts:
     epoch: StoredEpoch | None
     chains: Mapping[str, ChainStatus]
     commands: Mapping[str, GatewayCommands]
+    accounts: AccountTexts
     now: float
 
 
@@ -295,13 +297,14 @@ def _replay(facts: Facts) -> str:
     return f"Anybody can replay it with more gas, here twice as much: `{command}`."
 
 
-def _gateway_commands(facts: Facts) -> tuple[InteroperableAddress | None, GatewayCommands | None]:
-    """The request's gateway, and what its VM's people type there."""
+def _gateway_commands(facts: Facts) -> tuple[str | None, GatewayCommands | None]:
+    """The request's gateway as CAIP-10, and what its VM's people type there."""
+    data = facts.request.request.source_gateway
     try:
-        gateway = parse_account(facts.request.request.source_gateway)
+        chain = parse_account(data).chain
     except MalformedAddress:
         return None, None
-    return gateway, facts.commands.get(gateway.chain.namespace)
+    return facts.accounts.caip10(data), facts.commands.get(chain.namespace)
 
 
 def _pending(facts: Facts) -> str:

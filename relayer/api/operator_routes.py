@@ -139,6 +139,7 @@ class OperatorRoutes:
             epoch=None if awaited is None else awaited.epoch,
             chains={chain.caip2: chain for chain in self._status.chains()},
             commands=self._commands,
+            accounts=self._accounts,
             now=self._clock.now(),
         )
         return {

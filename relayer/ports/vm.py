@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from attestation.address import InteroperableAddress
 from attestation.request import RequestId
 from attestation.statement import Outcome
 from relayer.domain.finality import FinalityRule
@@ -95,13 +94,16 @@ class OpenChain(Protocol):
 
 
 class GatewayCommands(Protocol):
-    """What anybody can type to act at a gateway, in the tools that the VM's people have. Pure, for people alone."""
+    """What anybody can type to act at a gateway, in the tools that the VM's people have. Pure, for people alone.
 
-    def add_fee(self, gateway: InteroperableAddress, request_id: RequestId) -> str:
+    `gateway` is CAIP-10, with the account as its chain writes it.
+    """
+
+    def add_fee(self, gateway: str, request_id: RequestId) -> str:
         """Adds to a pending request's fee."""
         ...
 
-    def replay(self, gateway: InteroperableAddress, outcome: Outcome, return_data: bytes, gas: int) -> str:
+    def replay(self, gateway: str, outcome: Outcome, return_data: bytes, gas: int) -> str:
         """Runs the callback of a delivered outcome again, with so much gas."""
         ...
 

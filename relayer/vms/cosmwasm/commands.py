@@ -11,7 +11,6 @@ from typing import Any
 
 import orjson
 
-from attestation.address import InteroperableAddress
 from attestation.request import RequestId, format_request_id
 from attestation.statement import Outcome
 from relayer.vms.cosmwasm.messages import format_outcome
@@ -20,20 +19,20 @@ from relayer.vms.cosmwasm.messages import format_outcome
 class WasmdCommands:
     """Implements `GatewayCommands`."""
 
-    def add_fee(self, gateway: InteroperableAddress, request_id: RequestId) -> str:
+    def add_fee(self, gateway: str, request_id: RequestId) -> str:
         """`add_fee`, with coins."""
         message = {"add_fee": {"request_id": format_request_id(request_id)}}
         return f"{_execute(gateway, message)} --amount <amount><denomination>"
 
-    def replay(self, gateway: InteroperableAddress, outcome: Outcome, return_data: bytes, gas: int) -> str:
+    def replay(self, gateway: str, outcome: Outcome, return_data: bytes, gas: int) -> str:
         """`retry_callback`."""
         message = {"retry_callback": {"outcome": format_outcome(outcome, return_data), "gas_limit": str(gas)}}
         return _execute(gateway, message)
 
 
-def _execute(gateway: InteroperableAddress, message: dict[str, Any]) -> str:
-    chain = gateway.chain
+def _execute(gateway: str, message: dict[str, Any]) -> str:
+    chain, _, account = gateway.rpartition(":")
     return (
-        f"wasmd tx wasm execute <bech32 of {gateway.account_text()}> '{orjson.dumps(message).decode()}' --from <key> "
-        f"--chain-id {chain.reference_text} --node <RPC of {chain}> --gas auto --gas-adjustment 1.3"
+        f"wasmd tx wasm execute {account} '{orjson.dumps(message).decode()}' --from <key> "
+        f"--chain-id {chain.partition(':')[2]} --node <RPC of {chain}> --gas auto --gas-adjustment 1.3"
     )

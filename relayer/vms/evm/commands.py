@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from attestation.address import InteroperableAddress
 from attestation.request import RequestId, format_request_id
 from attestation.statement import Outcome
 
@@ -19,18 +18,19 @@ _OUTCOME_ITEM: Final = "(uint256,uint8,bool,uint64,bytes32,uint32,uint32,bytes32
 class CastCommands:
     """Implements `GatewayCommands`."""
 
-    def add_fee(self, gateway: InteroperableAddress, request_id: RequestId) -> str:
+    def add_fee(self, gateway: str, request_id: RequestId) -> str:
         """`addFee`, payable."""
         return _cast(gateway, f'"addFee(uint256)" {format_request_id(request_id)} --value <wei>')
 
-    def replay(self, gateway: InteroperableAddress, outcome: Outcome, return_data: bytes, gas: int) -> str:
+    def replay(self, gateway: str, outcome: Outcome, return_data: bytes, gas: int) -> str:
         """`retryCallback`."""
         item = _outcome_item(outcome, return_data)
         return _cast(gateway, f'"retryCallback({_OUTCOME_ITEM},uint64)" "{item}" {gas}')
 
 
-def _cast(gateway: InteroperableAddress, call: str) -> str:
-    return f"cast send {gateway.account_text()} {call} --rpc-url <RPC of {gateway.chain}> --interactive"
+def _cast(gateway: str, call: str) -> str:
+    chain, _, account = gateway.rpartition(":")
+    return f"cast send {account} {call} --rpc-url <RPC of {chain}> --interactive"
 
 
 def _outcome_item(outcome: Outcome, return_data: bytes) -> str:

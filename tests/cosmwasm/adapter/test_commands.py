@@ -21,6 +21,7 @@ def message_in(command: str) -> dict[str, Any]:
     words = shlex.split(re.sub(r"<[^>]*>", "placeholder", command))
     assert words[:4] == ["wasmd", "tx", "wasm", "execute"]
     assert words[words.index("--chain-id") + 1] == "xvm-cosmwasm-1"
+    assert words[4].startswith("wasm1")
     parsed: dict[str, Any] = json.loads(words[5])
     return parsed
 
@@ -28,7 +29,7 @@ def message_in(command: str) -> dict[str, Any]:
 def test_a_fee_is_added_to() -> None:
     ledger = SourceLedger().open()
     request, _ = ledger.ask_from(ledger.asker)
-    command = WasmdCommands().add_fee(parse_interoperable_address(ledger.address), request_id(request))
+    command = WasmdCommands().add_fee(parse_interoperable_address(ledger.address).to_text("wasm"), request_id(request))
     assert "--amount <amount><denomination>" in command
     before = int(ledger.pending(request_id(request))["fee"])
     ((name, body),) = message_in(command).items()
@@ -44,7 +45,7 @@ def test_a_callback_is_run_again() -> None:
     ledger.deliver(told)
     outcome = statement_of(told)
     assert outcome.return_data_hash == keccak256(b"done")
-    command = WasmdCommands().replay(parse_interoperable_address(ledger.address), outcome, b"done", GAS)
+    command = WasmdCommands().replay(parse_interoperable_address(ledger.address).to_text("wasm"), outcome, b"done", GAS)
     ledger.close(ledger.probe, closed=False)
     ((name, body),) = message_in(command).items()
     ledger.act(ledger.asker, name, body)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from attestation.schemes import BLS12381
 from attestation.statement import OutcomeKind
+from relayer.api.account_texts import AccountTexts
 from relayer.api.explain import Facts, explain
 from relayer.domain.blocks import BlockRef
 from relayer.domain.halt import Halt
@@ -59,7 +60,9 @@ def _facts(
 ) -> Facts:
     chains = {SOURCE_CHAIN: source, DESTINATION_CHAIN: destination}
     commands = {"eip155": CastCommands()}
-    return Facts(request, route, transitions, transactions, attestations, epoch, chains, commands, NOW)
+    return Facts(
+        request, route, transitions, transactions, attestations, epoch, chains, commands, AccountTexts({}), NOW
+    )
 
 
 def _at(status: Status, reason: str = "", kind: OutcomeKind = OutcomeKind.EXECUTED) -> TrackedRequest:

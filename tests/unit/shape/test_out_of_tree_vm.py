@@ -45,10 +45,10 @@ async def open_chain(settings):
 
 class Commands:
     def add_fee(self, gateway, request_id):
-        return f"outside tx add-fee {gateway.account_text()} 0x{request_id.hex()}"
+        return f"outside tx add-fee {gateway} 0x{request_id.hex()}"
 
     def replay(self, gateway, outcome, return_data, gas):
-        return f"outside tx replay {gateway.account_text()}"
+        return f"outside tx replay {gateway}"
 
 
 registration = VmRegistration("aptos", open_chain, Commands())
