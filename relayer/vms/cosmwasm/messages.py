@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import orjson
 
+from attestation.json_object import hex_text
 from attestation.keccak import keccak256
 from attestation.request import Request
 from attestation.signer_set import SignerSet
@@ -61,8 +62,8 @@ def encode_batch(
     """A batch of encoded items. Bit i of `given`: leaf i is an item's; `bare` are the other leaves."""
     length = max((given.bit_length() + 7) // 8, 1)
     return b'{"given":"%b","bare":%b,"%b":[%b],"certificate":"%b"}' % (
-        _hex(given.to_bytes(length, "big")).encode(),
-        orjson.dumps([_hex(leaf) for leaf in bare]),
+        hex_text(given.to_bytes(length, "big")).encode(),
+        orjson.dumps([hex_text(leaf) for leaf in bare]),
         item_list.encode(),
         b",".join(items),
         _base64(certificate).encode(),
@@ -71,7 +72,7 @@ def encode_batch(
 
 def encode_consumption(message: Consumption, batches: Sequence[bytes], payee: bytes) -> bytes:
     """An `execute` or `expire` of encoded batches. `payee` is 32 bytes."""
-    return b'{"%b":{"batches":[%b],"payee":"%b"}}' % (message.encode(), b",".join(batches), _hex(payee).encode())
+    return b'{"%b":{"batches":[%b],"payee":"%b"}}' % (message.encode(), b",".join(batches), hex_text(payee).encode())
 
 
 def encode_delivery(batches: Sequence[bytes]) -> bytes:
@@ -91,17 +92,17 @@ def format_request(request: Request) -> dict[str, Any]:
 
 def format_request_by_hash(request: Request) -> dict[str, Any]:
     """A `RequestByHash`: the same with the payload's keccak256 in its place."""
-    return _request(request, {"payload_hash": _hex(keccak256(request.payload))})
+    return _request(request, {"payload_hash": hex_text(keccak256(request.payload))})
 
 
 def format_outcome(outcome: Outcome, return_data: bytes) -> dict[str, Any]:
     """An outcome with its data, as `deliver` and `retry_callback` have it."""
     return {
-        "request_id": _hex(outcome.request_id),
+        "request_id": hex_text(outcome.request_id),
         "kind": int(outcome.kind),
         "cut": outcome.cut,
         **_place(outcome),
-        "payee": _hex(outcome.payee),
+        "payee": hex_text(outcome.payee),
         "round": outcome.round,
         "return_data": _base64(return_data),
     }
@@ -115,7 +116,7 @@ def format_signer_set(signer_set: SignerSet) -> dict[str, Any]:
         "valid_until": str(signer_set.valid_until),
         "grace_seconds": str(signer_set.grace_seconds),
         "signers": [
-            {"key": _hex(signer.key), "weight": str(signer.weight), "operator": _hex(signer.operator)}
+            {"key": hex_text(signer.key), "weight": str(signer.weight), "operator": hex_text(signer.operator)}
             for signer in signer_set.signers
         ],
     }
@@ -123,10 +124,10 @@ def format_signer_set(signer_set: SignerSet) -> dict[str, Any]:
 
 def _request(request: Request, payload: dict[str, str]) -> dict[str, Any]:
     return {
-        "source_gateway": _hex(request.source_gateway),
-        "sender": _hex(request.sender),
-        "destination_gateway": _hex(request.destination_gateway),
-        "target": _hex(request.target),
+        "source_gateway": hex_text(request.source_gateway),
+        "sender": hex_text(request.sender),
+        "destination_gateway": hex_text(request.destination_gateway),
+        "target": hex_text(request.target),
         "nonce": str(request.nonce),
         "mode": int(request.mode),
         "own_account": request.own_account,
@@ -135,9 +136,9 @@ def _request(request: Request, payload: dict[str, str]) -> dict[str, Any]:
         "callback_gas_limit": str(request.callback_gas_limit),
         "return_limit": request.return_limit,
         "expiry": str(request.expiry),
-        "ordered_after": _hex(request.ordered_after.to_bytes(WORD_LENGTH, "big")),
-        "origin": _hex(request.origin.to_bytes(WORD_LENGTH, "big")),
-        "code_hash": _hex(request.code_hash),
+        "ordered_after": hex_text(request.ordered_after.to_bytes(WORD_LENGTH, "big")),
+        "origin": hex_text(request.origin.to_bytes(WORD_LENGTH, "big")),
+        "code_hash": hex_text(request.code_hash),
         "dispute_blocks": request.dispute_blocks,
         "metadata": _base64(request.metadata),
     }
@@ -146,14 +147,10 @@ def _request(request: Request, payload: dict[str, str]) -> dict[str, Any]:
 def _place(statement: Execute | Outcome) -> dict[str, Any]:
     return {
         "height": str(statement.height),
-        "block_hash": _hex(statement.block_hash),
+        "block_hash": hex_text(statement.block_hash),
         "tx_index": statement.tx_index,
         "log_index": statement.log_index,
     }
-
-
-def _hex(data: bytes) -> str:
-    return f"0x{data.hex()}"
 
 
 def _base64(data: bytes) -> str:
