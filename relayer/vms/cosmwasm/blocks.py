@@ -53,10 +53,17 @@ class BlockReader:
 
         `first` is above 0. Raises `RpcUnavailable`.
         """
-        answers = await endpoint.call(headers_calls(first, last))
-        headers = parse_headers(answers, first, last)
+        _, contents = await self.read_beside(endpoint, (), first, last)
+        return contents
+
+    async def read_beside(
+        self, endpoint: RpcEndpoint, calls: Sequence[RpcCall], first: int, last: int
+    ) -> tuple[list[Any], list[BlockContents | None]]:
+        """As `read`, and what the endpoint answers to some calls, asked in the same exchange as the headers."""
+        answers = await endpoint.call([*calls, *headers_calls(first, last)])
+        headers = parse_headers(answers[len(calls) :], first, last)
         contents = await self._read(endpoint, headers)
-        return [*contents, *[None] * (last - first + 1 - len(contents))]
+        return answers[: len(calls)], [*contents, *[None] * (last - first + 1 - len(contents))]
 
     async def _read(self, endpoint: RpcEndpoint, headers: Sequence[Header]) -> list[BlockContents]:
         placed = await self._read_events(endpoint, headers)

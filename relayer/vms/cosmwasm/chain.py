@@ -23,15 +23,18 @@ from relayer.vms.cosmwasm.codec import EventCodec
 from relayer.vms.cosmwasm.events import EventReader
 from relayer.vms.cosmwasm.headers import (
     NO_BLOCK,
+    PAGE,
+    STATUS_CALL,
     HeadReport,
     fetch_reports,
     headers_calls,
     parse_headers,
+    parse_report,
     reach_of,
     vote_stamps,
 )
 from relayer.vms.cosmwasm.states import current_epoch_call, parse_current_epoch, parse_epoch_set, signer_set_call
-from relayer.vms.jsonrpc.endpoints import EndpointPool, Verdict
+from relayer.vms.jsonrpc.endpoints import EndpointPool, Verdict, alike
 from relayer.vms.jsonrpc.heads import HeadHints
 from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import RpcEndpoint
@@ -90,6 +93,7 @@ class CosmwasmChain:
     def __init__(self, parts: ChainParts) -> None:
         self._parts = parts
         self._reader = BlockReader(EventReader(parts.identity.gateway_text, parts.codec.watched))
+        self._tip_number = -1
 
     @property
     def name(self) -> str:
@@ -120,23 +124,38 @@ class CosmwasmChain:
         return await self._head_of(await fetch_reports(self._parts.pool))
 
     async def fetch_news(self, after: int, most: int) -> News:
-        """The head, and blocks above the height `after`, none of them above that head."""
-        reports = await fetch_reports(self._parts.pool)
+        """The head, and blocks above the height `after`, none of them above that head.
+
+        In one exchange, and one or two more for blocks that are not empty, unless endpoints differ.
+        """
+        pool, first = self._parts.pool, after + 1
+        # As many as the last head had, and a page for what came since: beyond its tip a node tells what it has.
+        last = min(after + min(most, self._parts.max_blocks_per_fetch), max(self._tip_number, after) + PAGE)
+        # The rest of the endpoints say where they are and need not write M times the same blocks.
+        readers = {member.endpoint for member in pool.by_preference()[: pool.quorum]}
+
+        async def ask(endpoint: RpcEndpoint) -> tuple[RpcEndpoint, HeadReport, list[BlockContents | None]]:
+            if endpoint not in readers:
+                (answer,) = await endpoint.call([STATUS_CALL])
+                return endpoint, parse_report(answer, endpoint), []
+            (answer,), contents = await self._reader.read_beside(endpoint, [STATUS_CALL], first, last)
+            return endpoint, parse_report(answer, endpoint), contents
+
+        answers = await pool.each(ask)
+        pool.note_heights({endpoint: report.tip.number for endpoint, report, _ in answers})
+        reports = [report for _, report, _ in answers]
         head = await self._head_of(reports)
+        self._require_kept(first, reach_of(reports, pool).first)
         last = min(head.tip.number, after + most)
-        if last <= after:
-            return News(head, ())
-        first = reach_of(reports, self._parts.pool).first
-        if after + 1 < first:
-            raise RpcUnavailable(
-                f"{self.name}: block {after + 1} is wanted, and the endpoints have none below {first}; "
-                "name endpoints that keep older blocks"
-            )
-        blocks = await self.fetch_blocks(after + 1, last)
+        agreed = alike([contents for _, _, contents in answers if contents], pool.quorum)
+        # What was made between two answers of one exchange is news of the next.
+        blocks = self._take_in(agreed[: max(last - after, 0)])
+        if not blocks and last > after:
+            blocks = await self.fetch_blocks(first, last)
         # A node has run a block when it has the next one.
-        if not blocks and last > after + 1:
+        if not blocks and last > first:
             raise RpcUnavailable(
-                f"{self.name}: no {self._parts.pool.quorum} endpoints tell what came of block {after + 1}; "
+                f"{self.name}: no {pool.quorum} endpoints tell what came of block {first}; "
                 "name endpoints that keep results, and give them time"
             )
         return News(head, blocks)
@@ -162,12 +181,7 @@ class CosmwasmChain:
         # SECURITY: what endpoints tell differently may be a request that one of them left out: it is looked at again.
         if not agreed and verdicts[0].is_disputed:
             raise self._disagreement(f"block {first}")
-        self._parts.times.remember(block.stamp for block in agreed)
-        return tuple(
-            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._parts.codec.decode(block))
-            for block in agreed
-            for stamp in (block.stamp,)
-        )
+        return self._take_in(agreed)
 
     async def fetch_block_ref(self, number: int) -> BlockRef | None:
         """The block at this height, or None above the tip that M endpoints have reached."""
@@ -212,8 +226,25 @@ class CosmwasmChain:
         number = reach_of(reports, pool).tip
         refs = [report.tip for report in reports if report.tip.number == number]
         tip = next((ref for ref in refs if refs.count(ref) >= pool.quorum), None) or await self._fetch_tip(number)
+        self._tip_number = tip.number
         # No tag says more than that the tip itself is final.
         return Head(tip, self._parts.finality.final_number(tip.number, tip.number))
+
+    def _take_in(self, agreed: Sequence[BlockContents]) -> tuple[ObservedBlock, ...]:
+        """What these blocks, on which M endpoints agree, say."""
+        self._parts.times.remember(block.stamp for block in agreed)
+        return tuple(
+            ObservedBlock(stamp.ref, stamp.parent_hash, stamp.timestamp, self._parts.codec.decode(block))
+            for block in agreed
+            for stamp in (block.stamp,)
+        )
+
+    def _require_kept(self, number: int, first: int) -> None:
+        if number < first:
+            raise RpcUnavailable(
+                f"{self.name}: block {number} is wanted, and the endpoints have none below {first}; "
+                "name endpoints that keep older blocks"
+            )
 
     async def _fetch_tip(self, number: int) -> BlockRef:
         """The block at a height that M endpoints have reached, while their tips differ."""

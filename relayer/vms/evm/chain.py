@@ -29,7 +29,7 @@ from relayer.vms.evm.views import (
     signer_set_call,
     verifier_call,
 )
-from relayer.vms.jsonrpc.endpoints import EndpointPool
+from relayer.vms.jsonrpc.endpoints import EndpointPool, alike
 from relayer.vms.jsonrpc.heads import HeadHints
 from relayer.vms.jsonrpc.pins import RecentTimes
 from relayer.vms.jsonrpc.rpc import RpcEndpoint, require_result
@@ -120,9 +120,9 @@ class EvmChain:
         pool.note_heights({endpoint: report.tip.ref.number for endpoint, report, _ in answers})
         head = await self._head_of([report for _, report, _ in answers])
         last = min(head.tip.number, after + most)
-        alike = _alike([contents for _, _, contents in answers if contents], pool.quorum)
+        agreed = alike([contents for _, _, contents in answers if contents], pool.quorum)
         # What was mined between two answers of one exchange is news of the next.
-        blocks = self._take_in(alike[: max(last - after, 0)])
+        blocks = self._take_in(agreed[: max(last - after, 0)])
         if not blocks and last > after:
             blocks = await self.fetch_blocks(first, last)
         return News(head, blocks)
@@ -237,16 +237,3 @@ class EvmChain:
             if verdict.value is not None:
                 return verdict.value.ref
         raise RpcDisagreement(f"{self.name}: no {self._parts.pool.quorum} endpoints agree on any of the latest blocks")
-
-
-def _alike(views: Sequence[Sequence[BlockContents | None]], quorum: int) -> list[BlockContents]:
-    """The blocks that all of these many views begin with; none if the views are fewer."""
-    alike: list[BlockContents] = []
-    if len(views) < quorum:
-        return alike
-    for block, *others in zip(*views, strict=True):
-        # SECURITY: what M endpoints do not tell alike is voted on, or not believed.
-        if block is None or any(other != block for other in others):
-            break
-        alike.append(block)
-    return alike

@@ -326,5 +326,18 @@ class _Poll(Generic[T]):
             raise _too_few(len(self.answers), count, self._faults)
 
 
+def alike(views: Sequence[Sequence[T | None]], quorum: int) -> list[T]:
+    """The items that all of these views begin with, which are equally long; none if the views are fewer."""
+    shared: list[T] = []
+    if len(views) < quorum:
+        return shared
+    for item, *others in zip(*views, strict=True):
+        # SECURITY: what M endpoints do not tell alike is voted on, or not believed.
+        if item is None or any(other != item for other in others):
+            break
+        shared.append(item)
+    return shared
+
+
 def _too_few(count: int, quorum: int, faults: Sequence[str]) -> RpcUnavailable:
     return RpcUnavailable(f"{count} of {quorum} needed endpoints answered: {'; '.join(faults)}")

@@ -89,6 +89,20 @@ async def test_blocks_without_transactions_cost_their_headers_alone() -> None:
     assert node.methods[1:] == ["blockchain", "blockchain"]
 
 
+async def test_news_cost_one_exchange_and_two_more_where_something_was_asked() -> None:
+    chain = busy_chain()
+    node = endpoint_of(chain)
+    async with watched(node) as reader:
+        await reader.fetch_head()
+        for transactions, exchanges in (((), 1), ((QUIET,), 2), ((asking(1),), 3)):
+            before, height = len(node.exchanges), chain.tip.ref.number
+            chain.mine(*transactions)
+            news = await reader.fetch_news(height, 64)
+            assert [block.ref for block in news.blocks] == [news.head.tip] == [chain.tip.ref]
+            assert len(node.exchanges) - before == exchanges
+        assert (await reader.fetch_news(chain.tip.ref.number, 64)).blocks == ()
+
+
 async def test_times_are_whole_seconds_that_may_stand_still() -> None:
     chain = CometChain()
     for _ in range(3):
