@@ -2,7 +2,7 @@
 
 Its job: between text and bytes: the JSON of a message, results, the reasons of failures. It reaches no chain.
 
-Source: contracts/cosmwasm/README.md, Payloads.
+Source: contracts/cosmwasm/README.md; wasmd, for what it tells of failures.
 """
 
 from __future__ import annotations

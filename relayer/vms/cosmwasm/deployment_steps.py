@@ -2,7 +2,7 @@
 
 Its job: from a plan to messages. Pure; it reaches no chain.
 
-Source: contracts/cosmwasm/README.md, Deploying; contracts/cosmwasm/schema.
+Source: contracts/cosmwasm/README.md; contracts/cosmwasm/schema.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _LABEL: Final = "xvm gateway"
 _COIN_DECIMALS: Final = 6
 """Where the plan does not say."""
 
-_ADDRESS_LENGTHS: Final = 1 << 32
-"""Bit 32: addresses of 32 bytes, which contracts have."""
+_ADDRESS_LENGTHS: Final = 1 << 20 | 1 << 32
+"""Bits 20 and 32: contracts' addresses have 32 bytes on most chains, on some 20."""
 
 _MAX_EXECUTION_GAS: Final = 10_000_000
 _MAX_CALLBACK_GAS: Final = 10_000_000

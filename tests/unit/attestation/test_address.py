@@ -4,6 +4,7 @@ from attestation.address import (
     Chain,
     InteroperableAddress,
     Namespace,
+    bech32_prefix,
     checksum_address,
     evm_account,
     parse_account,
@@ -241,6 +242,13 @@ def test_every_chain_says_how_its_accounts_are_written(chain: str, form: str) ->
 def test_a_hash_is_written_as_its_chains_people_do() -> None:
     assert Chain.evm(1).hash_text(b"\x00\xab") == "0x00ab"
     assert parse_chain_text(SOLANA).hash_text(bytes(63) + b"\x01") == "1" * 63 + "2"
+    assert parse_chain_text("cosmos:osmosis-1").hash_text(b"\x00\xab") == "00AB"
+
+
+def test_a_prefix_is_taken_from_an_account_that_has_one() -> None:
+    assert bech32_prefix("cosmos1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5lzv7xu") == "cosmos"
+    assert bech32_prefix(ACCOUNT.rpartition(":")[2]) is None
+    assert bech32_prefix("cosmos1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5lzv7xv") is None
 
 
 def test_an_account_alone_is_its_text_without_the_chain() -> None:
