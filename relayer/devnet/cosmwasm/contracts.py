@@ -28,6 +28,7 @@ from relayer.devnet.cosmwasm.chain_errors import (
     WASM_LIMIT,
     ChainError,
 )
+from relayer.devnet.cosmwasm.code_archive import is_compressed, uncompressed
 from relayer.devnet.cosmwasm.code_registry import CodeInfo, CodeRegistry, ContractInfo, HistoryEntry
 from relayer.devnet.cosmwasm.coins import Coins
 from relayer.devnet.cosmwasm.context import Context
@@ -39,6 +40,7 @@ from relayer.devnet.cosmwasm.gas_register import (
     READ_CODE_GAS,
     READ_CONTRACT_GAS,
     READ_INFO_GAS,
+    UNCOMPRESS_GAS_PER_100_BYTES,
     WRITE_CODE_GAS,
     WRITE_INFO_GAS,
 )
@@ -115,9 +117,13 @@ class Contracts:
 
     def _store_code(self, context: Context, message: StoreCode) -> MessageResponse:
         self._account(message.sender, "sender")
-        context.meter.consume(COMPILE_GAS_PER_BYTE * len(message.wasm), "wasm contract")
+        wasm = message.wasm
         try:
-            report = self._machine.store(message.wasm)
+            if is_compressed(wasm):
+                context.meter.consume(UNCOMPRESS_GAS_PER_100_BYTES * len(wasm) // 100, "Uncompress gzip bytecode")
+                wasm = uncompressed(wasm)
+            context.meter.consume(COMPILE_GAS_PER_BYTE * len(wasm), "wasm contract")
+            report = self._machine.store(wasm)
         except CodeRefusedError as error:
             raise ChainError(WASM_CREATE_FAILED, str(error)) from None
         context.meter.consume(WRITE_CODE_GAS, "WriteFlat")

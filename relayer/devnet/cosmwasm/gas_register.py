@@ -17,6 +17,7 @@ INSTANCE_AGAIN_GAS: Final = 2_000
 """Of code that the transaction has run before, and of replies."""
 
 COMPILE_GAS_PER_BYTE: Final = 3
+UNCOMPRESS_GAS_PER_100_BYTES: Final = 15
 _EVENT_GAS: Final = 20
 _ATTRIBUTE_GAS: Final = 10
 _FREE_ATTRIBUTE_BYTES: Final = 100

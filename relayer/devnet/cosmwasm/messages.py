@@ -13,7 +13,7 @@ from relayer.devnet.cosmwasm.coins import Coins
 
 @dataclass(frozen=True, slots=True)
 class StoreCode:
-    """Store code; gzip is not taken."""
+    """Store code, as it is or as a gzip archive."""
 
     type_url: ClassVar[str] = "/cosmwasm.wasm.v1.MsgStoreCode"
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
+import hashlib
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import wasmtime
@@ -229,3 +232,31 @@ def test_security_any_bytes_are_refused_without_harm() -> None:
     for data in (b"", b"\0asm", b"\0asm\1\0\0\0\1\xff\xff\xff\xff\x0f", b"\0asm\1\0\0\0" + b"\3" * 50, b"\x1f\x8b" * 9):
         with pytest.raises(CodeRefusedError):
             inspect(data)
+
+
+def test_security_an_archive_is_not_taken_out_beyond_what_may_be_stored(
+    chain: Keeper, owner: str, contract: Contract
+) -> None:
+    """SECURITY: a kilobyte of gzip can hold a gigabyte."""
+    assert chain.store_code(owner, gzip.compress(contract())) == 1
+    stored = chain.code_info(1)
+    assert stored is not None
+    assert stored.checksum == hashlib.sha256(contract()).digest()
+    for archive, says in (
+        (gzip.compress(bytes(50_000_000)), "exceeds limit"),
+        (gzip.compress(contract())[:-9], "unexpected EOF"),
+        (b"\x1f\x8b\x08" + b"\xff" * 30, "uncompress wasm archive"),
+    ):
+        with pytest.raises(FailedError, match=says):
+            chain.store_code(owner, archive)
+
+
+def test_machine_code_that_was_kept_and_spoiled_is_made_anew(tmp_path: Path, contract: Contract) -> None:
+    for spoiled in (False, True):
+        if spoiled:
+            for kept in tmp_path.iterdir():
+                kept.write_bytes(kept.read_bytes()[:100])
+        keeper = Keeper(cache=tmp_path)
+        sender = keeper.addresses.text(bytes(20))
+        assert keeper.instantiate(sender, keeper.store_code(sender, contract()), {})
+    assert len(list(tmp_path.iterdir())) == 1

@@ -137,7 +137,11 @@ class Machine:
         """Compiled now, or by an earlier process with the same settings and the same wasmtime."""
         kept = None if self._cache is None else self._cache / f"{checksum.hex()}.{SETTINGS}"
         if kept is not None and kept.exists():
-            return Module.deserialize_file(self._engine, str(kept))
+            try:
+                return Module.deserialize_file(self._engine, str(kept))
+            except WasmtimeError:
+                # Of another processor, or cut short: made anew below.
+                kept.unlink()
         machine_code = compile_apart(wasm)
         if kept is not None:
             kept.parent.mkdir(parents=True, exist_ok=True)
