@@ -65,6 +65,8 @@ def test_an_item_that_no_leaf_covers_is_refused(ledger: Ledger) -> None:
         batch["bare"] = [hexed(leaf)] if given != 0b10 else []
         assert refused_name(ledger, batch) == "MalformedBatch"
     assert refused_name(ledger, ledger.batch([signed, stowaway], given=1, certificate=certificate)) == "MalformedBatch"
+    for given in (0b11, 1 << 256 | 1):
+        assert refused_name(ledger, ledger.batch([signed], given=given, certificate=certificate)) == "MalformedBatch"
 
 
 def test_an_empty_batch_is_refused(ledger: Ledger) -> None:
