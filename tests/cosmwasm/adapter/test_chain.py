@@ -183,6 +183,19 @@ async def test_history_that_is_pruned_is_named() -> None:
         assert len((await reader.fetch_news(19, 8)).blocks) == 8
 
 
+@pytest.mark.parametrize("claimed", ["1", "44"])
+async def test_security_no_endpoint_says_alone_what_is_kept(claimed: str) -> None:
+    """SECURITY: one that calls everything pruned would keep a relayer from watching."""
+    chain = busy_chain()
+    chain.first = 20
+    lie = changing("status", lambda answer: answer["sync_info"].update(earliest_block_height=claimed))
+    nodes = [endpoint_of(chain, lie), endpoint_of(chain), endpoint_of(chain)]
+    async with watched(*nodes, quorum=2) as reader:
+        assert len((await reader.fetch_news(19, 8)).blocks) == 8
+        with pytest.raises(RpcUnavailable, match="none below 20"):
+            await reader.fetch_news(18, 8)
+
+
 async def test_endpoints_that_lag_are_no_voices() -> None:
     chain = busy_chain()
     behind = chain.cut(40)
