@@ -40,7 +40,7 @@ from relayer.ports.wallet import (
 from relayer.vms.cosmwasm.chain import ChainIdentity
 from relayer.vms.cosmwasm.fees import MICRO, minimum_gas_price, parse_amount
 from relayer.vms.cosmwasm.headers import STATUS_CALL, headers_calls, parse_headers
-from relayer.vms.cosmwasm.pool_errors import classify_send_answer
+from relayer.vms.cosmwasm.pool_errors import SDK, classify_send_answer
 from relayer.vms.cosmwasm.queries import (
     abci_call,
     decode_response,
@@ -268,7 +268,7 @@ async def _fetch_blocks(endpoint: RpcEndpoint, heights: Iterable[int]) -> dict[i
 
 def _parse_account(answer: Any, endpoint: RpcEndpoint) -> _Account:
     queried = parse_abci(answer, endpoint)
-    if queried.code in _NOT_FOUND_CODES:
+    if queried.codespace == SDK and queried.code in _NOT_FOUND_CODES:
         return _Account(None, 0)
     account = decode_response(require_success(queried, endpoint), endpoint, QueryAccountResponse).account
     if account is None or account.type_url != BaseAccount.TYPE_URL:

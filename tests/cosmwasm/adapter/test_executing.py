@@ -21,7 +21,7 @@ from tests.cosmwasm.adapter.world import (
     receipt_of,
     send,
 )
-from tests.cosmwasm.contract.ledger import PAYEE, b64
+from tests.cosmwasm.contract.ledger import DENOM, PAYEE, b64
 
 BURN = {"burn": {}}
 
@@ -63,6 +63,20 @@ async def test_the_fee_is_what_the_account_has_less_afterwards(world: World) -> 
         signed = await send(chain, call)
         await world.advance()
         assert before - await chain.wallet.fetch_balance() == (await receipt_of(chain, signed)).cost
+
+
+async def test_an_account_that_was_never_sent_anything_is_told_so_and_works_once_it_was(world: World) -> None:
+    batch = world.executions(world.request())
+    async with world.connected(money=0) as chain:
+        await world.advance()
+        terms = await chain.wallet.fetch_terms()
+        assert (terms.next_nonce, terms.balance) == (0, 0)
+        ((_, reason),) = (await chain.destination.prepare_execute([batch], PAYEE)).refused
+        assert "does not exist" in reason
+        world.keeper.mint(world.keeper.addresses.text(chain.wallet.address), {DENOM: 10**9})
+        await world.advance()
+        (call,) = (await chain.destination.prepare_execute([batch], PAYEE)).calls
+        await send(chain, call)
 
 
 async def test_a_target_that_burns_all_its_gas_is_an_outcome_within_what_was_offered(world: World) -> None:

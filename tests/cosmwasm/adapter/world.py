@@ -79,7 +79,7 @@ class World(SourceLedger):
 
     @asynccontextmanager
     async def connected(
-        self, *endpoints: Truth, quorum: int = 1, key: bytes = RELAYER_KEY, **changes: Any
+        self, *endpoints: Truth, quorum: int = 1, key: bytes = RELAYER_KEY, money: int = 10**12, **changes: Any
     ) -> AsyncIterator[CosmwasmOpenChain]:
         """The chain as a relayer has it, over these endpoints, or an honest one."""
         endpoints = endpoints or (self.endpoint(),)
@@ -101,7 +101,8 @@ class World(SourceLedger):
                 wallet_key=key,
             )
             opened = await open_chain(replace(settings, **changes))
-            self.keeper.mint(self.keeper.addresses.text(opened.wallet.address), {DENOM: 10**12})
+            if money:
+                self.keeper.mint(self.keeper.addresses.text(opened.wallet.address), {DENOM: money})
             try:
                 yield opened
             finally:
