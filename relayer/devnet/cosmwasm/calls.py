@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from typing import Final, assert_never
+from typing import assert_never
 
 from relayer.cosmos.bank import MsgSend
 from relayer.cosmos.wasm import (
@@ -18,13 +17,6 @@ from relayer.cosmos.wasm import (
 from relayer.devnet.cosmwasm import messages
 from relayer.devnet.cosmwasm.amounts import amounts_of
 from relayer.devnet.cosmwasm.coins import coins_of
-from relayer.devnet.cosmwasm.tx_errors import TxError
-
-MAX_WASM_BYTES: Final = 800 * 1024
-"""Of code, unpacked; Source: MaxWasmSize of wasmd."""
-
-_GZIP: Final = b"\x1f\x8b\x08"
-_GZIP_WINDOW: Final = 31
 
 ChainMessage = (
     MsgClearAdmin
@@ -45,7 +37,7 @@ def signer_of(message: ChainMessage) -> str:
 
 
 def call_of(message: ChainMessage) -> messages.Message:
-    """The same for the keeper. Raises `TxError`: coins or packed code are malformed."""
+    """The same for the keeper. Raises `TxError`: coins are malformed."""
     call: messages.Message
     match message:
         case MsgSend(sender, recipient, amount):
@@ -64,23 +56,7 @@ def call_of(message: ChainMessage) -> messages.Message:
         case MsgClearAdmin(sender, contract):
             call = messages.ClearAdmin(sender, contract)
         case MsgStoreCode(sender, wasm):
-            call = messages.StoreCode(sender, _unpacked(wasm))
+            call = messages.StoreCode(sender, wasm)
         case _:
             assert_never(message)
     return call
-
-
-def _unpacked(wasm: bytes) -> bytes:
-    """Code out of gzip, if it is in one."""
-    if wasm[: len(_GZIP)] == _GZIP:
-        # SECURITY: a small upload may unpack to more than any memory has.
-        unpacker = zlib.decompressobj(_GZIP_WINDOW)
-        try:
-            wasm = unpacker.decompress(wasm, MAX_WASM_BYTES + 1)
-        except zlib.error as error:
-            raise TxError("wasm", 2, f"{error}: create wasm contract failed") from None
-        if not unpacker.eof and len(wasm) <= MAX_WASM_BYTES:
-            raise TxError("wasm", 2, "unexpected EOF: create wasm contract failed")
-    if len(wasm) > MAX_WASM_BYTES:
-        raise TxError("wasm", 13, f"code of more than {MAX_WASM_BYTES} bytes: exceeds limit")
-    return wasm
