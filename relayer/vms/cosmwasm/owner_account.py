@@ -120,7 +120,9 @@ class OwnerAccount:
         try:
             self._node.broadcast(step.raw)
         except RejectedError as error:
-            raise DeploymentFailed(f"{self.plan.name}: {name}: {error}") from None
+            # It may have come into a block since it was looked for.
+            if self._node.find_tx(step.tx_hash) is None:
+                raise DeploymentFailed(f"{self.plan.name}: {name}: {error}") from None
 
     def _await_block(self, name: str, step: RecordedStep, report: Report) -> FoundTx:
         deadline = time.monotonic() + BLOCK_SECONDS
