@@ -53,7 +53,8 @@ def compile_apart(wasm: bytes) -> bytes:
 
 def main() -> int:
     """Compile standard input. The status says whether it could be."""
-    resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
+    if sys.platform == "linux":  # macOS has no such limit
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (COMPILE_SECONDS * 4, COMPILE_SECONDS * 4))
     try:
         machine_code = _compile(sys.stdin.buffer.read())
