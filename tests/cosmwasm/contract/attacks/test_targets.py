@@ -269,3 +269,11 @@ def test_a_reply_that_nobody_waits_for_is_refused(ledger: Ledger, number: int, r
     target = keeper._contracts.target(context, keeper.addresses.parse(ledger.gateway))
     with pytest.raises(ChainError, match="UnknownReply"):
         keeper._queries.entry_points.reply(context, target, {"id": number, "gas_used": 0, "result": result})
+
+
+def test_a_gateway_whose_storage_has_another_version_is_not_migrated(ledger: Ledger) -> None:
+    """SECURITY: code of one layout would read the other's slots as what they are not."""
+    keeper = ledger.keeper
+    keeper._state.put(keeper.addresses.parse(ledger.gateway), b"layout", b"2")
+    with pytest.raises(Refused, match="OtherLayout: 2"):
+        ledger.act(ledger.owner, "migrate", {"code_id": str(ledger.gateway_code), "msg": b64(b"{}")})
