@@ -8,12 +8,25 @@ from dataclasses import replace
 import pytest
 
 from attestation.address import Chain, InteroperableAddress, Namespace, evm_account
+from attestation.batch import Batch
+from attestation.certificate import build_certificate
+from attestation.keccak import keccak256
 from attestation.request import Mode
-from relayer.cli.asking import Ask, tools_for
-from relayer.cosmos.accounts import account_of_secret
+from attestation.schemes import SECP256K1
+from attestation.statement import Outcome, OutcomeKind
+from relayer.cli.asking import Ask, Asked, Ending, tools_for
+from relayer.cli.asking import Place as Mined
+from relayer.cosmos.accounts import account_of_secret, to_bech32
+from relayer.cosmos.wasm import MsgExecuteContract
 from relayer.errors import CallReverted, ConfigError
 from relayer.keys.keystore import Secret
-from tests.cosmwasm.asking.conftest import ASKER_SECRET, COSMWASM, Place, running
+from relayer.vms.cosmwasm.messages import ItemList, encode_batch, encode_delivery, encode_outcome_item
+from relayer.vms.cosmwasm.one_node import FoundTx
+from relayer.vms.cosmwasm.signing_account import SigningAccount
+from relayer.vms.cosmwasm.transactions import hash_of
+from tests.cosmwasm.asking.conftest import ASKER_SECRET, COSMWASM, GAMMA, OWNER_SECRET, Place, running
+from tests.e2e.devnets import until
+from tests.factories import SIGNING_KEYS
 
 ASK = Ask(Mode.CALL, evm_account(31337, b"\x7a" * 20), b"\x12\x34\x56\x78")
 TOOLS = tools_for("cosmos")
@@ -35,6 +48,60 @@ def test_a_call_is_asked_for_at_the_price_that_was_told(place: Place, gateway: b
     assert (pending["state"], pending["is_eoa"], pending["fee"]) == (1, True, str(fee))
     assert source.fetch_ending(first) is None
     assert TOOLS.open_destination(place.endpoint(gateway)).fetch_receipt(first) is None
+
+
+def deliver(
+    place: Place, gateway: bytes, asked: Asked, kind: OutcomeKind, data: bytes, *, cut: bool = False
+) -> FoundTx:
+    """As relayers do, with a certificate of three of the four signers."""
+    outcome = Outcome(
+        request_id=asked.request_id,
+        kind=kind,
+        cut=cut,
+        return_data_hash=keccak256(data),
+        height=7,
+        block_hash=b"\x0b" * 32,
+        tx_index=0,
+        log_index=0,
+        payee=bytes(32),
+        round=0,
+    )
+    batch = Batch.of_leaves(GAMMA.account(gateway), [outcome.leaf], 1)
+    signatures = {index: SIGNING_KEYS[index].sign(batch.digest()) for index in range(3)}
+    certificate = build_certificate(batch, SECP256K1.number, signatures).to_bytes()
+    item = encode_outcome_item(outcome, data)
+    message = encode_delivery([encode_batch(1, [], ItemList.OUTCOMES, [item], certificate)])
+    account = SigningAccount(OWNER_SECRET, COSMWASM, "wasm", "uxvm")
+    call = MsgExecuteContract(account.text, to_bech32("wasm", gateway), message)
+    told = place.node.fetch_account(account.text)
+    used = place.node.simulate(account.draft(call, told))
+    raw = account.sign(call, told, told.sequence, used, place.node.fetch_gas_price("uxvm"))
+    place.node.broadcast(raw)
+    until(lambda: place.node.find_tx(hash_of(raw)) is not None, "the delivery is in no block")
+    found = place.node.find_tx(hash_of(raw))
+    assert found is not None
+    return found
+
+
+def test_a_request_is_followed_to_its_callback_with_the_data_that_the_delivery_brought(
+    place: Place, gateway: bytes
+) -> None:
+    source = TOOLS.open_source(place.endpoint(gateway), Secret(ASKER_SECRET))
+    first, second = (source.send(ASK, source.quote(ASK)) for _ in range(2))
+    delivered = deliver(place, gateway, first, OutcomeKind.EXECUTED, b"forty-two", cut=True)
+    deliver(place, gateway, second, OutcomeKind.REVERTED, b"")
+    ending = source.fetch_ending(first)
+    assert ending == Ending(
+        kind=OutcomeKind.EXECUTED,
+        success=True,
+        is_handler_failed=False,
+        cut=True,
+        return_data=b"forty-two",
+        place=Mined(delivered.height, delivered.tx_hash.hex().upper()),
+    )
+    other = source.fetch_ending(second)
+    assert isinstance(other, Ending)
+    assert (other.kind, other.success, other.return_data) == (OutcomeKind.REVERTED, False, b"")
 
 
 def test_what_the_gateway_refuses_is_named_with_what_to_do(place: Place, gateway: bytes) -> None:
