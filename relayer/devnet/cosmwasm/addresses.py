@@ -1,6 +1,6 @@
-"""Accounts' names: bech32 text and bytes, and the addresses that contracts get.
+"""Accounts' names: bech32 text and bytes.
 
-Source: `x/wasm/keeper/addresses.go` of CosmWasm/wasmd; ADR 28 of cosmos/cosmos-sdk.
+Source: ADR 28 of cosmos/cosmos-sdk.
 """
 
 from __future__ import annotations
@@ -48,22 +48,6 @@ class AddressFormat:
 def module_address(name: str) -> bytes:
     """The account of a module of the chain."""
     return hashlib.sha256(name.encode()).digest()[:_ACCOUNT_ADDRESS_BYTES]
-
-
-def classic_address(code_id: int, instance_id: int) -> bytes:
-    """Of a contract, by its number among all."""
-    return _wasm_address(code_id.to_bytes(8, "big") + instance_id.to_bytes(8, "big"))
-
-
-def predictable_address(checksum: bytes, creator: bytes, salt: bytes, message: bytes = b"") -> bytes:
-    """Of a contract made by instantiate2; `message` only where it was asked to be part of the address."""
-    parts = (checksum, creator, salt, message)
-    return _wasm_address(b"".join(len(part).to_bytes(8, "big") + part for part in parts))
-
-
-def _wasm_address(key: bytes) -> bytes:
-    kind = hashlib.sha256(b"module").digest()
-    return hashlib.sha256(kind + b"wasm\0" + key).digest()
 
 
 @lru_cache(_KEPT)

@@ -13,7 +13,8 @@ from typing import Final
 
 import orjson
 
-from relayer.devnet.cosmwasm.addresses import AddressFormat, classic_address, predictable_address
+from relayer.cosmos.contract_address import classic_address, predictable_address
+from relayer.devnet.cosmwasm.addresses import AddressFormat
 from relayer.devnet.cosmwasm.bank import Bank
 from relayer.devnet.cosmwasm.chain_errors import (
     SDK_INVALID_COINS,

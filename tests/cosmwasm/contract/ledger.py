@@ -21,7 +21,7 @@ from attestation.request import Mode, Request, request_id
 from attestation.schemes import SECP256K1
 from attestation.signer_set import Signer, SignerSet
 from attestation.statement import Execute
-from relayer.devnet.cosmwasm.addresses import predictable_address
+from relayer.cosmos.contract_address import predictable_address
 from relayer.devnet.cosmwasm.chain_errors import ChainError
 from relayer.devnet.cosmwasm.keeper import FailedError, Keeper, TxResult
 
