@@ -39,6 +39,8 @@ CONTRACTS: Final = (
     Contract(ROOT / "account" / "src" / "lib.rs", ROOT / "xvm_account.wasm"),
     Contract(EXAMPLES / "counter" / "lib.rs", EXAMPLES / "counter.wasm"),
     Contract(EXAMPLES / "asker" / "lib.rs", EXAMPLES / "asker.wasm"),
+    Contract(EXAMPLES / "loan" / "lib.rs", EXAMPLES / "loan.wasm"),
+    Contract(EXAMPLES / "purse" / "lib.rs", EXAMPLES / "purse.wasm"),
     Contract(TESTS / "probe.rs", TESTS / "probe.wasm"),
     Contract(TESTS / "hashes.rs", TESTS / "hashes.wasm"),
 )
