@@ -83,6 +83,7 @@ def asked(devnet: RunningDevnet, delta: dict[str, Any], probe: str) -> dict[str,
         "that fails": ("call", probe, "alpha", "delta", "--data", '{"fail":{"text":"no"}}'),
         "that is nobody": ("call", f"0x{'07' * 32}", "alpha", "delta", *answer),
         "read from EVM": ("query", delta["gateway"], "beta", "delta", "--fn", "sender_limit"),
+        "counted": ("call", delta["contracts"]["counter"], "alpha", "delta", "--fn", "increment", "--args", 'by="5"'),
         "to EVM": ("call", CREATOR, "delta", "alpha", "--data", bytes(32).hex()),
         "to Solana": ("call", MEMO, "delta", "gamma", "--data", b"hello".hex(), "--return-limit", "32"),
         "read of EVM": ("query", CREATOR, "delta", "beta", "--data", bytes(32).hex()),
@@ -117,6 +118,7 @@ def test_contracts_are_called_from_every_vm_and_answer(asked: dict[str, Any], pr
         told = asked[name]
         assert (told["kind"], told["executed"]["kind"], told["result"]) == ("EXECUTED", "EXECUTED", ["hello"]), name
         assert told["target"] == f"cosmos:xvm-cosmwasm-1:{probe}"
+    assert asked["counted"]["result"] == [{"count": "5"}]
     assert asked["read from EVM"]["result"] == [{"window_blocks": 100, "max_requests": 1_000}]
 
 

@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Final
 
 from relayer.devnet.cosmwasm.block_json import Dialect
@@ -36,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chain = Chain(settings, time.time)
         for address, amount in asked.fund:
             chain.fund(address, amount)
+        for address, path in asked.contract:
+            chain.place(address, path.read_bytes())
     except ValueError as error:
         parser.error(str(error))
     try:
@@ -80,6 +83,14 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--fund", type=_fund, action="append", default=[], metavar="ADDRESS=AMOUNT", help="an account with money"
     )
+    parser.add_argument(
+        "--contract",
+        type=_contract,
+        action="append",
+        default=[],
+        metavar="OWNER=PATH",
+        help="a .wasm to be there, made with {}",
+    )
     parser.add_argument("--faults", action="store_true", help="answer the control methods that tests make faults with")
     return parser
 
@@ -104,6 +115,11 @@ def _seconds(text: str) -> float:
 def _fund(text: str) -> tuple[str, int]:
     address, _, amount = text.partition("=")
     return address, _within(int(amount), 1, _MAX_AMOUNT)
+
+
+def _contract(text: str) -> tuple[str, Path]:
+    owner, _, path = text.partition("=")
+    return owner, Path(path)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from relayer.devnet.cosmwasm.blocks import MIN_KEPT_BLOCKS, Block, Executed, Led
 from relayer.devnet.cosmwasm.faults import Faults
 from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.grpc_queries import GrpcQueries, QueryAnswer
-from relayer.devnet.cosmwasm.keeper import Keeper
+from relayer.devnet.cosmwasm.keeper import FailedError, Keeper
 from relayer.devnet.cosmwasm.limits import BLOCK_MAX_BYTES, BLOCK_MAX_GAS
 from relayer.devnet.cosmwasm.making import Making, sealed
 from relayer.devnet.cosmwasm.mempool import Mempool
@@ -90,6 +90,16 @@ class Chain:
     def fund(self, address: str, amount: int) -> None:
         """Give an account money, before the first block. Raises `ValueError`: the address is none."""
         self._keeper.mint(address, {self.settings.gas_price.denom: amount})
+
+    def place(self, owner: str, code: bytes) -> str:
+        """Have a contract of this code there, made with `{}`, before the first block; its address.
+
+        Raises `ValueError`: the owner is no account, or the chain takes no such code.
+        """
+        try:
+            return self._keeper.instantiate(owner, self._keeper.store_code(owner, code), {}, label="placed")
+        except FailedError as error:
+            raise ValueError(str(error)) from None
 
     # What is in view.
 

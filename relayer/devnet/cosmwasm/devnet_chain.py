@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Final
 
 from attestation.address import Chain, Namespace
 from relayer.cosmos.accounts import account_of_secret, to_bech32
+from relayer.cosmos.contract_address import classic_address
 from relayer.devnet.accounts import dev_secrets
 from relayer.devnet.kinds import ChainPlace, DevnetKind
 from relayer.devnet.probe import ask
@@ -27,6 +29,9 @@ FEE_DENOM: Final = "uxvm"
 
 _DECIMALS: Final = 6
 _COIN: Final = 10**_DECIMALS
+_EXAMPLES: Final = ("counter",)
+_EXAMPLES_FOLDER: Final = Path(__file__).resolve().parents[3] / "contracts" / "cosmwasm" / "examples"
+
 _ACCOUNT_UNITS: Final = 10**9 * _COIN
 _WALLET_UNITS: Final = 10**5 * _COIN
 
@@ -52,6 +57,7 @@ class CosmWasmChain:
             raise ConfigError(["--vms cosmwasm: wasmtime is not installed: `make setup` brings it, as an extra"])
         self._place = place
         (self._port,) = place.ports
+        self._examples = find_examples()
 
     @property
     def name(self) -> str:
@@ -87,6 +93,7 @@ class CosmWasmChain:
             f"--block-time={self.block_time_seconds:g}",
             *([f"--kept-states={self._place.kept_states}"] if self._place.kept_states else []),
             *(f"--fund={self.account(secret)}={_ACCOUNT_UNITS}" for secret in dev_secrets()),
+            *(f"--contract={self.account(self._place.owner_secret)}={code}" for code in self._examples.values()),
             # As anvil has it: a devnet is there to be broken.
             "--faults",
         ]
@@ -119,8 +126,12 @@ class CosmWasmChain:
         )
 
     def described(self) -> Mapping[str, object]:
-        """What its fees are paid in."""
-        return {"fee_denom": FEE_DENOM}
+        """What its fees are paid in, and contracts to call."""
+        # Contracts of the genesis are numbered in their order, and so are their codes.
+        contracts = {
+            name: to_bech32(PREFIX, classic_address(number, number)) for number, name in enumerate(self._examples, 1)
+        }
+        return {"fee_denom": FEE_DENOM, "contracts": contracts}
 
     @property
     def _chain_id(self) -> str:
@@ -131,6 +142,11 @@ class CosmWasmChain:
         # What is in a block is final; a relayer may wait longer, and a devnet's do on each of its chains.
         finality = f"finality = {{ depth_blocks = {self._place.finality_depth} }}"
         return (finality, f"block_time_seconds = {self.block_time_seconds:g}")
+
+
+def find_examples() -> Mapping[str, Path]:
+    """The example contracts that need no gateway, by name; none outside of this project's tree."""
+    return {name: path for name in _EXAMPLES if (path := _EXAMPLES_FOLDER / f"{name}.wasm").is_file()}
 
 
 def fetch_height(rpc_url: str) -> int | None:
