@@ -33,7 +33,7 @@ def test_a_bench_loses_nothing_and_says_what_it_cost(mode: str, tmp_path: Path) 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("route", ["evm:svm", "svm:evm"])
+@pytest.mark.parametrize("route", ["evm:svm", "svm:evm", "evm:cosmwasm", "cosmwasm:evm"])
 def test_a_bench_goes_from_any_vm_to_any(route: str, tmp_path: Path) -> None:
     done = devnets.xvm("bench", "--route", route, "--burst", "20", "--block-time", "0.5", "--json", home=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -21,7 +21,9 @@ async def exchange(http: aiohttp.ClientSession, url: str, calls: Sequence[tuple[
         for number, (method, params) in enumerate(calls)
     ]
     async with http.post(url, data=orjson.dumps(batch), headers={"Content-Type": "application/json"}) as answer:
-        answers = orjson.loads(await answer.read())
+        told = orjson.loads(await answer.read())
+    # CometBFT makes no difference between a single answer and a batch of one.
+    answers = [told] if isinstance(told, dict) else told
     fault = next((item["error"] for item in answers if "error" in item), None)
     if fault is not None:
         raise CallReverted(f"{url} refuses: {fault.get('message')}")

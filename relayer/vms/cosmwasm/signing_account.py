@@ -12,8 +12,8 @@ import coincurve
 from attestation.address import Chain
 from relayer.cosmos.accounts import BaseAccount, account_of_secret, to_bech32
 from relayer.cosmos.protobuf import Message
+from relayer.cosmos.signing import encode_auth_info, encode_body, sign_direct
 from relayer.vms.cosmwasm.fees import MICRO
-from relayer.vms.cosmwasm.transactions import encode_auth_info, encode_body, sign_direct
 
 _GAS_MARGIN_PERCENT: Final = 140
 """Of a simulation, which does not count all that a transaction pays for."""

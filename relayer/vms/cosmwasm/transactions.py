@@ -13,20 +13,9 @@ from dataclasses import dataclass
 
 import coincurve
 
-from relayer.cosmos.base import AnyMessage, Coin
-from relayer.cosmos.protobuf import MalformedProtobuf, Message
-from relayer.cosmos.tx import (
-    SIGN_MODE_DIRECT,
-    AuthInfo,
-    Fee,
-    ModeInfo,
-    Secp256k1PubKey,
-    SignDoc,
-    SignerInfo,
-    Single,
-    TxBody,
-    TxRaw,
-)
+from relayer.cosmos.protobuf import MalformedProtobuf
+from relayer.cosmos.signing import encode_auth_info, encode_body, sign_direct
+from relayer.cosmos.tx import AuthInfo, TxRaw
 from relayer.cosmos.wasm import MsgExecuteContract
 from relayer.errors import RpcUnavailable
 
@@ -62,26 +51,6 @@ class Transaction:
 
     def _auth_info(self) -> bytes:
         return encode_auth_info(self.public_key, self.sequence, self.gas_limit, self.fee_amount, self.fee_denom)
-
-
-def encode_body(message: Message) -> bytes:
-    """What a transaction of one message does."""
-    return TxBody(messages=(AnyMessage.of(message),)).encode()
-
-
-def encode_auth_info(public_key: bytes, sequence: int, gas_limit: int, fee_amount: int, fee_denom: str) -> bytes:
-    """Who signs a transaction, and what it pays; arguments as `Transaction` has them."""
-    signer = SignerInfo(AnyMessage.of(Secp256k1PubKey(public_key)), ModeInfo(Single(SIGN_MODE_DIRECT)), sequence)
-    amount = (Coin(fee_denom, str(fee_amount)),) if fee_amount else ()
-    return AuthInfo((signer,), Fee(amount, gas_limit)).encode()
-
-
-def sign_direct(body: bytes, auth_info: bytes, chain_id: str, account_number: int, key: coincurve.PrivateKey) -> bytes:
-    """The raw transaction of these parts, signed."""
-    document = SignDoc(body, auth_info, chain_id, account_number).encode()
-    # The library gives a low s. Cosmos has no use for the recovery id.
-    signature = key.sign_recoverable(hashlib.sha256(document).digest(), hasher=None)[:64]
-    return TxRaw(body, auth_info, (signature,)).encode()
 
 
 def hash_of(raw: bytes) -> bytes:

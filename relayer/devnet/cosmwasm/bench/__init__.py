@@ -1,0 +1,1 @@
+"""A CosmWasm chain as the bench uses it: asked by accounts of its own, watched by its blocks."""
