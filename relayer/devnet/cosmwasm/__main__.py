@@ -13,6 +13,7 @@ from typing import Final
 
 from relayer.devnet.cosmwasm.block_json import Dialect
 from relayer.devnet.cosmwasm.chain import Chain, ChainSettings
+from relayer.devnet.cosmwasm.crossvm.module import CrossVmSettings
 from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.server import ServerSettings, serving
 
@@ -33,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             kept_blocks=asked.kept_blocks,
             kept_transactions=asked.kept_transactions,
             kept_states=asked.kept_states,
+            crossvm=CrossVmSettings(denom=GasPrice.parse(asked.min_gas_price).denom) if asked.crossvm else None,
         )
         chain = Chain(settings, time.time)
         for address, amount in asked.fund:
@@ -91,6 +93,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="OWNER=PATH",
         help="a .wasm to be there, made with {}",
     )
+    parser.add_argument("--crossvm", action="store_true", help="take calls between VMs, as an emulation")
     parser.add_argument("--faults", action="store_true", help="answer the control methods that tests make faults with")
     return parser
 

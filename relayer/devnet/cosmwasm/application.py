@@ -70,6 +70,10 @@ class Application:
         """Open a block. Queries and checks see the state before it until it is committed."""
         self.keeper.begin_block(height, time_ns)
 
+    def end(self) -> tuple[Event, ...]:
+        """Let modules do what they do at a block's end; what they tell."""
+        return tuple(self._block_event(event) for event in self.keeper.end_block())
+
     def commit(self, parent_app_hash: bytes, results: Sequence[TxResult]) -> bytes:
         """Close the block; the hash that the next header has of the state."""
         self.committed_height = self.keeper.block.height
@@ -182,6 +186,13 @@ class Application:
         log = "[]" if self._dialect is Dialect.V034 and not done.code else done.log
         events = (*paid, *self._message_events(done.events))
         return TxResult(done.code, done.codespace, log, data, gas, done.gas_used, events)
+
+    def _block_event(self, event: KeeperEvent) -> Event:
+        """An event of no transaction; each tells when in the block it happened, since version 0.50 of the SDK."""
+        told = _event(event)
+        if self._dialect is Dialect.V034:
+            return told
+        return Event(told.type, (*told.attributes, EventAttribute("mode", "EndBlock", index=True)))
 
     def _message_events(self, events: Sequence[KeeperEvent]) -> Iterator[Event]:
         """Events of messages; each tells its message's place, since version 0.50 of the SDK."""

@@ -194,7 +194,7 @@ def block_results_json(block: Block, params: Json, dialect: Dialect) -> Json:
     results = [result_json(executed.result, dialect) for executed in block.executed]
     answer: Json = {"height": str(block.height), "txs_results": results or None}
     if dialect is Dialect.V034:
-        answer |= {"begin_block_events": events_json(block.events, dialect), "end_block_events": None}
+        answer |= {"begin_block_events": None, "end_block_events": events_json(block.events, dialect) or None}
     else:
         answer |= {"finalize_block_events": events_json(block.events, dialect)}
     answer |= {"validator_updates": None, "consensus_param_updates": params}
@@ -212,5 +212,5 @@ def params_json(max_bytes: int, max_gas: int) -> Json:
 
 
 def _ends_of_034(block: Block) -> Json:
-    begin = {"events": events_json(block.events, Dialect.V034)} if block.events else {}
-    return {"result_begin_block": begin, "result_end_block": {"validator_updates": None}}
+    end = {"events": events_json(block.events, Dialect.V034)} if block.events else {}
+    return {"result_begin_block": {}, "result_end_block": {"validator_updates": None, **end}}

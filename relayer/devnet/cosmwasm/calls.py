@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from relayer.cosmos.bank import MsgSend
+from relayer.cosmos.crossvm import MsgCrossVMCall
 from relayer.cosmos.wasm import (
     MsgClearAdmin,
     MsgExecuteContract,
@@ -20,6 +21,7 @@ from relayer.devnet.cosmwasm.coins import coins_of
 
 ChainMessage = (
     MsgClearAdmin
+    | MsgCrossVMCall
     | MsgExecuteContract
     | MsgInstantiateContract
     | MsgInstantiateContract2
@@ -36,9 +38,9 @@ def signer_of(message: ChainMessage) -> str:
     return message.from_address if isinstance(message, MsgSend) else message.sender
 
 
-def call_of(message: ChainMessage) -> messages.Message:
+def call_of(message: ChainMessage) -> messages.TransactionMessage:
     """The same for the keeper. Raises `TxError`: coins are malformed."""
-    call: messages.Message
+    call: messages.TransactionMessage
     match message:
         case MsgSend(sender, recipient, amount):
             call = messages.Send(sender, recipient, coins_of(amounts_of(amount)))
@@ -57,6 +59,9 @@ def call_of(message: ChainMessage) -> messages.Message:
             call = messages.ClearAdmin(sender, contract)
         case MsgStoreCode(sender, wasm):
             call = messages.StoreCode(sender, wasm)
+        case MsgCrossVMCall(sender, source_vm, target_vm, target_contract, payload, funds):
+            coins = coins_of(amounts_of(funds))
+            call = messages.CrossVmCall(sender, source_vm, target_vm, target_contract, payload, coins)
         case _:
             assert_never(message)
     return call

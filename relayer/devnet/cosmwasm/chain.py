@@ -15,6 +15,8 @@ from typing import Final
 from relayer.devnet.cosmwasm.application import Application
 from relayer.devnet.cosmwasm.block_json import Dialect
 from relayer.devnet.cosmwasm.blocks import MIN_KEPT_BLOCKS, Block, Executed, Ledger, TxResult
+from relayer.devnet.cosmwasm.crossvm.module import CrossVmSettings
+from relayer.devnet.cosmwasm.crossvm.queue import QueuedMessage
 from relayer.devnet.cosmwasm.faults import Faults
 from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.grpc_queries import GrpcQueries, QueryAnswer
@@ -45,6 +47,8 @@ class ChainSettings:
     kept_transactions: int = 100_000
     kept_states: int = 1_000
     code_cache: Path | None = None
+    crossvm: CrossVmSettings | None = None
+    """Of the emulated module for calls between VMs; None for a chain without."""
 
     def __post_init__(self) -> None:
         if self.kept_blocks < MIN_KEPT_BLOCKS:
@@ -77,6 +81,7 @@ class Chain:
             time_ns=self.genesis_time_ns,
             kept_heights=settings.kept_states,
             cache=settings.code_cache,
+            crossvm=settings.crossvm,
         )
         self._application = Application(self._keeper, settings.chain_id, settings.gas_price, settings.dialect)
         self._queries = GrpcQueries(self._application, settings.dialect, settings.kept_states, self.find)
@@ -142,6 +147,19 @@ class Chain:
         lowest = min(self.faults.pruned_below, self.view_height)
         return self._queries.answer(path, data, height or self.view_height, lowest)
 
+    @property
+    def has_crossvm(self) -> bool:
+        """Whether the chain calls between VMs."""
+        return self._keeper.crossvm is not None
+
+    def crossvm_message(self, number: int) -> QueuedMessage | None:
+        """A call between VMs as of the newest height in view; None for a number that was not given, or is not known."""
+        try:
+            messages = self._keeper.crossvm_messages(self._application.at(self.view_height))
+        except KeyError:
+            return None
+        return None if messages is None else messages.find(number)
+
     # What comes in.
 
     def check(self, raw: bytes) -> Checked:
@@ -206,6 +224,11 @@ class Chain:
         """Blocks from now on are so much later."""
         self._offset_ns += seconds * _NANOSECONDS
 
+    def bound_crossvm_pass(self, messages: int) -> None:
+        """Let each pass carry out so many calls between VMs at most."""
+        if self._keeper.crossvm is not None:
+            self._keeper.crossvm.messages_per_pass = messages
+
     def forge(self, heights: range) -> None:
         """Show other blocks at these heights."""
         self._forged = {}
@@ -223,7 +246,9 @@ class Chain:
             if parent is not None:
                 last_commit = parent.commit
                 header = replace(header, last_block_id=parent.block_id, last_commit_hash=last_commit.root())
-            self._forged[place] = sealed(header, last_commit, block.executed, block.app_hash, self.validator)
+            self._forged[place] = sealed(
+                header, last_commit, block.executed, block.events, block.app_hash, self.validator
+            )
         return self._forged.get(height)
 
     def _is_good(self, transaction: Transaction) -> bool:

@@ -23,6 +23,7 @@ UNDEFINED: Final = ErrorKind("undefined", 1, "internal error")
 
 SDK_UNAUTHORIZED: Final = ErrorKind("sdk", 4, "unauthorized")
 SDK_INSUFFICIENT_FUNDS: Final = ErrorKind("sdk", 5, "insufficient funds")
+SDK_UNKNOWN_REQUEST: Final = ErrorKind("sdk", 6, "unknown request")
 SDK_INVALID_ADDRESS: Final = ErrorKind("sdk", 7, "invalid address")
 SDK_INVALID_COINS: Final = ErrorKind("sdk", 10, "invalid coins")
 SDK_OUT_OF_GAS: Final = ErrorKind("sdk", 11, "out of gas")

@@ -21,6 +21,7 @@ from relayer.devnet.cosmwasm.block_json import Dialect, hex_text, time_text
 from relayer.devnet.cosmwasm.blocks import Executed
 from relayer.devnet.cosmwasm.chain_errors import ChainError, no_such_code, no_such_contract
 from relayer.devnet.cosmwasm.code_registry import CodeInfo
+from relayer.devnet.cosmwasm.crossvm.queries import crossvm_paths
 from relayer.devnet.cosmwasm.limits import BLOCK_MAX_BYTES, BLOCK_MAX_GAS
 from relayer.devnet.cosmwasm.merkle import HASH_BYTES
 from relayer.devnet.cosmwasm.transactions import parse_transaction
@@ -82,6 +83,7 @@ class GrpcQueries:
             wasm.CONTRACT_INFO: (wasm.QueryContractInfoRequest, self._contract_info),
             wasm.RAW_CONTRACT_STATE: (wasm.QueryRawContractStateRequest, self._raw),
             wasm.SMART_CONTRACT_STATE: (wasm.QuerySmartContractStateRequest, self._smart),
+            **crossvm_paths(self._keeper),
         }
 
     def answer(self, path: str, data: bytes, height: int, lowest_height: int) -> QueryAnswer:

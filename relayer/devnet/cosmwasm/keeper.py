@@ -18,14 +18,17 @@ import orjson
 
 from relayer.devnet.cosmwasm.addresses import AddressFormat
 from relayer.devnet.cosmwasm.bank import Account, Bank
-from relayer.devnet.cosmwasm.chain_errors import SDK_OUT_OF_GAS, ChainError, no_such_contract
+from relayer.devnet.cosmwasm.chain_errors import SDK_OUT_OF_GAS, SDK_UNKNOWN_REQUEST, ChainError, no_such_contract
 from relayer.devnet.cosmwasm.code_registry import CodeInfo, CodeRegistry, ContractInfo, HistoryEntry
 from relayer.devnet.cosmwasm.coins import Coins, coins_of
 from relayer.devnet.cosmwasm.context import Block, Context, Position
+from relayer.devnet.cosmwasm.crossvm.module import CrossVm, CrossVmSettings
+from relayer.devnet.cosmwasm.crossvm.queue import QueueView
 from relayer.devnet.cosmwasm.entry_points import EntryPoints
 from relayer.devnet.cosmwasm.events import Event
 from relayer.devnet.cosmwasm.gas_meter import GasMeter, OutOfGasError
 from relayer.devnet.cosmwasm.messages import (
+    CrossVmCall,
     ExecuteContract,
     InstantiateContract,
     InstantiateContract2,
@@ -33,6 +36,7 @@ from relayer.devnet.cosmwasm.messages import (
     MessageResponse,
     MigrateContract,
     StoreCode,
+    TransactionMessage,
 )
 from relayer.devnet.cosmwasm.queries import Queries
 from relayer.devnet.cosmwasm.state import State, View
@@ -90,6 +94,7 @@ class Keeper:
         kept_heights: int = 1_000,
         query_gas_limit: int = QUERY_GAS_LIMIT,
         cache: Path | None = None,
+        crossvm: CrossVmSettings | None = None,
     ) -> None:
         """A chain with a block open.
 
@@ -101,6 +106,7 @@ class Keeper:
             kept_heights: how many blocks back queries can look.
             query_gas_limit: of a query from outside.
             cache: a folder for machine code, writable to nobody else.
+            crossvm: of the module for calls between VMs; None for a chain without.
         """
         self.addresses = AddressFormat(prefix)
         self.chain_id = chain_id
@@ -114,6 +120,7 @@ class Keeper:
         self._queries.entry_points = entry_points
         submessages = Submessages(machine, self.addresses, self._bank, self._registry, entry_points)
         self._contracts = submessages.contracts
+        self.crossvm = None if crossvm is None else CrossVm(crossvm, self.addresses, self._bank)
         self._blocks: dict[int, Block] = {}
         self._next_index = 0
         self.block = Block(height, time_ns)
@@ -130,6 +137,10 @@ class Keeper:
         for old in [at for at in self._blocks if at < oldest]:
             del self._blocks[old]
 
+    def end_block(self) -> list[Event]:
+        """What modules do when a block's transactions are over, and tell of it."""
+        return [] if self.crossvm is None else self.crossvm.end_block(self, self._state, self.block.height)
+
     def advance(self, seconds: float = 1, blocks: int = 1) -> None:
         """So many blocks, and so many seconds over all of them."""
         start = self.block
@@ -140,7 +151,7 @@ class Keeper:
 
     def deliver(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[TransactionMessage],
         *,
         gas_limit: int = GAS_LIMIT,
         gas_used: int = 0,
@@ -158,7 +169,9 @@ class Keeper:
         self._next_index += 1
         return self._run(messages, gas_limit, gas_used, position, is_kept=True)
 
-    def simulate(self, messages: Sequence[Message], *, gas_limit: int = GAS_LIMIT, gas_used: int = 0) -> TxResult:
+    def simulate(
+        self, messages: Sequence[TransactionMessage], *, gas_limit: int = GAS_LIMIT, gas_used: int = 0
+    ) -> TxResult:
         """What `deliver` would do now, without doing it."""
         return self._run(messages, gas_limit, gas_used, None, is_kept=False)
 
@@ -276,6 +289,10 @@ class Keeper:
         """The highest number of stored code; zero before the first. Raises `KeyError`."""
         return self._registry.newest_code(self._view(height))
 
+    def crossvm_messages(self, height: int | None = None) -> QueueView | None:
+        """Calls between VMs; None on a chain without. Raises `KeyError`."""
+        return None if self.crossvm is None else self.crossvm.at(self._view(height))
+
     def balance(self, address: str, denom: str, height: int | None = None) -> int:
         """Raises `KeyError`."""
         return self._bank.balance(self._view(height), self.addresses.parse(address), denom)
@@ -295,7 +312,13 @@ class Keeper:
         return result
 
     def _run(
-        self, messages: Sequence[Message], gas_limit: int, gas_used: int, position: Position | None, *, is_kept: bool
+        self,
+        messages: Sequence[TransactionMessage],
+        gas_limit: int,
+        gas_used: int,
+        position: Position | None,
+        *,
+        is_kept: bool,
     ) -> TxResult:
         meter = GasMeter(gas_limit)
         meter.consumed = gas_used
@@ -309,7 +332,7 @@ class Keeper:
             for index, message in enumerate(messages):
                 context = self._context(self._state, meter, position, loaded)
                 try:
-                    responses.append(self._contracts.handle(context, message))
+                    responses.append(self._handle(context, message))
                 except ChainError as error:
                     code, codespace = error.kind.code, error.kind.codespace
                     log = f"failed to execute message; message index: {index}: {error}"
@@ -326,6 +349,13 @@ class Keeper:
         if code:
             return TxResult(code, codespace, log, (), meter.consumed)
         return TxResult(0, "", "", tuple(events), meter.consumed, tuple(responses))
+
+    def _handle(self, context: Context, message: TransactionMessage) -> MessageResponse:
+        if not isinstance(message, CrossVmCall):
+            return self._contracts.handle(context, message)
+        if self.crossvm is None:
+            raise ChainError(SDK_UNKNOWN_REQUEST, f"unrecognized message route: {message.type_url}")
+        return self.crossvm.submit(context, message)
 
     def _context(
         self,
@@ -349,7 +379,7 @@ def json_bytes(message: Json) -> bytes:
     return message.encode() if isinstance(message, str) else orjson.dumps(message)
 
 
-def _action(message: Message, events: list[Event]) -> Event:
+def _action(message: TransactionMessage, events: list[Event]) -> Event:
     """The event that every message begins with."""
     attributes = [("action", message.type_url), ("sender", message.sender)]
     if not any(event.values("module") for event in events):

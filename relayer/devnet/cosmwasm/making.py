@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from relayer.cosmos.abci import Event
 from relayer.devnet.cosmwasm.application import Application
 from relayer.devnet.cosmwasm.blocks import Block, Executed
 from relayer.devnet.cosmwasm.headers import (
@@ -64,17 +65,23 @@ class Making:
             last_results_hash=merkle_root(()) if parent is None else parent.results_root(),
             proposer_address=self.validator.address,
         )
+        events = self.application.end()
         results = [executed.result for executed in self._executed]
         app_hash = self.application.commit(self.parent_app_hash, results)
         last_commit = NO_COMMIT if parent is None else parent.commit
-        return sealed(header, last_commit, tuple(self._executed), app_hash, self.validator)
+        return sealed(header, last_commit, tuple(self._executed), events, app_hash, self.validator)
 
 
 def sealed(
-    header: Header, last_commit: Commit, executed: tuple[Executed, ...], app_hash: bytes, validator: Validator
+    header: Header,
+    last_commit: Commit,
+    executed: tuple[Executed, ...],
+    events: tuple[Event, ...],
+    app_hash: bytes,
+    validator: Validator,
 ) -> Block:
     """A block of this header, with the validator's commit."""
     content = header.block_bytes([one.tx for one in executed], last_commit)
     block_id: BlockId = block_id_of(header, content)
     commit = validator.commit(header.height, block_id, header.time_ns)
-    return Block(header, block_id, commit, last_commit, len(content), executed, (), app_hash)
+    return Block(header, block_id, commit, last_commit, len(content), executed, events, app_hash)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from relayer.cosmos.crossvm import CALL_TYPE_URL
 from relayer.devnet.cosmwasm.coins import Coins
 
 
@@ -107,6 +108,20 @@ class Send:
     amount: Coins
 
 
+@dataclass(frozen=True, slots=True)
+class CrossVmCall:
+    """Let a contract of another VM be called. Transactions may hold it; contracts send none."""
+
+    type_url: ClassVar[str] = CALL_TYPE_URL
+
+    sender: str
+    source_vm: str
+    target_vm: str
+    target_contract: str
+    payload: bytes
+    funds: Coins = ()
+
+
 Message = (
     StoreCode
     | InstantiateContract
@@ -117,6 +132,9 @@ Message = (
     | ClearAdmin
     | Send
 )
+"""What contracts may send as well."""
+
+TransactionMessage = Message | CrossVmCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeVar
 import orjson
 
 from relayer.devnet.cosmwasm.chain import Chain
+from relayer.devnet.cosmwasm.crossvm.methods import CROSSVM_METHODS
 from relayer.devnet.cosmwasm.methods import METHODS
 from relayer.devnet.cosmwasm.methods.answering import Method
 from relayer.devnet.cosmwasm.methods.control import CONTROL_METHODS
@@ -64,6 +65,8 @@ class Node:
         self._awaited: dict[str, tuple[tuple[str, ...], Callable[[Params], Any]]] = {
             "broadcast_tx_commit": (("tx",), self._broadcast_and_wait),
         }
+        if chain.has_crossvm:
+            self._methods |= CROSSVM_METHODS
         if has_control:
             self._methods |= CONTROL_METHODS
             self._methods["devnet_dropSockets"] = Method((), lambda _, __: drop_sockets())

@@ -16,7 +16,7 @@ from relayer.cosmos.protobuf import MalformedProtobuf
 from relayer.cosmos.tx import SIGN_MODE_DIRECT, AuthInfo, Fee, Secp256k1PubKey, SignDoc, Tx, TxBody, TxRaw
 from relayer.devnet.cosmwasm.amounts import amounts_of
 from relayer.devnet.cosmwasm.calls import ChainMessage, call_of, signer_of
-from relayer.devnet.cosmwasm.messages import Message
+from relayer.devnet.cosmwasm.messages import TransactionMessage
 from relayer.devnet.cosmwasm.tx_errors import SDK, TxError
 
 _MAX_MEMO: Final = 256
@@ -37,7 +37,7 @@ class Transaction:
     hash: bytes
     body: TxBody
     auth_info: AuthInfo
-    calls: tuple[Message, ...]
+    calls: tuple[TransactionMessage, ...]
     signer: str
     public_key: bytes
     sequence: int

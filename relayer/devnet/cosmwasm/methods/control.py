@@ -20,6 +20,11 @@ def advance_time(chain: Chain, params: Params) -> Any:
     chain.advance_time(_within(params, "seconds", _MAX_SECONDS))
 
 
+def bound_crossvm_pass(chain: Chain, params: Params) -> Any:
+    """Let each pass carry out so many calls between VMs at most; 0 for none."""
+    chain.bound_crossvm_pass(_within(params, "messages", _MAX_HEIGHT))
+
+
 def forge_blocks(chain: Chain, params: Params) -> Any:
     """Show other blocks from one height up to, not including, another; an empty range ends it."""
     chain.forge(range(_within(params, "first", _MAX_HEIGHT), _within(params, "behind", _MAX_HEIGHT)))
@@ -49,6 +54,7 @@ def _within(params: Params, name: str, most: int) -> int:
 
 CONTROL_METHODS: Final[Mapping[str, Method]] = {
     "devnet_advanceTime": Method(("seconds",), advance_time, is_of_state=True),
+    "devnet_boundCrossvmPass": Method(("messages",), bound_crossvm_pass, is_of_state=True),
     "devnet_forgeBlocks": Method(("first", "behind"), forge_blocks),
     "devnet_loseTransactions": Method(("count",), lose_transactions, is_of_state=True),
     "devnet_prune": Method(("height",), prune),
