@@ -5,8 +5,8 @@ dataclass over `Message` whose fields are declared by number (`text(1)`, `many(3
 order of their numbers, without those that hold their default, as Go's encoder does and signatures need. Read is only
 what is well-formed: varints of no more bytes than they need, numbers within their type, UTF-8, no field twice unless it
 is repeated, no groups. A field that is not declared is an error; `decode(data, is_lenient=True)` passes over it, as a
-client does with answers of newer nodes. How many bytes there may be is the caller's bound; fields of one message nest
-no deeper than they are declared.
+client does with answers of newer nodes. How many bytes there may be is the caller's bound, how many fields
+`MAX_FIELDS`; fields of one message nest no deeper than they are declared.
 
 Source: protobuf.dev/programming-guides/encoding; the Cosmos SDK's ADR 020 and ADR 027.
 """
@@ -20,6 +20,10 @@ from typing import Any, ClassVar, Final, Self, TypeVar, cast
 
 MAX_REPEATED: Final = 10_000
 """Elements of one field: an empty one is two bytes on the wire and a hundred in memory."""
+
+MAX_FIELDS: Final = 100_000
+"""Fields of a message with all that is within it: some tenths of a second to read. A full transaction's events have
+half as many."""
 
 _VARINT: Final = 0
 _FIXED64: Final = 1
@@ -117,6 +121,19 @@ def many(number: int, of: type[_M]) -> tuple[_M, ...]:
     return cast("tuple[_M, ...]", _declared(_Slot(number, _Kind.NESTED, is_repeated=True, of=of), ()))
 
 
+class _Budget:
+    """How many fields may still be read of one message, known or not, at whatever depth."""
+
+    def __init__(self, fields_left: int) -> None:
+        self._left = fields_left
+
+    def spend(self) -> None:
+        # SECURITY: elements of elements would be read for minutes, in which nothing else of the process runs.
+        if not self._left:
+            raise MalformedProtobuf(f"there are more than {MAX_FIELDS} fields")
+        self._left -= 1
+
+
 class Message:
     """Base of all messages."""
 
@@ -143,26 +160,7 @@ class Message:
         Raises:
             MalformedProtobuf: they are none, or, unless it is lenient, they have a field that is not declared.
         """
-        known = _by_number(cast("Any", cls))
-        values: dict[str, Any] = {}
-        at, end = 0, len(data)
-        while at < end:
-            tag, at = read_varint(data, at)
-            number, wire_type = tag >> 3, tag & 7
-            if not 1 <= number <= _MAX_FIELD:
-                raise MalformedProtobuf(f"{number} is no field number")
-            slot = known.get(number)
-            if slot is None and not is_lenient:
-                raise MalformedProtobuf(f"{cls.__name__} has no field {number}")
-            raw, at = _read(data, at, wire_type)
-            if slot is not None:
-                if wire_type != slot.wire_type:
-                    raise MalformedProtobuf(f"{cls.__name__}.{slot.name} is not of wire type {wire_type}")
-                _put(values, slot, _parse(slot, raw, is_lenient=is_lenient))
-        for slot in known.values():
-            if slot.is_repeated and slot.name in values:
-                values[slot.name] = tuple(values[slot.name])
-        return cls(**values)
+        return _decode(cls, data, _Budget(MAX_FIELDS), is_lenient=is_lenient)
 
 
 def write_varint(value: int) -> bytes:
@@ -224,6 +222,30 @@ def _write(out: bytearray, slot: _Slot, value: Any) -> None:
     out += body
 
 
+def _decode(cls: type[_M], data: bytes, budget: _Budget, *, is_lenient: bool) -> _M:
+    known = _by_number(cast("Any", cls))
+    values: dict[str, Any] = {}
+    at, end = 0, len(data)
+    while at < end:
+        budget.spend()
+        tag, at = read_varint(data, at)
+        number, wire_type = tag >> 3, tag & 7
+        if not 1 <= number <= _MAX_FIELD:
+            raise MalformedProtobuf(f"{number} is no field number")
+        slot = known.get(number)
+        if slot is None and not is_lenient:
+            raise MalformedProtobuf(f"{cls.__name__} has no field {number}")
+        raw, at = _read(data, at, wire_type)
+        if slot is not None:
+            if wire_type != slot.wire_type:
+                raise MalformedProtobuf(f"{cls.__name__}.{slot.name} is not of wire type {wire_type}")
+            _put(values, slot, _parse(slot, raw, budget, is_lenient=is_lenient))
+    for slot in known.values():
+        if slot.is_repeated and slot.name in values:
+            values[slot.name] = tuple(values[slot.name])
+    return cls(**values)
+
+
 def _read(data: bytes, at: int, wire_type: int) -> tuple[int | bytes, int]:
     if wire_type == _VARINT:
         return read_varint(data, at)
@@ -238,11 +260,11 @@ def _read(data: bytes, at: int, wire_type: int) -> tuple[int | bytes, int]:
     return data[at : at + length], at + length
 
 
-def _parse(slot: _Slot, raw: int | bytes, *, is_lenient: bool) -> Any:
+def _parse(slot: _Slot, raw: int | bytes, budget: _Budget, *, is_lenient: bool) -> Any:
     if isinstance(raw, bytes):
         if slot.kind is _Kind.NESTED:
             assert slot.of is not None
-            return slot.of.decode(raw, is_lenient=is_lenient)
+            return _decode(slot.of, raw, budget, is_lenient=is_lenient)
         if slot.kind is _Kind.TEXT:
             try:
                 return raw.decode()

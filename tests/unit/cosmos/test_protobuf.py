@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayer.cosmos.abci import Event, EventAttribute
 from relayer.cosmos.accounts import account_of_key, from_bech32, to_bech32
 from relayer.cosmos.base import AnyMessage, Coin, Timestamp
-from relayer.cosmos.protobuf import MAX_REPEATED, MalformedProtobuf, read_varint, write_varint
+from relayer.cosmos.protobuf import MAX_FIELDS, MAX_REPEATED, MalformedProtobuf, read_varint, write_varint
 from relayer.cosmos.tx import (
     SIGN_MODE_DIRECT,
     AuthInfo,
@@ -17,6 +18,7 @@ from relayer.cosmos.tx import (
     Secp256k1PubKey,
     SignDoc,
     SignerInfo,
+    SimulationResult,
     Single,
     TxBody,
     TxRaw,
@@ -117,6 +119,21 @@ def test_a_message_has_no_more_elements_than_memory_is_kept_for() -> None:
     assert len(TxRaw.decode(b"\x1a\x00" * MAX_REPEATED).signatures) == MAX_REPEATED
     with pytest.raises(MalformedProtobuf, match="elements"):
         TxRaw.decode(b"\x1a\x00" * (MAX_REPEATED + 1))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(Event("x", (EventAttribute(),) * MAX_REPEATED).encode(), id="elements of elements"),
+        pytest.param(b"\x78\x01" * MAX_REPEATED, id="fields that nobody knows"),
+    ],
+)
+def test_security_all_that_is_within_a_message_is_bounded_together(data: bytes) -> None:
+    """SECURITY: a node that answers with some megabytes of empty attributes would stop the process for minutes."""
+    events = [b"\x1a" + write_varint(len(data)) + data] * (MAX_FIELDS // MAX_REPEATED)
+    SimulationResult.decode(b"".join(events[1:]), is_lenient=True)
+    with pytest.raises(MalformedProtobuf, match="fields"):
+        SimulationResult.decode(b"".join(events), is_lenient=True)
 
 
 def test_an_account_is_the_hash_of_its_key() -> None:
