@@ -46,7 +46,9 @@ def open_session() -> aiohttp.ClientSession:
     """The connections that a chain's endpoints share."""
     connector = aiohttp.TCPConnector(limit_per_host=_MAX_CONNECTIONS, keepalive_timeout=_KEEPALIVE_SECONDS)
     # SECURITY: compressed answers are not asked for; one that comes all the same is not unpacked, for it has no bound.
-    return aiohttp.ClientSession(connector=connector, auto_decompress=False, trust_env=False)
+    # SECURITY: no endpoint's cookies are kept: one could set some for `com`, and have the others refuse our headers.
+    jar = aiohttp.DummyCookieJar()
+    return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, trust_env=False)
 
 
 class ExchangeLimits(NamedTuple):

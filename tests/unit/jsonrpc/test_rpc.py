@@ -266,6 +266,25 @@ async def test_large_bodies_of_the_shortest_things_that_nodes_list_are_answers(i
         assert await make_endpoint(session, node).call(ONE) == [items]
 
 
+async def test_security_no_endpoint_has_others_told_its_cookies() -> None:
+    """SECURITY: cookies for a whole domain would make the headers of the others' requests larger than they take."""
+    heard: list[str] = []
+
+    async def respond(request: web.Request) -> web.Response:
+        heard.append(request.headers.get("Cookie", ""))
+        (call,) = await body_of(request)
+        response = web.json_response([{"id": call["id"], "result": 1}])
+        response.set_cookie("large", "x" * 4_000)
+        return response
+
+    node = ScriptedNode()
+    node.respond = respond
+    async with serve(node) as session:
+        named = RpcEndpoint(session, node.url.replace("127.0.0.1", "localhost"), 0, 5)
+        assert await named.call(ONE) == await named.call(ONE) == [1]
+    assert heard == ["", ""]
+
+
 async def test_security_a_compressed_bomb_is_not_unpacked() -> None:
     """SECURITY: a small compressed body could become a huge one."""
     reply = gzip.compress(b" " * 50_000_000 + b"[]")
