@@ -18,6 +18,7 @@ from attestation.address import parse_interoperable_address
 from attestation.request import format_request_id
 from relayer.api.app import create_app
 from relayer.api.crossvm_socket import MAX_LISTENERS, MAX_SUBSCRIPTIONS, MAX_WAITING_EVENTS
+from relayer.api.reading import MAX_CONCURRENT_READS
 from relayer.crossvm.messages import message_id
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
@@ -120,6 +121,37 @@ async def test_a_message_is_told_by_json_rpc_with_exactly_that_chains_fields(
 )
 async def test_what_cannot_be_answered_is_an_error_object(client: Client, body: Any, code: int) -> None:
     assert (await _rpc(client, body))["error"]["code"] == code
+
+
+async def _post_head(client: Client, length: int) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    reader, writer = await asyncio.open_connection(client.host, client.port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: node\r\nContent-Length: %d\r\n\r\n" % length)
+    await writer.drain()
+    return reader, writer
+
+
+async def test_a_call_may_come_in_pieces(client: Client, store: MemoryStore) -> None:
+    await _ask(store)
+    body = json.dumps(_get_message("crossvm-00000001")).encode()
+    reader, writer = await _post_head(client, len(body))
+    for place in range(len(body)):
+        writer.write(body[place : place + 1])
+        await writer.drain()
+        await asyncio.sleep(0)
+    assert b"200" in await reader.readline()
+    while await reader.readline() != b"\r\n":
+        pass
+    assert b'"submitted"' in await reader.read(10_000)
+    writer.close()
+
+
+async def test_security_calls_that_never_come_take_no_places_from_those_who_read(client: Client) -> None:
+    """SECURITY: a handful of silent connections would else have every question of others refused."""
+    silent = [await _post_head(client, 100) for _ in range(2 * MAX_CONCURRENT_READS)]
+    assert (await client.get("/v1/crossvm/pending")).status == 200
+    for reader, writer in silent:
+        assert b"200" in await asyncio.wait_for(reader.readline(), 30)
+        writer.close()
 
 
 async def test_messages_are_listed_by_sender_however_it_is_written(client: Client, store: MemoryStore) -> None:
