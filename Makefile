@@ -43,10 +43,9 @@ test: test-contracts test-python ## what a newcomer and CI run: contracts, then 
 test-contracts: setup
 	@$(FORGE) test
 
-# What starts chains and relayers has the cores to itself; the rest shares them.
+# Files of tests share the cores; those that start chains and relayers mostly wait for blocks.
 test-python: setup $(FRESH_READY)
-	@$(VENV_PYTHON) -m pytest -m "not devnet and not anvil" --numprocesses logical --maxprocesses 8 --dist loadfile
-	@$(VENV_PYTHON) -m pytest -m "devnet or anvil"
+	@$(VENV_PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
 	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),8000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
