@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 import orjson
@@ -39,6 +38,12 @@ MAX_SUBSCRIPTIONS: Final = 5
 MAX_WAITING_EVENTS: Final = 2_000
 """For one connection, and for all of them before they are written: a second or two of a busy network."""
 
+MAX_WAITING_BYTES: Final = 4 * 1024 * 1024
+"""For one connection: an answer of 64 KiB is a message of 256 KiB."""
+
+PATIENCE_SECONDS: Final = 25.0
+"""For a message to be taken, and for a farewell."""
+
 MAX_MESSAGE_BYTES: Final = 4_096
 """What a client says at a time."""
 
@@ -46,24 +51,28 @@ _BEAT_SECONDS: Final = 25.0
 """A connection on which no pong comes for so long is closed. Source: CometBFT pings every 27 s."""
 
 
-@dataclass(frozen=True, slots=True)
 class _Told:
-    """An event, and what queries see of it."""
+    """An event, and what queries see of it. Written once, however many hear of it."""
 
-    event: MessageEvent
-    keys: Mapping[str, list[str]]
+    def __init__(self, told: MessageEvent) -> None:
+        self.keys: Final = {
+            "tm.event": ["Tx"],
+            "tx.height": [str(told.height)],
+            "tx.hash": [told.tx_hash.hex().upper()],
+            **{f"{told.type}.{key}": [value] for key, value in told.attributes.items()},
+        }
+        attributes = [{"key": key, "value": value, "index": True} for key, value in told.attributes.items()]
+        event = {"type": told.type, "attributes": attributes}
+        result = {"height": str(told.height), "index": 0, "tx": "", "result": {"events": [event]}}
+        data = {"type": "tendermint/event/Tx", "value": {"TxResult": result}}
+        self._members = {
+            "data": orjson.Fragment(orjson.dumps(data)),
+            "events": orjson.Fragment(orjson.dumps(self.keys)),
+        }
 
     def answer(self, number: Number, query: str) -> bytes:
         """The message to a subscriber."""
-        event = {
-            "type": self.event.type,
-            "attributes": [{"key": key, "value": value, "index": True} for key, value in self.event.attributes.items()],
-        }
-        result = {"height": str(self.event.height), "index": 0, "tx": "", "result": {"events": [event]}}
-        data = {"type": "tendermint/event/Tx", "value": {"TxResult": result}}
-        return orjson.dumps(
-            {"jsonrpc": "2.0", "id": number, "result": {"query": query, "data": data, "events": self.keys}}
-        )
+        return orjson.dumps({"jsonrpc": "2.0", "id": number, "result": {"query": query, **self._members}})
 
 
 class _Listener:
@@ -72,21 +81,24 @@ class _Listener:
     def __init__(self) -> None:
         self.subscriptions: dict[str, tuple[Number, Query]] = {}
         self._waiting: deque[bytes] = deque()
+        self._waiting_bytes = 0
         self._filled = asyncio.Event()
         self.is_behind = False
 
     def tell(self, told: _Told) -> None:
         """Put by what its subscriptions ask for."""
         for text, (number, query) in self.subscriptions.items():
-            if query.matches(told.keys):
+            if not self.is_behind and query.matches(told.keys):
                 self.put(told.answer(number, text))
 
     def put(self, message: bytes) -> None:
         """Put by one message, or note that it listens too slowly."""
-        if len(self._waiting) >= MAX_WAITING_EVENTS:
+        # SECURITY: by number alone, those who do not listen could have gigabytes kept for them.
+        if len(self._waiting) >= MAX_WAITING_EVENTS or self._waiting_bytes + len(message) > MAX_WAITING_BYTES:
             self.is_behind = True
         else:
             self._waiting.append(message)
+            self._waiting_bytes += len(message)
         self._filled.set()
 
     async def next(self) -> bytes:
@@ -94,7 +106,9 @@ class _Listener:
         while not self._waiting:
             self._filled.clear()
             await self._filled.wait()
-        return self._waiting.popleft()
+        message = self._waiting.popleft()
+        self._waiting_bytes -= len(message)
+        return message
 
 
 class CrossVmSocket:
@@ -121,18 +135,19 @@ class CrossVmSocket:
         await socket.prepare(request)
         listener = _Listener()
         self._enter(listener)
-        sending = asyncio.create_task(_send(socket, listener))
+        sending = asyncio.create_task(_send(socket, listener, request.transport))
         try:
             async for message in socket:
                 if message.type not in (WSMsgType.TEXT, WSMsgType.BINARY):
                     break
                 listener.put(orjson.dumps(_answer(listener, message.data)))
         finally:
+            self._exit(listener)
             sending.cancel()
             with suppress(asyncio.CancelledError, ConnectionError):
                 await sending
-            self._exit(listener)
-            await socket.close()
+            async with _patience(request.transport):
+                await socket.close()
         return socket
 
     def _enter(self, listener: _Listener) -> None:
@@ -179,20 +194,30 @@ class CrossVmSocket:
         event = event_of(message, conclusion.tx_hash if is_concluded and conclusion else request.location.tx_hash)
         if event is None:
             return
-        keys = {
-            "tm.event": ["Tx"],
-            "tx.height": [str(event.height)],
-            "tx.hash": [event.tx_hash.hex().upper()],
-            **{f"{event.type}.{key}": [value] for key, value in event.attributes.items()},
-        }
+        told = _Told(event)
         for listener in self._listeners:
-            listener.tell(_Told(event, keys))
+            listener.tell(told)
 
 
-async def _send(socket: web.WebSocketResponse, listener: _Listener) -> None:
-    while not listener.is_behind:
-        await socket.send_str((await listener.next()).decode())
-    await socket.close(code=1008, message=b"client is not pulling messages fast enough")
+async def _send(socket: web.WebSocketResponse, listener: _Listener, transport: asyncio.Transport | None) -> None:
+    async with _patience(transport) as patience:
+        while not listener.is_behind:
+            patience.reschedule(None)
+            message = await listener.next()
+            patience.reschedule(asyncio.get_running_loop().time() + PATIENCE_SECONDS)
+            await socket.send_str(message.decode())
+        await socket.close(code=1008, message=b"client is not pulling messages fast enough")
+
+
+@asynccontextmanager
+async def _patience(transport: asyncio.Transport | None) -> AsyncIterator[asyncio.Timeout]:
+    """So long, and the connection is cut. SECURITY: pings, which keep it up, can be answered without reading on."""
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS) as patience:
+            yield patience
+    except TimeoutError:
+        if transport is not None:
+            transport.abort()
 
 
 def _answer(listener: _Listener, text: str | bytes) -> dict[str, Any]:

@@ -16,8 +16,14 @@ from hypothesis import strategies as st
 
 from attestation.address import parse_interoperable_address
 from attestation.request import format_request_id
+from relayer.api import crossvm_socket
 from relayer.api.app import create_app
-from relayer.api.crossvm_socket import MAX_LISTENERS, MAX_SUBSCRIPTIONS, MAX_WAITING_EVENTS
+from relayer.api.crossvm_socket import (
+    MAX_LISTENERS,
+    MAX_SUBSCRIPTIONS,
+    MAX_WAITING_BYTES,
+    MAX_WAITING_EVENTS,
+)
 from relayer.api.reading import MAX_CONCURRENT_READS
 from relayer.crossvm.messages import message_id
 from relayer.domain.status import Status
@@ -61,8 +67,9 @@ async def _ask(store: MemoryStore, nonce: int = 0) -> TrackedRequest:
     return request
 
 
-async def _conclude(store: MemoryStore, request: TrackedRequest) -> TrackedRequest:
-    concluded = replace(request, status=Status.CONCLUDED, conclusion=make_conclusion(request.request_id))
+async def _conclude(store: MemoryStore, request: TrackedRequest, data: bytes = b"\x2a") -> TrackedRequest:
+    conclusion = replace(make_conclusion(request.request_id), return_data=data)
+    concluded = replace(request, status=Status.CONCLUDED, conclusion=conclusion)
     await store.commit(Commit(changes=(Change(request.status, concluded, "ReceiptFinal", NOW),)))
     return concluded
 
@@ -275,6 +282,50 @@ async def test_security_who_does_not_read_is_cut_off_and_holds_up_no_commit(clie
         while (message := await slow.receive(timeout=10)).type is WSMsgType.TEXT:
             pass
         assert message.data == 1008
+
+
+async def test_security_large_answers_that_wait_are_bounded_by_their_bytes(client: Client, store: MemoryStore) -> None:
+    """SECURITY: a few subscribers that read nothing would else have gigabytes kept for them."""
+    async with client.ws_connect("/websocket", max_msg_size=0) as slow:
+        for number in range(MAX_SUBSCRIPTIONS):
+            await _say(slow, "subscribe", f"crossvm_response.message_id EXISTS AND tx.height > {number}")
+        assert slow._response.connection is not None
+        slow._response.connection.protocol.pause_reading()
+        data = bytes(65_536)
+        for nonce in range(80):
+            await _conclude(store, await _ask(store, nonce), data)
+            await asyncio.sleep(0)
+        slow._response.connection.protocol.resume_reading()
+        heard = 0
+        while (message := await slow.receive(timeout=10)).type is WSMsgType.TEXT:
+            heard += len(message.data)
+        assert message.data == 1008
+        # What the connection's own buffers hold comes besides.
+        assert heard < MAX_WAITING_BYTES + 20_000_000
+
+
+async def _talk_on(socket: ClientWebSocketResponse) -> None:
+    while True:
+        await socket.pong()
+        await asyncio.sleep(0)
+
+
+async def test_security_who_reads_nothing_and_keeps_talking_is_cut_off(
+    client: Client, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SECURITY: the place would else be held for ever: whoever talks is taken to be alive."""
+    monkeypatch.setattr(crossvm_socket, "PATIENCE_SECONDS", 0.2)
+    async with client.ws_connect("/websocket") as talker, client.ws_connect("/websocket") as quick:
+        await _say(talker, "subscribe", "crossvm_response.message_id EXISTS")
+        await _say(quick, "subscribe", "crossvm_request.message_id EXISTS")
+        connection = talker._response.connection
+        assert connection is not None
+        connection.protocol.pause_reading()
+        for nonce in range(160):
+            await _conclude(store, await _ask(store, nonce), bytes(65_536))
+            await quick.receive(timeout=10)
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(_talk_on(talker), 20)
 
 
 async def test_with_nobody_listening_a_commit_is_told_to_nobody(client: Client, store: MemoryStore) -> None:
