@@ -14,6 +14,13 @@ from typing import Final
 import orjson
 
 from relayer.cosmos.contract_address import classic_address, predictable_address
+from relayer.cosmos.wasm import (
+    MsgExecuteContractResponse,
+    MsgInstantiateContract2Response,
+    MsgInstantiateContractResponse,
+    MsgMigrateContractResponse,
+    MsgStoreCodeResponse,
+)
 from relayer.devnet.cosmwasm.addresses import AddressFormat
 from relayer.devnet.cosmwasm.bank import Bank
 from relayer.devnet.cosmwasm.chain_errors import (
@@ -57,7 +64,6 @@ from relayer.devnet.cosmwasm.messages import (
     StoreCode,
     UpdateAdmin,
 )
-from relayer.devnet.cosmwasm.protowire import bytes_field, varint_field
 from relayer.devnet.cosmwasm.responses import Response
 from relayer.devnet.cosmwasm.vm.errors import CodeRefusedError
 from relayer.devnet.cosmwasm.vm.machine import Machine
@@ -133,8 +139,8 @@ class Contracts:
         attributes = [("code_checksum", report.checksum.hex()), ("code_id", str(code_id))]
         attributes += [("required_capability", name) for name in report.required_capabilities or ("",)]
         context.events.append(Event("store_code", attributes))
-        value = varint_field(1, code_id) + bytes_field(2, report.checksum)
-        return MessageResponse("/cosmwasm.wasm.v1.MsgStoreCodeResponse", value, code_id=code_id)
+        answer = MsgStoreCodeResponse(code_id, report.checksum)
+        return MessageResponse(answer.TYPE_URL, answer.encode(), code_id=code_id)
 
     def _instantiate_classic(self, context: Context, message: InstantiateContract) -> MessageResponse:
         self._require_instantiable(message)
@@ -142,7 +148,7 @@ class Contracts:
         def place(_: bytes) -> bytes:
             return classic_address(message.code_id, self._registry.next_instance(context.state))
 
-        return self._instantiate(context, message, place, "/cosmwasm.wasm.v1.MsgInstantiateContractResponse")
+        return self._instantiate(context, message, place, MsgInstantiateContractResponse)
 
     def _instantiate_predictable(self, context: Context, message: InstantiateContract2) -> MessageResponse:
         self._require_instantiable(message)
@@ -155,14 +161,14 @@ class Contracts:
         def place(checksum: bytes) -> bytes:
             return predictable_address(checksum, self._account(message.sender, "sender"), message.salt, fixed)
 
-        return self._instantiate(context, message, place, "/cosmwasm.wasm.v1.MsgInstantiateContract2Response")
+        return self._instantiate(context, message, place, MsgInstantiateContract2Response)
 
     def _instantiate(
         self,
         context: Context,
         message: InstantiateContract | InstantiateContract2,
         place: Callable[[bytes], bytes],
-        response_type: str,
+        answer_type: type[MsgInstantiateContractResponse | MsgInstantiateContract2Response],
     ) -> MessageResponse:
         sender = self._account(message.sender, "sender")
         code = self._registry.code(context.view, message.code_id)
@@ -194,8 +200,8 @@ class Contracts:
             data = self._send(context, target, response)
         except ChainError as error:
             raise error.within("dispatch") from None
-        value = bytes_field(1, text.encode()) + bytes_field(2, data or b"")
-        return MessageResponse(response_type, value, data, text)
+        answer = answer_type(text, data or b"")
+        return MessageResponse(answer.TYPE_URL, answer.encode(), data, text)
 
     def _execute(self, context: Context, message: ExecuteContract) -> MessageResponse:
         sender, address = self._account(message.sender, "sender"), self._account(message.contract, "contract")
@@ -207,7 +213,8 @@ class Contracts:
         response = self._entry_points.execute(context, target, message.sender, message.funds, message.message)
         context.events.append(Event("execute", [(CONTRACT_ADDRESS, target.text)]))
         data = self._send(context, target, response)
-        return MessageResponse("/cosmwasm.wasm.v1.MsgExecuteContractResponse", bytes_field(1, data or b""), data)
+        answer = MsgExecuteContractResponse(data or b"")
+        return MessageResponse(answer.TYPE_URL, answer.encode(), data)
 
     def _migrate(self, context: Context, message: MigrateContract) -> MessageResponse:
         self._account(message.sender, "sender")
@@ -240,7 +247,8 @@ class Contracts:
                 data = self._send(context, target, response)
             except ChainError as error:
                 raise error.within("dispatch") from None
-        return MessageResponse("/cosmwasm.wasm.v1.MsgMigrateContractResponse", bytes_field(1, data or b""), data)
+        answer = MsgMigrateContractResponse(data or b"")
+        return MessageResponse(answer.TYPE_URL, answer.encode(), data)
 
     def _update_admin(self, context: Context, message: UpdateAdmin) -> MessageResponse:
         self._account(message.new_admin, "new admin")
