@@ -45,10 +45,10 @@ _MAX_RETURN_BYTES: Final = 65_536
 _SIGNERS_FEE: Final = 1_000
 """Flat, per request, where the plan does not say: a thousandth of a coin of six decimals."""
 
-_EXECUTION_OVERHEAD: Final = 600_000
+_EXECUTION_OVERHEAD: Final = 720_000
 _CALLBACK_OVERHEAD: Final = 520_000
 _EXPIRE: Final = 480_000
-_EXECUTION_PER_BYTE: Final = 30
+_EXECUTION_PER_BYTE: Final = 36
 _CALLBACK_PER_BYTE: Final = 40
 """Gas that relayers offer besides a request's own limits, which here is what they pay for, used or not: as
 `relayer.vms.cosmwasm.gas` bounds it, for a batch of one under a set of four."""

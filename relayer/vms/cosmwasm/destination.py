@@ -22,7 +22,7 @@ from relayer.vms.bundling.trials import SETTLED
 from relayer.vms.cosmwasm.answers import AnswerReader
 from relayer.vms.cosmwasm.bundling import CosmwasmPreparer, encode_parts
 from relayer.vms.cosmwasm.chain import ChainParts, CosmwasmChain
-from relayer.vms.cosmwasm.gas import EXECUTE_GAS, EXPIRE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, item_load
+from relayer.vms.cosmwasm.gas import EXECUTE_GAS, EXPIRE_GAS, OWN_ACCOUNT_GAS, Load, batch_load, call_limit, item_load
 from relayer.vms.cosmwasm.headers import CosmwasmHeaders
 from relayer.vms.cosmwasm.messages import (
     Consumption,
@@ -98,8 +98,8 @@ def _part(batch: CertifiedBatch, done: frozenset[RequestId], encode: _Encode, we
 
 def _execute_load(request: Request, encoded: bytes) -> Load:
     base_gas = EXECUTE_GAS + (OWN_ACCOUNT_GAS if request.own_account else 0)
-    return item_load(encoded, base_gas, request.execution_gas_limit, request.return_limit)
+    return item_load(encoded, base_gas, call_limit(request))
 
 
 def _expire_load(_: Request, encoded: bytes) -> Load:
-    return item_load(encoded, EXPIRE_GAS, 0, 0)
+    return item_load(encoded, EXPIRE_GAS, 0)

@@ -4,13 +4,15 @@ Its job: upper bounds from the contracts' measured gas and the requests' own lim
 its full limit: a target that burns more in a block than in the simulation must not be able to have the whole
 transaction run out of gas, which is paid for and executes nobody's request. It must not ask a node.
 
-Source: wasmd's gas register (60,000 to enter a contract, 140,000 units of work a gas) and the SDK's of its stores.
+Source: wasmd's gas register (60,000 to enter a contract, 140,000 units of work a gas) and the SDK's of its stores;
+contracts/cosmwasm/gateway/src/destination.rs.
 """
 
 from __future__ import annotations
 
 from typing import Final, NamedTuple
 
+from attestation.request import Request
 from attestation.signer_set import SignerSet
 from relayer.vms.cosmwasm.messages import BARE_LEAF_LENGTH
 
@@ -27,8 +29,18 @@ SIGNER_GAS: Final = 4_000
 LEAF_GAS: Final = 500
 """Per leaf of a batch, given or bare: its hashes and its nodes of the tree. Measured: 270."""
 
-EXECUTE_GAS: Final = 120_000
-"""Per executed request besides its limit: slot, event, entering executor and gateway again. Measured: 60,000."""
+EXECUTE_GAS: Final = 80_000
+"""Per executed request besides its call: slot, step, and the receipt of a failure. Measured: below 55,000."""
+
+CALL_GAS: Final = 180_000
+"""Per call besides its target's limit: what the gateway lets the account have that calls. All of it may be used: the
+account pays for reading what the target emits and answers."""
+
+CALL_PAYLOAD_BYTE_GAS: Final = 8
+"""Of the same, for each byte of the payload."""
+
+CALL_RETURN_BYTE_GAS: Final = 16
+"""Of the same, for each byte of the answer that is kept."""
 
 EXPIRE_GAS: Final = 40_000
 """Per expired request: slot and event. Measured: 14,000."""
@@ -48,9 +60,6 @@ MEMBER_GAS: Final = 10_000
 
 BYTE_GAS: Final = 20
 """Per byte of a transaction: 10 that the chain asks for, and what it takes to parse, hash and hand it on: below 6."""
-
-RETURN_BYTE_GAS: Final = 30
-"""Per byte of an answer: copied, encoded and put into an event. Measured: 20, with what its author pays."""
 
 _ENVELOPE_LENGTH: Final = 1_000
 """Bytes of a transaction besides its message: addresses, key, signature, fee, and the message's own frame."""
@@ -85,9 +94,15 @@ def batch_load(certificate: bytes, leaf_count: int) -> Load:
     return Load(BATCH_GAS + _certificate_gas(certificate) + leaf_count * LEAF_GAS, length)
 
 
-def item_load(encoded: bytes, base_gas: int, limit: int, answer_limit: int) -> Load:
-    """An encoded item whose callee gets `limit` gas and may answer `answer_limit` bytes that are kept."""
-    return Load(base_gas + limit + answer_limit * RETURN_BYTE_GAS, len(encoded) + 1)
+def call_limit(request: Request) -> int:
+    """The limit of gas within which the gateway has a request's call run, and its answer told."""
+    bytes_gas = len(request.payload) * CALL_PAYLOAD_BYTE_GAS + request.return_limit * CALL_RETURN_BYTE_GAS
+    return request.execution_gas_limit + CALL_GAS + bytes_gas
+
+
+def item_load(encoded: bytes, base_gas: int, limit: int) -> Load:
+    """An encoded item whose call may use `limit` gas."""
+    return Load(base_gas + limit, len(encoded) + 1)
 
 
 def rotation_load(data: bytes, signer_set: SignerSet, certificate: bytes) -> Load:

@@ -72,4 +72,4 @@ def _item(index: int, outcome: Outcome, tracked: TrackedRequest, state: PendingS
     encoded = encode_outcome_item(outcome, tracked.conclusion.return_data)
     # An account that is no contract gets an event and no call, and who cancelled gets neither.
     limit = 0 if state.is_eoa or state.state == CANCELLED else tracked.request.callback_gas_limit
-    return Item(index, tracked.request_id, encoded, item_load(encoded, DELIVER_GAS, limit, answer_limit=0))
+    return Item(index, tracked.request_id, encoded, item_load(encoded, DELIVER_GAS, limit))

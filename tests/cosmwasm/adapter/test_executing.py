@@ -21,9 +21,12 @@ from tests.cosmwasm.adapter.world import (
     receipt_of,
     send,
 )
-from tests.cosmwasm.contract.ledger import DENOM, PAYEE, b64
+from tests.cosmwasm.contract.ledger import DENOM, PAYEE, b64, compact
 
 BURN = {"burn": {}}
+
+_AROUND_A_FLOOD = (700_000, 900_000, 1_000_000, 1_100_000, 1_300_000)
+"""Limits under which it does not fit, fits but for its reading, and fits."""
 
 
 @pytest.fixture
@@ -234,8 +237,12 @@ async def test_what_a_pool_does_not_take_is_told_apart(world: World) -> None:
         [{"execution_gas_limit": 300_000}] * 12,
         [{"code_hash": b"\xc0" * 32}] * 5,
         [{"call": {"answer": {"data": b64(b"x" * 1_000), "size": 8}}, "return_limit": 8_192}],
+        [{"call": {"answer": {"data": b64(b"x" * 1_000), "size": 500}}, "execution_gas_limit": 1_200_000}] * 3,
+        [{"call": {"flood": {"count": 5_000, "size": 1}}, "execution_gas_limit": 1_200_000}] * 3,
+        [{"call": {"flood": {"count": 100, "size": 4_000}}, "execution_gas_limit": gas} for gas in _AROUND_A_FLOOD],
+        [{"call": {"flood": {"count": 100, "size": 4_000}}, "execution_gas_limit": 9 * 10**5, "own_account": True}] * 3,
     ],
-    ids=["burnt", "accounts", "payload", "many", "unreached", "answer"],
+    ids=["burnt", "accounts", "payload", "many", "unreached", "answer", "bomb", "drops", "water", "own water"],
 )
 async def test_security_what_is_offered_suffices_whatever_a_simulation_said(
     world: World, changes: list[dict[str, Any]]
@@ -255,6 +262,23 @@ async def test_security_what_is_offered_suffices_whatever_a_simulation_said(
         receipts = [await receipt_of(chain, each) for each in signed]
     assert all(receipt.is_success for receipt in receipts)
     assert all(any(world.consumed(request)) for request in requests)
+
+
+async def test_security_a_target_that_turns_hostile_after_its_simulation_harms_no_neighbour(world: World) -> None:
+    """SECURITY: it would fail the bundle again and again, until all that is in it has expired."""
+    act = {"flood": {"count": 4_000, "size": 60}}
+    hostile = world.request(1, call={"when_open": {"act": b64(compact(act))}}, execution_gas_limit=1_500_000)
+    requests = [world.request(0), hostile, world.request(2)]
+    world.send(world.owner, world.probe, {"close": {"closed": True}})
+    async with world.connected() as chain:
+        await world.advance()
+        (call,) = (await chain.destination.prepare_execute([world.executions(*requests)], PAYEE)).calls
+        world.send(world.owner, world.probe, {"close": {"closed": False}})
+        signed = await send(chain, call)
+        await world.advance()
+        receipt = await receipt_of(chain, signed)
+    assert receipt.is_success
+    assert [world.consumed(request)[0] for request in requests] == [0, 1, 0]
 
 
 async def test_leaves_of_others_are_reckoned_with(world: World) -> None:

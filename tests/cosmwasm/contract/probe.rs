@@ -111,6 +111,14 @@ fn act(env: &Env, info: &Info, name: &str, mut body: Fields, response: &mut Resp
             }
             remember(info)?;
         }
+        // does what `act`, a message to itself, says, or while it refuses callers nothing
+        "when_open" => {
+            let message = body.base64("act")?;
+            if chain::read(IS_CLOSED).is_none() {
+                let (name, inner) = Fields::of(json::parse(&message)?)?.only()?;
+                act(env, info, &name, Fields::of(inner)?, response)?;
+            }
+        }
         // does what `act`, a message to itself, says whenever it is called back
         "when_called_back" => chain::write(CALLED_BACK, &body.base64("act")?),
         "xvm_callback" => {

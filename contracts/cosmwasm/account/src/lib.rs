@@ -4,14 +4,12 @@
 use xvm_common::entry::{answer, given, Info};
 use xvm_common::failure::{refuse_with, Result};
 use xvm_common::fields::Fields;
+use xvm_common::json_text::Object;
 use xvm_common::reply::Reply;
 use xvm_common::response::{call, ReplyOn, Response};
 use xvm_common::{chain, json};
 
 const CREATOR: &[u8] = b"creator";
-
-/// The one submessage of a call.
-const TARGET: u64 = 1;
 
 #[no_mangle]
 unsafe extern "C" fn instantiate(_env: u32, info: u32, _message: u32) -> u32 {
@@ -29,18 +27,26 @@ unsafe extern "C" fn execute(_env: u32, info: u32, message: u32) -> u32 {
     answer(|| run(&Info::read(&info)?, &message))
 }
 
-/// A failing target gets no reply: its failure is this call's, and the gateway's reply sees it.
+/// The target succeeded: its answer goes to the gateway, cut at the limit, which is the reply's id. A failing target gets no reply:
+/// its failure is this call's, as is what there is too little gas for here.
 #[no_mangle]
 unsafe extern "C" fn reply(_env: u32, reply: u32) -> u32 {
     let reply = given(reply);
-    answer(|| {
-        let reply = Reply::read(&reply)?;
-        let mut response = Response::new();
-        if let Ok(data) = reply.result {
-            response.data(data);
-        }
-        Ok(response.finish())
-    })
+    answer(|| conclude(&reply))
+}
+
+fn conclude(reply: &[u8]) -> Result<String> {
+    let Reply { id: return_limit, result } = Reply::read(reply)?;
+    let mut return_data = result.unwrap_or_default();
+    // SECURITY: a target decides how much it answers, but not how much of it is told
+    let cut = return_data.len() as u64 > return_limit;
+    return_data.truncate(return_limit as usize);
+    let body = Object::new().flag("cut", cut).base64("return_data", &return_data).finish();
+    let message = Object::new().raw("conclude", &body).finish();
+    let creator = chain::read(CREATOR).unwrap_or_default();
+    let mut response = Response::new();
+    response.message(&call(&String::from_utf8_lossy(&creator), message.as_bytes()));
+    Ok(response.finish())
 }
 
 fn run(info: &Info, message: &[u8]) -> Result<String> {
@@ -52,8 +58,9 @@ fn run(info: &Info, message: &[u8]) -> Result<String> {
     let mut body = message.fields("call")?;
     message.finish()?;
     let (target, data, gas_limit) = (body.text("target")?, body.base64("msg")?, body.u64("gas_limit")?);
+    let return_limit = body.u32("return_limit")?;
     body.finish()?;
     let mut response = Response::new();
-    response.submessage(TARGET, &call(&target, &data), Some(gas_limit), ReplyOn::Success);
+    response.submessage(u64::from(return_limit), &call(&target, &data), Some(gas_limit), ReplyOn::Success);
     Ok(response.finish())
 }

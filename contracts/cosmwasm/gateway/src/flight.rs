@@ -1,5 +1,5 @@
-//! The calls of one `execute` that the chain has still to run, in storage from the call to the last reply of its transaction. The
-//! chain runs each call, then tells what became of it, before the next: the flight's head is the request that runs now.
+//! The calls of one `execute` that the chain has still to run, in storage from the call to the last end of its transaction. The
+//! chain runs each call to its end before the next: the flight's head is the request that runs now.
 
 use crate::packed::{Packer, Unpacker};
 use xvm_common::chain;
@@ -18,8 +18,9 @@ pub struct Step {
     /// Where the slot word stands: the first attempt's id.
     pub slot: Word,
     pub return_limit: u32,
-    /// It runs nothing, and tells what became of the attempt in its slot, which this flight still runs.
-    pub is_duplicate: bool,
+    /// The account that calls the target. Nobody for a duplicate: it runs nothing, and tells what became of the attempt in its slot,
+    /// which this flight still runs.
+    pub caller: String,
 }
 
 /// The steps of a call, as they are made.
@@ -45,7 +46,7 @@ impl Plan {
         let number = self.count;
         chain::write(&key(number), &step.packed());
         self.count += 1;
-        if !step.is_duplicate {
+        if !step.caller.is_empty() {
             self.slots.push(step.slot);
         }
         number
@@ -78,10 +79,10 @@ pub fn finish(number: u32) -> Result<Step> {
     }
 }
 
-/// Ends the next step too, if that one runs nothing.
-pub fn finish_duplicate() -> Option<Step> {
+/// Ends the step that runs now, if this account calls for it.
+pub fn finish_call_of(caller: &str) -> Option<Step> {
     let (next, count) = head()?;
-    if !Step::load(next)?.is_duplicate {
+    if Step::load(next)?.caller != caller {
         return None;
     }
     end(next, count)
@@ -109,7 +110,7 @@ impl Step {
             payee: unpacker.word(),
             slot: unpacker.word(),
             return_limit: unpacker.u32(),
-            is_duplicate: unpacker.flag(),
+            caller: unpacker.text(),
         })
     }
 
@@ -121,7 +122,7 @@ impl Step {
             .word(&self.payee)
             .word(&self.slot)
             .u32(self.return_limit)
-            .flag(self.is_duplicate)
+            .text(&self.caller)
             .finish()
     }
 }

@@ -118,6 +118,8 @@ fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response
         "accept_ownership" => offices::accept_ownership(info, body, response),
         "migrate" => offices::migrate(env, info, body, response),
         "execute" => destination::execute(env, info, body, response),
+        "conclude" => destination::conclude_call(info, body, response),
+        "conclude_duplicate" => destination::conclude_duplicate(env, info, body, response),
         "expire" => destination::expire(env, body, response),
         "show_lapsed" => destination::show_lapsed(env, body, response),
         "rotate" => epochs::rotate(env, body, response),

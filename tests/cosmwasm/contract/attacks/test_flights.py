@@ -10,7 +10,8 @@ from attestation.request import request_id
 from relayer.devnet.cosmwasm.chain_errors import ChainError
 from relayer.devnet.cosmwasm.gas_meter import GasMeter
 from relayer.devnet.cosmwasm.responses import Response
-from tests.cosmwasm.contract.ledger import PAYEE, Ledger, compact, hexed
+from relayer.vms.cosmwasm.gas import call_limit
+from tests.cosmwasm.contract.ledger import PAYEE, REMOTE_SENDER, Ledger, compact, hexed
 
 EXECUTIONS = 1 << 32
 
@@ -25,17 +26,23 @@ class Apart:
         self.target = keeper._contracts.target(self.context, keeper.addresses.parse(ledger.gateway))
         self.entries = keeper._queries.entry_points
 
-    def execute(self, *nonces: int) -> Response:
+    def execute(self, *nonces: int, **changes: Any) -> Response:
         """Requests with these nonces."""
-        batch = self.ledger.batch([self.ledger.request(nonce) for nonce in nonces])
+        batch = self.ledger.batch([self.ledger.request(nonce, **changes) for nonce in nonces])
         message = compact({"execute": {"batches": [batch], "payee": hexed(PAYEE)}})
         response: Response = self.entries.execute(self.context, self.target, self.ledger.relayer, (), message)
         return response
 
-    def reply(self, number: int, **result: Any) -> Response:
-        """What became of a submessage."""
-        told = {"id": number, "gas_used": 0, "result": result or {"ok": {"events": [], "data": None}}}
+    def fail(self, number: int, text: str = "no") -> Response:
+        """A submessage failed."""
+        told = {"id": number, "gas_used": 0, "result": {"error": text}}
         response: Response = self.entries.reply(self.context, self.target, told)
+        return response
+
+    def succeed(self, caller: str) -> Response:
+        """An account's call succeeded."""
+        message = compact({"conclude": {"cut": False, "return_data": ""}})
+        response: Response = self.entries.execute(self.context, self.target, caller, (), message)
         return response
 
     def current(self) -> str:
@@ -53,20 +60,57 @@ def concluded(response: Response) -> list[tuple[str, str]]:
 def test_calls_end_in_their_turn(ledger: Ledger) -> None:
     """SECURITY: out of turn, a failure could be told of a request that succeeded."""
     apart = Apart(ledger)
+    executor = ledger.tell("config")["executor"]
     first, second = (hexed(request_id(ledger.request(nonce))) for nonce in (0, 1))
     assert [message.id for message in apart.execute(0, 1).messages] == [EXECUTIONS, EXECUTIONS + 1]
     assert apart.current() == first
     for wrong in (EXECUTIONS + 1, EXECUTIONS + 2, 0, 2 * EXECUTIONS):
         with pytest.raises(ChainError, match="UnknownReply"):
-            apart.reply(wrong)
-    assert concluded(apart.reply(EXECUTIONS)) == [(first, "0")]
+            apart.fail(wrong)
+    assert concluded(apart.succeed(executor)) == [(first, "0")]
     assert apart.current() == second
     with pytest.raises(ChainError, match="UnknownReply"):
-        apart.reply(EXECUTIONS, error="again")
-    assert concluded(apart.reply(EXECUTIONS + 1, error="no")) == [(second, "1")]
+        apart.fail(EXECUTIONS)
+    assert concluded(apart.fail(EXECUTIONS + 1)) == [(second, "1")]
     assert apart.current() == hexed(bytes(32))
     with pytest.raises(ChainError, match="UnknownReply"):
-        apart.reply(EXECUTIONS + 1)
+        apart.fail(EXECUTIONS + 1)
+    with pytest.raises(ChainError, match="OnlyAccount"):
+        apart.succeed(executor)
+
+
+@pytest.mark.parametrize("own_account", [False, True])
+def test_only_the_account_that_calls_says_what_was_answered(ledger: Ledger, *, own_account: bool) -> None:
+    """SECURITY: a target could answer for another request, and a bystander for any."""
+    apart = Apart(ledger)
+    executor = ledger.tell("config")["executor"]
+    own = ledger.tell("account_of", sender=hexed(REMOTE_SENDER))
+    caller, other = (own, executor) if own_account else (executor, own)
+    apart.execute(0, own_account=own_account)
+    for stranger in (other, ledger.probe, ledger.gateway, ledger.owner, ledger.relayer):
+        with pytest.raises(ChainError, match=f"OnlyAccount: {stranger}"):
+            apart.succeed(stranger)
+    assert concluded(apart.succeed(caller)) == [(hexed(request_id(ledger.request(0, own_account=own_account))), "0")]
+
+
+def test_nobody_but_the_gateway_has_a_duplicate_concluded(ledger: Ledger) -> None:
+    """SECURITY: it would be told what the attempt before it came to while that one still runs."""
+    apart = Apart(ledger)
+    apart.execute(0)
+    for stranger in (ledger.tell("config")["executor"], ledger.probe, ledger.relayer):
+        with pytest.raises(ChainError, match=f"OnlyGateway: {stranger}"):
+            apart.entries.execute(
+                apart.context, apart.target, stranger, (), compact({"conclude_duplicate": {"number": 0}})
+            )
+
+
+def test_a_success_is_no_reply(ledger: Ledger) -> None:
+    """SECURITY: the chain tells of failures alone; a reply that says otherwise is of nothing that was sent."""
+    apart = Apart(ledger)
+    apart.execute(0)
+    told = {"id": EXECUTIONS, "gas_used": 0, "result": {"ok": {"events": [], "data": None}}}
+    with pytest.raises(ChainError, match="UnknownReply"):
+        apart.entries.reply(apart.context, apart.target, told)
 
 
 def test_no_second_flight_begins_within_a_first(ledger: Ledger) -> None:
@@ -75,8 +119,15 @@ def test_no_second_flight_begins_within_a_first(ledger: Ledger) -> None:
     apart.execute(0)
     with pytest.raises(ChainError, match="FlightUnderway"):
         apart.execute(1)
-    apart.reply(EXECUTIONS)
+    apart.fail(EXECUTIONS)
     apart.execute(1)
+
+
+def test_a_call_s_limit_is_what_relayers_reckon_with(ledger: Ledger) -> None:
+    """SECURITY: a higher one would have transactions run out of what is offered for them."""
+    asked = ledger.request(0, return_limit=777, payload=b"{}" + b" " * 100)
+    (message,) = Apart(ledger).execute(0, return_limit=777, payload=asked.payload).messages
+    assert message.gas_limit == call_limit(asked)
 
 
 def test_a_finished_flight_leaves_nothing_in_storage(ledger: Ledger) -> None:

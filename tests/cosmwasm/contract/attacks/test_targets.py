@@ -15,6 +15,7 @@ from relayer.devnet.cosmwasm.chain_errors import ChainError
 from relayer.devnet.cosmwasm.gas_meter import GasMeter
 from relayer.devnet.cosmwasm.keeper import FailedError
 from relayer.devnet.cosmwasm.messages import ExecuteContract
+from relayer.vms.cosmwasm.gas import EXECUTE_GAS, call_limit
 from tests.cosmwasm.contract.ledger import (
     PAYEE,
     REMOTE_SENDER,
@@ -122,7 +123,7 @@ def test_a_reply_is_no_message(ledger: Ledger) -> None:
 def test_nobody_but_the_gateway_has_its_accounts_call(ledger: Ledger) -> None:
     """SECURITY: targets take their calls for the gateway's, or for a remote sender's."""
     ledger.run(ledger.request(0, own_account=True))
-    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000"}}
+    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000", "return_limit": 9}}
     for contract in (ledger.tell("config")["executor"], ledger.tell("account_of", sender=hexed(REMOTE_SENDER))):
         for sender in (ledger.asker, ledger.owner):
             with pytest.raises(Refused, match=f"OnlyGateway: {sender}"):
@@ -137,7 +138,7 @@ def test_our_own_contracts_are_nobody_s_targets(ledger: Ledger) -> None:
     config = ledger.tell("config")
     own = ledger.tell("account_of", sender=hexed(REMOTE_SENDER))
     not_yet = ledger.tell("account_of", sender=hexed(ledger.address))
-    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000"}}
+    call = {"call": {"target": ledger.probe, "msg": b64(b"{}"), "gas_limit": "100000", "return_limit": 9}}
     asked = [
         ledger.request(nonce, target=ledger.interoperable(target), call=call, own_account=own_account)
         for nonce, (target, own_account) in enumerate(
@@ -223,20 +224,62 @@ def test_a_target_gets_the_gas_of_its_request_and_no_more(ledger: Ledger) -> Non
     assert 2_000_000 < sent.result.gas_used < 3_500_000
 
 
-def test_a_target_s_events_do_not_stop_its_receipt(ledger: Ledger) -> None:
-    """SECURITY: they come with the chain's reply, as many as its gas could buy."""
-    flood = {"flood": {"count": 2_000, "size": 300}}
-    sent = ledger.run(ledger.request(0, call=flood, execution_gas_limit=5_000_000), ledger.request(1))
+WATER = {"flood": {"count": 2_000, "size": 300}}
+DROPS = {"flood": {"count": 6_000, "size": 1}}
+BOMB = {"answer": {"data": b64(bytes(1_000)), "size": 700}}
+
+
+@pytest.mark.parametrize("hostile", [WATER, DROPS, BOMB], ids=["water", "drops", "bomb"])
+@pytest.mark.parametrize("gas_limit", [700_000, 1_200_000, 2_500_000, 9_000_000])
+def test_what_a_target_emits_and_answers_is_read_at_its_own_cost(
+    ledger: Ledger, hostile: dict[str, Any], gas_limit: int
+) -> None:
+    """SECURITY: read at the submitter's, a target that is small in a simulation and large in a block fails them all."""
+    asked = ledger.request(1, call=hostile, execution_gas_limit=gas_limit)
+    around = [ledger.request(0), ledger.request(2)]
+    alone = ledger.keeper.simulate(
+        [ExecuteContract(ledger.relayer, ledger.gateway, compact(execute_message(ledger, *around)))]
+    )
+    sent = ledger.run(around[0], asked, around[1])
+    told = {event["request_id"]: event for event in sent.all("XVMCallConcluded")}
+    assert [told[hexed(request_id(one))]["kind"] for one in around] == ["0", "0"]
+    event = told[hexed(request_id(asked))]
+    assert event["kind"] in "01"
+    assert len(b64decode(event["return_data"])) <= asked.return_limit
+    assert sent.result.gas_used <= alone.gas_used + call_limit(asked) + EXECUTE_GAS
+
+
+def test_a_target_s_events_are_no_matter_where_its_limit_has_room_for_them(ledger: Ledger) -> None:
+    sent = ledger.run(ledger.request(0, call=WATER, execution_gas_limit=9_000_000), ledger.request(1))
     assert [event["kind"] for event in sent.all("XVMCallConcluded")] == ["0", "0"]
 
 
-def test_a_target_s_long_answer_costs_the_receipt_only_what_was_asked_for(ledger: Ledger) -> None:
+def test_a_long_answer_is_cut_where_its_limit_has_room_for_it(ledger: Ledger) -> None:
     """SECURITY: a target decides how much it answers, but not how much of it is told."""
-    bomb = {"answer": {"data": b64(bytes(1_000)), "size": 1_000}}
-    sent = ledger.run(ledger.request(0, call=bomb, execution_gas_limit=9_000_000))
-    event = sent.event("XVMCallConcluded")
-    assert event["cut"] == "true" or event["kind"] == "1"
-    assert len(b64decode(event["return_data"])) <= 1_024
+    event = ledger.run(ledger.request(0, call=BOMB, execution_gas_limit=9_000_000)).event("XVMCallConcluded")
+    assert (event["kind"], event["cut"]) == ("0", "true")
+    assert b64decode(event["return_data"]) == bytes(1_024)
+
+
+def test_a_target_may_use_all_its_gas_however_much_of_its_answer_is_kept(ledger: Ledger) -> None:
+    """What telling the answer takes is not the target's."""
+    call = {"answer": {"data": b64(b"x" * 1_000), "size": 20}}
+
+    def succeeds(gas_limit: int, return_limit: int) -> bool:
+        asked = ledger.request(0, call=call, execution_gas_limit=gas_limit, return_limit=return_limit)
+        message = compact(execute_message(ledger, asked))
+        tried = ledger.keeper.simulate([ExecuteContract(ledger.relayer, ledger.gateway, message)])
+        (receipt,) = (event for event in tried.events if event.type == "wasm-XVMCallConcluded")
+        return receipt.values("kind") == ["0"]
+
+    low, high = 60_000, 2_000_000
+    while high - low > 1_000:
+        middle = (low + high) // 2
+        low, high = (low, middle) if succeeds(middle, 0) else (middle, high)
+    assert [succeeds(gas, kept) for kept in (1_024, 20_000, 65_536) for gas in (low - 1_000, high + 1_000)] == [
+        False,
+        True,
+    ] * 3
 
 
 def test_a_contract_with_our_code_is_not_ours(ledger: Ledger) -> None:
