@@ -27,7 +27,7 @@ FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
-.PHONY: help setup demo test test-contracts test-python fuzz-svm check coverage-contracts slither storm bench bench-micro bench-start soak mutants lock clean
+.PHONY: help setup demo test test-contracts test-python fuzz-svm fuzz-cosmwasm check coverage-contracts slither storm bench bench-micro bench-start soak mutants lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ test-python: setup $(FRESH_READY)
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
 	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),8000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
+
+fuzz-cosmwasm: setup ## a minute of any messages, answers and code against the CosmWasm gateway and its host; EXAMPLES=
+	@COSMWASM_FUZZ_EXAMPLES=$(or $(EXAMPLES),1500) $(VENV_PYTHON) -m pytest -q --timeout 600 \
+	  tests/cosmwasm/contract/test_fuzz.py tests/cosmwasm/host/test_fuzz.py
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
 	$(BIN)/ruff check .

@@ -16,7 +16,7 @@ OWNER = "owner"
 
 Contract = Callable[..., bytes]
 
-_ALLOCATOR = """
+ALLOCATOR = """
   (global $next (mut i32) (i32.const 65536))
   (func $allocate (export "allocate") (param $size i32) (result i32)
     (local $region i32)
@@ -73,7 +73,7 @@ def contract() -> Contract:
         parts += [region(data, place) for place, data in (regions or {}).items()]
         text = (
             f'(module {imports} (memory (export "memory") {memory}) (func (export "interface_version_8"))'
-            f"{_ALLOCATOR} {' '.join(parts)} {more})"
+            f"{ALLOCATOR} {' '.join(parts)} {more})"
         )
         return bytes(wasmtime.wat2wasm(text))
 
