@@ -34,7 +34,7 @@ help: ## list the targets
 
 setup: $(PACKAGE_READY) $(NODE_READY) ## make .venv and node_modules, everything locked
 
-demo: setup ## EVM and Solana chains, four relayers, requests both ways; KEEP=1 leaves it running
+demo: setup ## EVM, Solana and CosmWasm chains, four relayers, requests between all; KEEP=1 leaves it running
 	@$(BIN)/xvm demo $(if $(KEEP),--keep)
 
 test: test-contracts test-python ## what a newcomer and CI run: contracts, then Python

@@ -27,8 +27,8 @@ from relayer.errors import RelayerError
 _WIDTH_OFF_TERMINAL = 180
 """Columns that the demonstration's table needs to wrap nothing."""
 
-_VMS = "evm,svm"
-"""All that the demonstration shows."""
+_VMS = "evm,svm,cosmwasm,svm,cosmwasm"
+"""All that the demonstration shows: two chains of each VM, so that there is a route from each to each."""
 
 _INTERRUPTED = 130
 """Exit code of a command that Ctrl-C ended, by the shells' convention."""
@@ -49,7 +49,7 @@ def demo(
     keep: bool = typer.Option(False, "--keep", help="Leave the devnet running afterwards, and say where to look."),
     as_json: JsonOption = False,
 ) -> None:
-    """Send requests both ways between chains of each VM, in both modes, and watch them end.
+    """Send requests from each VM to each, in both modes, watch them end, and tell what they cost and took.
 
     Among them are targets that revert, abort or have no code, requests that expire, queries, tokens that are moved from
     another chain, loans against collateral on another one, an ordered pair, a callback that fails and is replayed, and
@@ -103,7 +103,13 @@ def _document(verdict: Verdict) -> dict[str, Any]:
         }
         for judged in verdict.requests
     ]
-    return {"good": verdict.good, "total": verdict.total, "faults": list(verdict.faults), "requests": requests}
+    return {
+        "good": verdict.good,
+        "total": verdict.total,
+        "faults": list(verdict.faults),
+        "requests": requests,
+        "routes": [route.document for route in verdict.routes],
+    }
 
 
 def _identifier(request_id: int) -> str:

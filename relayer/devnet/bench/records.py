@@ -20,12 +20,16 @@ class Outcome(NamedTuple):
 
 
 class Sighting(NamedTuple):
-    """An event of the gateway about a request, in a transaction of a block; what is only asked has no outcome yet."""
+    """An event of the gateway about a request, in a transaction of a block; what is only asked has no outcome yet.
+
+    `fee` is what was paid for it, in the smallest unit, where the reader of a chain's events tells it.
+    """
 
     request_id: bytes
     transaction: bytes
     block: int
     outcome: Outcome | None = None
+    fee: int = 0
 
 
 @dataclass(eq=False)

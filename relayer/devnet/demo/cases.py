@@ -49,7 +49,7 @@ class Case:
     example token, of which the asking account has some), `nobody` (an address without code), `gateway` (which nobody
     may call), and what only one kind of chains has. `asker` is `echo` (a contract or program with a callback), `eoa`
     (an account, which gets the event alone) or `loan` (the example lender or borrower, which asks for `loan` units).
-    `kind` is None where no outcome is told.
+    `kind` is None where no outcome is told. `reason` is part of what the asker is told of a failure.
     """
 
     title: str
@@ -62,6 +62,7 @@ class Case:
     manner: Manner = Manner.PLAIN
     loan: int = 0
     own_account: bool = False
+    reason: bytes = b""
 
     @property
     def needs_a_hand(self) -> bool:

@@ -34,7 +34,8 @@ class Event(StrEnum):
 class Sighting:
     """One event of a gateway about a request, at `place` among those of its block.
 
-    `transaction` is a hash or a signature, as its chain has it; `ordered_after` is the request's own field.
+    `transaction` is a hash or a signature, as its chain has it; `ordered_after` is the request's own field, and `fee`
+    what was paid for it, in the chain's smallest unit.
     """
 
     event: Event
@@ -45,6 +46,15 @@ class Sighting:
     kind: OutcomeKind | None = None
     success: bool | None = None
     ordered_after: int = 0
+    fee: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """In which amounts of a chain's coin are shown: `size` smallest units."""
+
+    name: str
+    size: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +90,16 @@ class DemoChain(Protocol):
 
     name: str
     caip2: str
+
+    @property
+    def vm(self) -> str:
+        """As people call it."""
+        ...
+
+    @property
+    def unit(self) -> Unit:
+        """In which amounts of its coin are shown."""
+        ...
 
     @property
     def seen_block(self) -> int:
@@ -131,12 +151,19 @@ class DemoChain(Protocol):
         """Of a mined transaction, in the chain's own unit."""
         ...
 
+    def fee_of(self, transaction: bytes) -> int:
+        """What the sender of a mined transaction paid the chain for it, in the smallest unit."""
+        ...
+
     def count(self) -> int:
         """The example target's counter."""
         ...
 
     def answer_of(self, request_id: int) -> bytes | None:
-        """What the asker wrote down of its answer; None if it was told of none, or writes nothing down."""
+        """What the asker wrote down of its answer; None if it was told of none, or writes nothing down.
+
+        Of what fails as well, where that has data.
+        """
         ...
 
     def judge_asker(self, case: Case, request_id: int, *, success: bool | None) -> list[str]:
@@ -159,12 +186,12 @@ class Lender(Protocol):
         """Bring a lender that believes `keeper` (ERC-7930); its ERC-7930 address."""
         ...
 
-    def repay(self, loan: bytes) -> None:
-        """Pay a loan (32 bytes) back; returns when that is final."""
+    def repay(self, lender: bytes, loan: bytes) -> None:
+        """Pay a loan (32 bytes) of this lender's back; returns when that is final."""
         ...
 
-    def lent(self, loan: bytes) -> int:
-        """What was paid out for a loan, whether it has been paid back or not."""
+    def lent(self, lender: bytes, loan: bytes) -> int:
+        """What it paid out for a loan, whether that has been paid back or not."""
         ...
 
 
@@ -173,11 +200,12 @@ class DemoKind:
     """What an entry point in `xvm.demos` names.
 
     `open` takes a chain's entry in the devnet's file; it raises `KeyError` or `ValueError` if that describes none.
-    `cases` says what is asked with chains of this kind, given their names and those of the devnet's other chains.
+    `cases` says what is asked with chains of this kind, given their names and, by CAIP-2 namespace, the name of the
+    first chain of each other kind.
     """
 
     open: Callable[[Mapping[str, Any]], DemoChain]
-    cases: Callable[[Sequence[str], Sequence[str]], Sequence[Case]]
+    cases: Callable[[Sequence[str], Mapping[str, str]], Sequence[Case]]
 
 
 def find_demo_kind(namespace: str) -> DemoKind | None:

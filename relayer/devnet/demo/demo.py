@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Case, Manner
 from relayer.devnet.demo.chains import AskRefused, DemoChain, Event, Place, Sighting, find_demo_kind
 from relayer.devnet.demo.lookout import Lookout
+from relayer.devnet.demo.routes import RouteFigures, measure_routes, routes_table
 from relayer.devnet.demo.watching import Journey, Step
 from relayer.errors import ConfigError
 
@@ -58,6 +60,7 @@ class Verdict:
     requests: tuple[Judged, ...]
     faults: tuple[str, ...]
     places: tuple[Place, ...]
+    routes: tuple[RouteFigures, ...]
 
     @property
     def total(self) -> int:
@@ -94,8 +97,9 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
     chains, to_ask = _open(devnet_file)
     names = ", ".join(f"{chain.name} ({chain.caip2})" for chain in chains.values())
     console.print(f"[bold]Chains[/] {names}; deploying examples")
-    for chain in chains.values():
-        chain.deploy()
+    with ThreadPoolExecutor(len(chains)) as pool:
+        for deployed in [pool.submit(chain.deploy) for chain in chains.values()]:
+            deployed.result()
     for chain in chains.values():
         chain.join([other for other in chains.values() if other is not chain])
     lookout, journeys = Lookout(tuple(chains.values())), list[Journey]()
@@ -105,7 +109,9 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
         journeys += added
     verdicts = {journey.request_id: _judge(journey, chains) for journey in journeys}
     faults = (*_judge_counters(chains, journeys), *_judge_order(journeys))
+    routes = measure_routes(chains, journeys)
     console.print(_table(chains, journeys, verdicts))
+    console.print(routes_table(routes))
     for fault in faults:
         console.print(f"[red]{fault}[/]")
     return Verdict(
@@ -115,6 +121,7 @@ def run_demo(devnet_file: Path, console: Console) -> Verdict:
         ),
         faults=faults,
         places=tuple(chain.place for chain in chains.values()),
+        routes=routes,
     )
 
 
@@ -131,7 +138,9 @@ def _open(devnet_file: Path) -> tuple[Chains, Sequence[Case]]:
     to_ask: list[Case] = []
     for namespace, kind in kinds.items():
         own = [chain.name for of, chain in chains if of == namespace]
-        to_ask += kind.cases(own, [chain.name for of, chain in chains if of != namespace])
+        # The first of each: later ones of a kind do not replace it.
+        others = {of: chain.name for of, chain in reversed(chains) if of != namespace}
+        to_ask += kind.cases(own, others)
     if not to_ask:
         raise ConfigError([f"{devnet_file}: there is nothing to show between these chains; two EVM chains are a start"])
     return {chain.name: chain for _, chain in chains}, to_ask
@@ -148,15 +157,18 @@ def _phases(to_ask: Sequence[Case]) -> Iterator[Sequence[Case]]:
 def _ask_all(chains: Chains, asked: Sequence[Case], lookout: Lookout, console: Console) -> list[Journey]:
     sent = []
     for case in asked:
-        sent.append((case, chains[case.source].ask(case, chains[case.destination])))
+        source, destination = chains[case.source], chains[case.destination]
+        transaction = source.ask(case, destination)
+        if case.manner is Manner.CANCELLED:
+            # At once: the network needs but a few blocks for an answer.
+            transaction = _given_up(case, source, transaction, destination)
+        sent.append((case, transaction))
         # What is asked first goes its way while the others are asked.
         lookout.look()
     console.print(f"[bold]{len(sent)} request{'s' * (len(sent) > 1)}[/] sent")
     journeys = []
     for case, transaction in sent:
         source, destination = chains[case.source], chains[case.destination]
-        if case.manner is Manner.CANCELLED:
-            transaction = _given_up(case, source, transaction, destination)  # noqa: PLW2901 - it may be another one
         journeys.append(Journey(case, request_id_of(case, source, transaction, destination)))
         lookout.look()
     return journeys
@@ -219,6 +231,8 @@ def _judge(journey: Journey, chains: Chains) -> list[str]:
         answer = source.answer_of(journey.request_id)
         executed = None if journey.executed is None else journey.executed.transaction
         faults += destination.judge_target(case, executed, answer)
+    if case.reason and case.reason not in (source.answer_of(journey.request_id) or b""):
+        faults.append("its asker was not told why")
     return faults
 
 

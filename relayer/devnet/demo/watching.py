@@ -39,6 +39,7 @@ class Journey:
     delivered: Step | None = None
     cancelled: Step | None = None
     ordered_after: int = 0
+    fee: int = 0
     executed_kind: OutcomeKind | None = None
     kind: OutcomeKind | None = None
     success: bool | None = None
@@ -70,7 +71,7 @@ class Journey:
         step = Step(sighting.block, sighting.place, now, sighting.transaction, other_block)
         match sighting.event:
             case Event.REQUESTED if self.requested is None:
-                self.requested, self.ordered_after = step, sighting.ordered_after
+                self.requested, self.ordered_after, self.fee = step, sighting.ordered_after, sighting.fee
             case Event.CONCLUDED if self.executed is None:
                 self.executed, self.executed_kind = step, sighting.kind
             case Event.CONCLUDED:

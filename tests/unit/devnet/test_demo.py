@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from attestation.request import Mode
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Manner
 from relayer.devnet.demo.chains import Event, Sighting, find_demo_kind
@@ -34,17 +35,33 @@ def test_twenty_requests_show_every_kind_that_a_first_attempt_can_end_in() -> No
 
 def test_the_kinds_of_chains_that_are_shown_show_every_manner_together() -> None:
     assert len(KINDS) > 1
-    asked = [case for kind in KINDS for case in kind.cases(("alpha", "beta"), ("gamma",))]
+    asked = [case for kind in KINDS for case in kind.cases(("alpha", "beta"), {"eip155": "gamma"})]
     assert {case.manner for case in asked} == set(Manner)
+
+
+def test_there_is_a_call_that_is_executed_on_each_route_between_the_kinds() -> None:
+    own = {known.namespace: (f"{name} 1", f"{name} 2") for name, known in registered_kinds().items()}
+    of = {name: namespace for namespace, names in own.items() for name in names}
+    shown = set()
+    for namespace, names in own.items():
+        kind = find_demo_kind(namespace)
+        assert kind is not None
+        others = {other: first for other, (first, _) in own.items() if other != namespace}
+        shown |= {
+            (of[case.source], of[case.destination])
+            for case in kind.cases(names, others)
+            if (case.mode, case.kind, case.asker) == (Mode.CALL, OutcomeKind.EXECUTED, "echo")
+        }
+    assert shown == {(source, destination) for source in own for destination in own}
 
 
 def test_a_chain_by_itself_has_nothing_to_show() -> None:
     for kind in KINDS:
-        assert kind.cases(("alpha",), ()) == ()
+        assert kind.cases(("alpha",), {}) == ()
 
 
 def test_a_kind_of_chain_that_nobody_shows_is_none() -> None:
-    assert find_demo_kind("cosmos") is None
+    assert find_demo_kind("aptos") is None
 
 
 def test_one_lender_approves_and_the_other_one_rejects() -> None:

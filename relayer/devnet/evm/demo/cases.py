@@ -5,7 +5,8 @@ Its job: data. Every kind of end that this version has stands here at least once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from attestation.request import Mode
@@ -21,7 +22,7 @@ def is_lent(case: Case) -> bool:
     return 3 * case.loan <= 2 * COLLATERAL
 
 
-def cases(names: Sequence[str], others: Sequence[str] = ()) -> tuple[Case, ...]:
+def cases(names: Sequence[str], others: Mapping[str, str] = MappingProxyType({})) -> tuple[Case, ...]:
     """All requests, in the order of asking. Most are made in both directions between the first two chains."""
     del others
     if len(names) < 2:  # noqa: PLR2004 - from one to the other

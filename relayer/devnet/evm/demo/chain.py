@@ -19,7 +19,7 @@ from web3.logs import DISCARD
 from attestation.address import Namespace, evm_account, parse_account
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Call, Case, Manner
-from relayer.devnet.demo.chains import Aim, AskRefused, DemoChain, DemoKind, Event, Place, Sighting
+from relayer.devnet.demo.chains import Aim, AskRefused, DemoChain, DemoKind, Event, Place, Sighting, Unit
 from relayer.devnet.evm.chain_session import ChainSession
 from relayer.devnet.evm.demo.cases import COLLATERAL, cases, is_lent
 
@@ -66,6 +66,9 @@ _EVENTS: Final[Mapping[str, Event]] = {
 class EvmDemoChain(ChainSession):
     """Implements the ports `DemoChain` and `Lender`."""
 
+    vm: Final = "EVM"
+    unit: Final = Unit("gwei", 10**9)
+
     def __init__(self, description: Mapping[str, Any]) -> None:
         super().__init__(description)
         self._block_time_seconds = float(description["block_time_seconds"])
@@ -75,8 +78,8 @@ class EvmDemoChain(ChainSession):
         self._echo: Contract
         self._token: Contract
         self._loan: Contract | None = None
-        self._kept_lender: Contract
-        self._kept_token: Contract
+        self._lent: Contract | None = None
+        self._lenders: dict[bytes, Contract] = {}
 
     @property
     def seen_block(self) -> int:
@@ -204,6 +207,11 @@ class EvmDemoChain(ChainSession):
         """Of a mined transaction."""
         return int(self._web3.eth.get_transaction_receipt(transaction)["gasUsed"])  # type: ignore[arg-type]
 
+    def fee_of(self, transaction: bytes) -> int:
+        """In wei."""
+        receipt = self._web3.eth.get_transaction_receipt(transaction)  # type: ignore[arg-type]
+        return int(receipt["gasUsed"]) * int(receipt["effectiveGasPrice"])
+
     def count(self) -> int:
         """The example target's counter."""
         return int(self._counter.functions.count().call())
@@ -242,16 +250,21 @@ class EvmDemoChain(ChainSession):
 
     def open_lender(self, keeper: bytes) -> bytes:
         """Bring a lender of a token of its own, which our account borrows."""
-        (self._kept_token,) = self._create(("XvmToken", ("Lent", "LENT")))
-        terms = (self.gateway.address, keeper, self._account.address, self._kept_token.address)
-        (self._kept_lender,) = self._create(("LockedCollateralLoan", terms))
-        self._receipt(self._transact(self._kept_token.functions.mint(self._kept_lender.address, _LENDABLE)))
-        return evm_account(self.chain_id, bytes.fromhex(self._kept_lender.address[2:])).to_bytes()
+        if self._lent is None:
+            (self._lent,) = self._create(("XvmToken", ("Lent", "LENT")))
+        terms = (self.gateway.address, keeper, self._account.address, self._lent.address)
+        (contract,) = self._create(("LockedCollateralLoan", terms))
+        self._receipt(self._transact(self._lent.functions.mint(contract.address, _LENDABLE)))
+        lender = evm_account(self.chain_id, bytes.fromhex(contract.address[2:])).to_bytes()
+        self._lenders[lender] = contract
+        return lender
 
-    def repay(self, loan: bytes) -> None:
+    def repay(self, lender: bytes, loan: bytes) -> None:
         """Pay a loan back with what was paid out; returns when that is final."""
-        self._transact(self._kept_token.functions.approve(self._kept_lender.address, self.lent(loan)))
-        receipt = self._receipt(self._transact(self._kept_lender.functions.repay(loan)))
+        assert self._lent is not None, "only what a lender paid out is paid back"
+        contract = self._lenders[lender]
+        self._transact(self._lent.functions.approve(contract.address, self.lent(lender, loan)))
+        receipt = self._receipt(self._transact(contract.functions.repay(loan)))
         if receipt["status"] != 1:
             raise AskRefused(f"the lender on {self.name} has no loan 0x{loan.hex()} to be paid back")
         deadline = time.monotonic() + _FINAL_SECONDS
@@ -260,9 +273,9 @@ class EvmDemoChain(ChainSession):
                 raise AskRefused(f"{self.name} does not grow")
             time.sleep(_LOOK_SECONDS)
 
-    def lent(self, loan: bytes) -> int:
+    def lent(self, lender: bytes, loan: bytes) -> int:
         """What was paid out for a loan."""
-        return int(self._kept_lender.functions.loans(loan).call()[1])
+        return int(self._lenders[lender].functions.loans(loan).call()[1])
 
     def _address(self, name: str) -> str:
         match name:
@@ -308,6 +321,7 @@ def _sighting(log: Mapping[str, Any]) -> Sighting:
         kind=OutcomeKind(fields["kind"]) if "kind" in fields else None,
         success=bool(fields["success"]) if "success" in fields else None,
         ordered_after=int(fields["request"]["orderedAfter"]) if "request" in fields else 0,
+        fee=int(fields.get("fee", 0)),
     )
 
 

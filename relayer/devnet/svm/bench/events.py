@@ -26,6 +26,8 @@ _MAX_DATA_CHARACTERS: Final = 14_000
 _NAME_LENGTH: Final = 8
 _ID_LENGTH: Final = 32
 _HASH_LENGTH: Final = 32
+_FEE: Final = slice(64, 72)
+"""In what was asked, behind the request's id, its account and its route."""
 
 
 def _name_of(event: str) -> bytes:
@@ -80,7 +82,7 @@ def _note(told: BlockTold, event: bytes, signature: bytes, slot: int) -> None:
     name, fields = event[:_NAME_LENGTH], event[_NAME_LENGTH:]
     request_id, rest = fields[:_ID_LENGTH], fields[_ID_LENGTH:]
     if name == _REQUESTED:
-        told.asked.append(Sighting(request_id, signature, slot))
+        told.asked.append(Sighting(request_id, signature, slot, fee=int.from_bytes(rest[_FEE], "little")))
     elif name == _CONCLUDED:
         told.concluded.append(Sighting(request_id, signature, slot, _concluded(rest)))
     elif name == _DELIVERED:

@@ -59,9 +59,9 @@ class SvmAsking:
         """Where the asker writes the answer down."""
         return derived(self.asker, b"question", bytes(self._owner), salt.to_bytes(8, "little"))
 
-    def ask(self, mode: Mode, aim: Aim, salt: int) -> Instruction:
+    def ask(self, mode: Mode, aim: Aim, salt: int, *, own_account: bool) -> Instruction:
         """The asker asks."""
-        options = _OPTIONS.pack(mode, False, 0, 0, 0, 0, False, bytes(32), 0, 0)  # noqa: FBT003 - fields
+        options = _OPTIONS.pack(mode, own_account, 0, 0, 0, 0, False, bytes(32), 0, 0)  # noqa: FBT003 - fields
         terms = struct.pack("<QQ", salt, _MAX_FEE_LAMPORTS) + sized(aim.account) + sized(aim.payload) + options
         accounts = [*self._asking(self.sender, aim.account, salt), writable(self.question(salt))]
         return Instruction(self.asker, discriminator("ask") + _KEEPS + _NO_MORE_ACCOUNTS + terms, accounts)

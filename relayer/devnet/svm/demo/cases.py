@@ -6,9 +6,10 @@ abroad has some in its own account here), `mint` (that token's account, which is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from attestation.address import Namespace
 from attestation.request import Mode
 from attestation.statement import OutcomeKind
 from relayer.devnet.demo.cases import Call, Case, Manner
@@ -20,12 +21,16 @@ BORROWED: Final = 100_001
 """Units of the lender's token: not a whole number of lamports of collateral."""
 
 
-def cases(names: Sequence[str], others: Sequence[str]) -> tuple[Case, ...]:
-    """All requests between the first of the chains and the first other one, in the order of asking."""
-    if not others:
-        return ()
-    here, there = names[0], others[0]
-    return (*_to_here(there, here), *_from_here(here, there))
+def cases(names: Sequence[str], others: Mapping[str, str]) -> tuple[Case, ...]:
+    """All requests between the first of the chains and the first EVM one, or the second, in the order of asking."""
+    here, *neighbours = names
+    there = others.get(Namespace.EIP155.value)
+    with_evm = () if there is None else (*_to_here(there, here), *_from_here(here, there))
+    return (*with_evm, *(_between(here, neighbour) for neighbour in neighbours[:1]))
+
+
+def _between(here: str, neighbour: str) -> Case:
+    return Case("change state", here, neighbour, Mode.CALL, Call("counter", "increment", (9,)), OutcomeKind.EXECUTED)
 
 
 def _to_here(source: str, here: str) -> tuple[Case, ...]:

@@ -18,7 +18,7 @@ from attestation.request import Mode
 from attestation.textcodecs import base58_decode
 from relayer.devnet.bench import records
 from relayer.devnet.demo.cases import Call, Case, Manner
-from relayer.devnet.demo.chains import Aim, AskRefused, DemoChain, DemoKind, Event, Lender, Place, Sighting
+from relayer.devnet.demo.chains import Aim, AskRefused, DemoChain, DemoKind, Event, Lender, Place, Sighting, Unit
 from relayer.devnet.svm.bench.events import read_block
 from relayer.devnet.svm.demo.asking import SvmAsking, is_lent, read_answer
 from relayer.devnet.svm.demo.cases import TRANSFERRED, cases
@@ -31,6 +31,9 @@ _IDL: Final = "contracts/svm/examples/counter.idl.json"
 
 class SvmDemoChain:
     """Implements the port `DemoChain`, through the last funded account of the description."""
+
+    vm: Final = "Solana"
+    unit: Final = Unit("lamports", 1)
 
     def __init__(self, description: Mapping[str, Any]) -> None:
         self.name = str(description["name"])
@@ -101,13 +104,13 @@ class SvmDemoChain:
     def ask(self, case: Case, destination: DemoChain) -> bytes:
         """Send the request's transaction; its signature."""
         if case.manner is Manner.SETTLING:
-            self._abroad.repay(bytes(self._asking.loan))
+            self._abroad.repay(self._lender, bytes(self._asking.loan))
             asking = self._asking.settle(self._lender)
         elif case.asker == "loan":
             asking = self._asking.borrow(self._lender, case.loan, self._borrower)
         else:
             aim = destination.aim(case.call, self.account(case.asker))
-            asking = self._asking.ask(case.mode, aim, len(self._salts))
+            asking = self._asking.ask(case.mode, aim, len(self._salts), own_account=case.own_account)
             self._salts.append(self._rpc.send([asking]))
             return self._salts[-1]
         return self._rpc.send([asking])
@@ -153,6 +156,10 @@ class SvmDemoChain:
         """Compute units."""
         return int(self._rpc.fetch_transaction(transaction)["meta"]["computeUnitsConsumed"])
 
+    def fee_of(self, transaction: bytes) -> int:
+        """In lamports; what is lent for accounts is no part of it."""
+        return int(self._rpc.fetch_transaction(transaction)["meta"]["fee"])
+
     def count(self) -> int:
         """The example target's counter."""
         return read_count(self._fetch(self._targets.count))
@@ -188,7 +195,7 @@ class SvmDemoChain:
 
     def _judge_loan(self, case: Case) -> list[str]:
         faults = []
-        if self._abroad.lent(bytes(self._asking.loan)) != case.loan:
+        if self._abroad.lent(self._lender, bytes(self._asking.loan)) != case.loan:
             faults.append("the lender did not pay out what was borrowed")
         loan = self._rpc.fetch_data(self._asking.loan)
         # Each loan of the demonstration is paid back at its end, which closes its account.
@@ -231,6 +238,7 @@ def _sighting(event: Event, told: records.Sighting, place: int) -> Sighting:
         transaction=told.transaction,
         kind=None if outcome is None else outcome.kind,
         success=None if outcome is None else outcome.is_success,
+        fee=told.fee,
     )
 
 

@@ -1,0 +1,1 @@
+"""What the demonstration shows between CosmWasm chains and others, and its hand on one of them."""
