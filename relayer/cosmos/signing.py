@@ -29,8 +29,9 @@ from relayer.cosmos.tx import (
 
 
 def encode_body(message: Message) -> bytes:
-    """What a transaction of one message does."""
-    return TxBody(messages=(AnyMessage.of(message),)).encode()
+    """What a transaction of one message does. An `Any` stands for the message in it."""
+    packed = message if isinstance(message, AnyMessage) else AnyMessage.of(message)
+    return TxBody(messages=(packed,)).encode()
 
 
 def encode_auth_info(public_key: bytes, sequence: int, gas_limit: int, fee_amount: int, fee_denom: str) -> bytes:

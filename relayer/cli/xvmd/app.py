@@ -1,11 +1,12 @@
 """`xvmd tx crossvm` and `xvmd query crossvm`: that chain's commands and flags, over our requests.
 
 Its job: the words. `tx crossvm call` asks a gateway as `xvm call` does and believes the chain; `query crossvm` asks
-relayers' APIs. Answers are JSON, as there.
+relayers' APIs. With `--chain-node` they ask a chain that calls between its own VMs instead. Answers are JSON, as there.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import time
 from pathlib import Path
@@ -16,12 +17,15 @@ from typer.core import TyperGroup
 
 from attestation.request import Mode, format_request_id
 from relayer.cli.asking import Ask, Asked, TypedCall, tools_for
-from relayer.cli.keys import PasswordFileOption
+from relayer.cli.keys import PasswordFileOption, load_key_file
 from relayer.cli.output import DEFAULT_DEVNET, DevnetOption, examples, print_json
 from relayer.cli.reach import Reach
 from relayer.cli.relayer_api import RelayerAddress, RelayerRefused, RelayerUnavailable, ask_first, relayers_of
 from relayer.cli.usage import USAGE_EXIT_CODE, WrongUsage
+from relayer.cli.xvmd import chain_node as chain_node_commands
+from relayer.cli.xvmd.chain_node import ChainNodeOption, EvmNodeOption, RequiredChainNodeOption
 from relayer.cli.xvmd.vms import chain_of
+from relayer.cosmos.crossvm import CALL_TYPE_URL
 from relayer.errors import ConfigError, RelayerError
 
 _SEEN_SECONDS: Final = 30.0
@@ -79,6 +83,8 @@ def _tx_root() -> None:
         "--payload '{\"increment\":{}}' --from 0 -y",
         "xvmd tx crossvm call --source-vm cosmwasm --target-vm evm --target-contract 0x… --payload 0xd09de08a "
         "--from 1 --source-chain gamma --target-chain beta -y",
+        "xvmd tx crossvm call --chain-node http://127.0.0.1:26657 --source-vm evm --target-vm cosmwasm "
+        "--target-contract wasm1… --payload '{\"increment\":{}}' --from wallet.key --wait -y",
     )
 )
 def call(
@@ -110,8 +116,35 @@ def call(
     node: NodeOption = None,
     devnet: DevnetOption = DEFAULT_DEVNET,
     password_file: PasswordFileOption = None,
+    chain_node: ChainNodeOption = None,
+    prefix: Annotated[
+        str, typer.Option("--prefix", metavar="TEXT", help="With --chain-node: what accounts there begin with.")
+    ] = "wasm",
+    fee_denom: Annotated[
+        str, typer.Option("--fee-denom", metavar="DENOM", help="With --chain-node: what fees are paid in.")
+    ] = "uxvm",
+    funds: Annotated[
+        str, typer.Option("--funds", metavar="COINS", help="With --chain-node: coins that go with it, as 100uxvm.")
+    ] = "",
+    type_url: Annotated[
+        str, typer.Option("--type-url", metavar="URL", help="With --chain-node: of the message that is sent.")
+    ] = CALL_TYPE_URL,
+    wait: Annotated[bool, typer.Option("--wait", help="With --chain-node: wait for the message's end.")] = False,
 ) -> None:
     """Send a message: the contract is called, and its result comes home."""
+    if chain_node:
+        if any((source_chain, target_chain, rpc, gateway, node)):
+            raise WrongUsage(["--chain-node: that chain has neither a gateway nor a relayer; leave their options out"])
+        if key.isascii() and key.isdigit():
+            raise WrongUsage(["--from: with --chain-node it is a key file"])
+        chain_node_commands.send_call(
+            chain_node_commands.settings_of(chain_node),
+            chain_node_commands.parse_call(source_vm, target_vm, target_contract, _payload(payload), funds),
+            chain_node_commands.Sending(load_key_file(Path(key), password_file), prefix, fee_denom, type_url),
+            is_waiting=wait,
+            confirm=lambda account: yes or typer.confirm(f"confirm transaction of {account}", err=True),
+        )
+        return
     account = int(key) if key.isascii() and key.isdigit() else 0
     key_file = None if key.isascii() and key.isdigit() else Path(key)
     reach = Reach(devnet, account, rpc, gateway, key_file, password_file)
@@ -152,13 +185,23 @@ def call(
     )
 
 
-@_query_crossvm.command(epilog=examples("xvmd query crossvm message crossvm-00000042"))
+@_query_crossvm.command(
+    epilog=examples(
+        "xvmd query crossvm message crossvm-00000042",
+        "xvmd query crossvm message crossvm-00000042 --chain-node http://127.0.0.1:26657",
+    )
+)
 def message(
     message_id: Annotated[str, typer.Argument(metavar="ID", help="A message id, or a request id.", show_default=False)],
     node: NodeOption = None,
     devnet: DevnetOption = DEFAULT_DEVNET,
+    chain_node: ChainNodeOption = None,
+    evm_node: EvmNodeOption = None,
 ) -> None:
     """Show one message."""
+    if chain_node:
+        chain_node_commands.show_message(chain_node_commands.settings_of(chain_node, evm_node), message_id)
+        return
     # SECURITY: what was typed must not reach into another path.
     if not message_id.replace("-", "").isalnum():
         raise WrongUsage([f"ID: {message_id!r} is no message id: write crossvm-00000042, or a request id"])
@@ -166,8 +209,16 @@ def message(
 
 
 @_query_crossvm.command(epilog=examples("xvmd query crossvm pending", "xvmd query crossvm pending --limit 200"))
-def pending(node: NodeOption = None, devnet: DevnetOption = DEFAULT_DEVNET, limit: LimitOption = 50) -> None:
-    """List messages that are submitted or pending, newest first."""
+def pending(
+    node: NodeOption = None,
+    devnet: DevnetOption = DEFAULT_DEVNET,
+    limit: LimitOption = 50,
+    chain_node: ChainNodeOption = None,
+) -> None:
+    """List messages that are submitted or pending: newest first, or with --chain-node in the order of the queue."""
+    if chain_node:
+        chain_node_commands.show_pending(chain_node_commands.settings_of(chain_node))
+        return
     print_json(ask_first(relayers_of(node, devnet), "/v1/crossvm/pending", [("limit", str(limit))]))
 
 
@@ -182,8 +233,12 @@ def messages_by_sender(
     node: NodeOption = None,
     devnet: DevnetOption = DEFAULT_DEVNET,
     limit: LimitOption = 50,
+    chain_node: ChainNodeOption = None,
 ) -> None:
     """List the messages of an account, newest first."""
+    if chain_node:
+        chain_node_commands.show_by_sender(chain_node_commands.settings_of(chain_node), sender)
+        return
     parameters = [("sender", sender), ("limit", str(limit))]
     print_json(ask_first(relayers_of(node, devnet), "/v1/crossvm/messages", parameters))
 
@@ -192,6 +247,28 @@ def messages_by_sender(
 def params(node: NodeOption = None, devnet: DevnetOption = DEFAULT_DEVNET) -> None:
     """Show the limits of messages."""
     print_json(ask_first(relayers_of(node, devnet), "/v1/crossvm/params"))
+
+
+@app.command(
+    epilog=examples(
+        "xvmd watch --chain-node http://127.0.0.1:26657",
+        "xvmd watch --chain-node http://127.0.0.1:26657 --after 1000 --count 1",
+    )
+)
+def watch(
+    chain_node: RequiredChainNodeOption,
+    after: Annotated[
+        int | None, typer.Option("--after", metavar="HEIGHT", min=0, help="Begin behind this block, not the newest.")
+    ] = None,
+    count: Annotated[int | None, typer.Option("--count", metavar="N", min=1, help="End after so many.")] = None,
+) -> None:
+    """Print what a chain that calls between its own VMs tells of messages, one JSON document a line, as it happens."""
+
+    def show(line: object) -> None:
+        sys.stdout.write(f"{json.dumps(line)}\n")
+        sys.stdout.flush()
+
+    chain_node_commands.watch(chain_node_commands.settings_of(chain_node), after, count, show)
 
 
 def main() -> None:

@@ -69,7 +69,7 @@ class BlockReader:
         placed = await self._read_events(endpoint, headers)
         headers = headers[: len(placed)]
         eventful = [header for header, events in zip(headers, placed, strict=True) if events]
-        hashes = dict(zip(eventful, await _read_hashes(endpoint, eventful), strict=True))
+        hashes = dict(zip(eventful, await read_hashes(endpoint, eventful), strict=True))
         contents: list[BlockContents] = []
         for header, events in zip(headers, placed, strict=True):
             tx_hashes = hashes.get(header, ())
@@ -82,7 +82,7 @@ class BlockReader:
     async def _read_events(self, endpoint: RpcEndpoint, headers: Sequence[Header]) -> list[tuple[PlacedEvent, ...]]:
         """The events in each block, up to the first whose results the endpoint does not have."""
         calls = [results_call(header.stamp.ref.number) for header in headers if header.transactions]
-        answers = iter(await _call(endpoint, calls))
+        answers = iter(await call_for_blocks(endpoint, calls))
         placed: list[tuple[PlacedEvent, ...]] = []
         for header in headers:
             answer = next(answers) if header.transactions else None
@@ -94,10 +94,10 @@ class BlockReader:
         return placed
 
 
-async def _read_hashes(endpoint: RpcEndpoint, headers: Sequence[Header]) -> list[tuple[bytes, ...] | None]:
+async def read_hashes(endpoint: RpcEndpoint, headers: Sequence[Header]) -> list[tuple[bytes, ...] | None]:
     """The hashes of each block's transactions, None where the endpoint does not have the block any more."""
     calls = [RpcCall("block", {"height": str(header.stamp.ref.number)}) for header in headers]
-    answers = await _call(endpoint, calls)
+    answers = await call_for_blocks(endpoint, calls)
     return [
         None if isinstance(answer, RpcFault) else _parse_hashes(answer, header)
         for header, answer in zip(headers, answers, strict=True)
@@ -113,6 +113,7 @@ def _parse_hashes(answer: Any, header: Header) -> tuple[bytes, ...]:
     return tuple(sha256(parse_base64(transaction)).digest() for transaction in transactions)
 
 
-async def _call(endpoint: RpcEndpoint, calls: Sequence[RpcCall]) -> list[Any]:
+async def call_for_blocks(endpoint: RpcEndpoint, calls: Sequence[RpcCall]) -> list[Any]:
+    """The answers to calls that each give a block's transactions, or what came of them. Raises `RpcUnavailable`."""
     weighed = [WeighedCall(call, _BLOCK_WEIGHT) for call in calls]
     return await call_by_weight(endpoint, weighed, STATUS_CALL) if weighed else []

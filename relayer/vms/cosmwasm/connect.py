@@ -35,7 +35,7 @@ shortest attributes there are, a letter and nothing: 36 bytes with three commas.
 CONTRACT_LENGTH: Final = 32
 """Bytes of a contract's address."""
 
-_NEW_BLOCKS: Final = RpcCall("subscribe", {"query": "tm.event='NewBlockHeader'"})
+NEW_BLOCKS: Final = RpcCall("subscribe", {"query": "tm.event='NewBlockHeader'"})
 """A few kilobytes a block, however full it is. Source: CometBFT's event subscriptions."""
 
 
@@ -67,7 +67,7 @@ async def connect(settings: ChainSettings) -> tuple[aiohttp.ClientSession, Chain
         session,
         settings.name,
         settings.ws_urls,
-        _NEW_BLOCKS,
+        NEW_BLOCKS,
         settings.block_time_seconds,
         asyncio.sleep,
         random.random,

@@ -14,8 +14,8 @@ import relayer
 ROOT = Path(relayer.__file__).parent
 FILES = ("deployment.py", "service.py")
 PARTS = ("domain", "ports", "stages", "store", "api", "peers", "keys", "observability", "config", "cli")
-OF_ONE_VM = re.compile(r"cli/(evm|svm|cosmwasm)/")
-"""The command line's side of one VM, found by entry point."""
+OF_ONE_VM = re.compile(r"cli/(evm|svm|cosmwasm)/|cli/xvmd/chain_node\.py")
+"""The command line's side of one VM, found by entry point; that of a chain which is none of ours."""
 
 TYPED_NAMES = {"cli/bench.py", "cli/demo.py", "cli/devnet.py", "cli/xvmd/app.py"}
 """They say which kinds of chains there may be, by the names under which whoever types them asks for them."""
