@@ -244,10 +244,10 @@ class Ledger:
         """An account that is no contract."""
         return self.keeper.addresses.text(keccak256(name.encode())[:20])
 
-    def new_probe(self, *, knows_gateway: bool = True) -> str:
+    def new_probe(self, *, knows_gateway: bool = True, admin: str = "") -> str:
         """A target of the tests'."""
         message = {"gateway": self.gateway} if knows_gateway else {}
-        return self.keeper.instantiate(self.owner, self.probe_code, message)
+        return self.keeper.instantiate(self.owner, self.probe_code, message, admin=admin)
 
     def interoperable(self, account: str) -> bytes:
         """ERC-7930 address of an account of this chain."""

@@ -3,10 +3,11 @@
 
 use xvm_common::entry::{answer, given, Info};
 use xvm_common::failure::{refuse_with, Result};
-use xvm_common::fields::Fields;
+use xvm_common::fields::{where_given, Fields};
 use xvm_common::json_text::Object;
 use xvm_common::reply::Reply;
 use xvm_common::response::{call, ReplyOn, Response};
+use xvm_common::word::Word;
 use xvm_common::{chain, json};
 
 const CREATOR: &[u8] = b"creator";
@@ -59,8 +60,22 @@ fn run(info: &Info, message: &[u8]) -> Result<String> {
     message.finish()?;
     let (target, data, gas_limit) = (body.text("target")?, body.base64("msg")?, body.u64("gas_limit")?);
     let return_limit = body.u32("return_limit")?;
+    let code_hash = where_given(body.word("code_hash"))?;
     body.finish()?;
     let mut response = Response::new();
+    // SECURITY: looked at when nothing can come in between: a call before this one may have had the target migrated
+    if matches!(code_hash, Some(code_hash) if code_of(&target)? != Some(code_hash)) {
+        response.message(&call(&info.sender, br#"{"conclude_unreached":{}}"#));
+        return Ok(response.finish());
+    }
     response.submessage(u64::from(return_limit), &call(&target, &data), Some(gas_limit), ReplyOn::Success);
     Ok(response.finish())
+}
+
+/// The checksum of a contract's code, or nothing if there is no contract.
+fn code_of(target: &str) -> Result<Option<Word>> {
+    match chain::contract_info(target)? {
+        Some(info) => chain::checksum(info.code_id).map(Some),
+        None => Ok(None),
+    }
 }

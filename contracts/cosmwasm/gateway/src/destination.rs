@@ -12,7 +12,7 @@ use crate::slots;
 use crate::statements::{execute_hash, kind, leaf, Location};
 use xvm_common::chain::{checksum, contract_info};
 use xvm_common::entry::{Env, Info};
-use xvm_common::failure::{refuse_with, Result};
+use xvm_common::failure::{detailed, refuse_with, Result};
 use xvm_common::fields::Fields;
 use xvm_common::json::Value;
 use xvm_common::json_text::{quote, Object};
@@ -98,12 +98,18 @@ pub fn show_lapsed(env: &Env, mut body: Fields, response: &mut Response) -> Resu
 pub fn conclude_call(info: &Info, mut body: Fields, response: &mut Response) -> Result<()> {
     let (cut, return_data) = (body.flag("cut")?, body.base64("return_data")?);
     body.finish()?;
-    // SECURITY: or anybody, the target above all, could say what was answered
-    let step = match flight::finish_call_of(&info.sender) {
-        Some(step) => step,
-        None => return refuse_with("OnlyAccount", &info.sender),
-    };
+    let step = call_under_way_of(info)?;
     step.conclude(Conclusion { kind: kind::EXECUTED, cut, return_data }, response);
+    Ok(())
+}
+
+/// `conclude_unreached`: the target of the call under way has another code than was asked for by now, and was not called. From the
+/// account that was to call it. Errors: `OnlyAccount`.
+pub fn conclude_unreached(info: &Info, body: Fields, response: &mut Response) -> Result<()> {
+    body.finish()?;
+    let step = call_under_way_of(info)?;
+    slots::write(&step.slot, &slots::word(kind::UNREACHED, &step.request_id));
+    step.conclude(Conclusion { kind: kind::UNREACHED, cut: false, return_data: Vec::new() }, response);
     Ok(())
 }
 
@@ -150,6 +156,12 @@ pub fn account_of(env: &Env, mut body: Fields) -> Result<String> {
     body.finish()?;
     let address = Settings::load()?.address_with(env, &keccak256(&sender))?;
     Ok(quote(&address))
+}
+
+/// Ends the step whose account speaks. SECURITY: or anybody, the target above all, could say what was answered.
+/// Errors: `OnlyAccount`.
+fn call_under_way_of(info: &Info) -> Result<Step> {
+    flight::finish_call_of(&info.sender).ok_or_else(|| detailed("OnlyAccount", &info.sender))
 }
 
 fn run(env: &Env, plan: Plan, mut body: Fields, is_expiring: bool, response: &mut Response) -> Result<()> {
@@ -240,11 +252,14 @@ impl Run<'_> {
             self.settings.executor(self.env)?
         };
         let number = self.plan.add(&self.step(request_id, request, slot, &caller));
-        let body = Object::new()
+        let mut body = Object::new()
             .text("target", target)
             .base64("msg", &request.payload)
             .decimal("gas_limit", request.execution_gas_limit)
             .number("return_limit", request.return_limit);
+        if request.code_hash != ZERO {
+            body = body.hex("code_hash", &request.code_hash);
+        }
         let message = Object::new().raw("call", &body.finish()).finish();
         let id = REPLY_SPACE << 32 | number as u64;
         // SECURITY: the chain has the account pay for reading what the target emits and answers: all of it within the request's own

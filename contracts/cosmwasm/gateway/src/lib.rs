@@ -119,6 +119,7 @@ fn act(env: &Env, info: &Info, name: &str, body: Fields, response: &mut Response
         "migrate" => offices::migrate(env, info, body, response),
         "execute" => destination::execute(env, info, body, response),
         "conclude" => destination::conclude_call(info, body, response),
+        "conclude_unreached" => destination::conclude_unreached(info, body, response),
         "conclude_duplicate" => destination::conclude_duplicate(env, info, body, response),
         "expire" => destination::expire(env, body, response),
         "show_lapsed" => destination::show_lapsed(env, body, response),

@@ -41,8 +41,14 @@ class Apart:
 
     def succeed(self, caller: str) -> Response:
         """An account's call succeeded."""
-        message = compact({"conclude": {"cut": False, "return_data": ""}})
-        response: Response = self.entries.execute(self.context, self.target, caller, (), message)
+        return self._say(caller, {"conclude": {"cut": False, "return_data": ""}})
+
+    def find_other_code(self, caller: str) -> Response:
+        """An account finds another code at the target than was asked for."""
+        return self._say(caller, {"conclude_unreached": {}})
+
+    def _say(self, caller: str, message: Any) -> Response:
+        response: Response = self.entries.execute(self.context, self.target, caller, (), compact(message))
         return response
 
     def current(self) -> str:
@@ -90,6 +96,8 @@ def test_only_the_account_that_calls_says_what_was_answered(ledger: Ledger, *, o
     for stranger in (other, ledger.probe, ledger.gateway, ledger.owner, ledger.relayer):
         with pytest.raises(ChainError, match=f"OnlyAccount: {stranger}"):
             apart.succeed(stranger)
+        with pytest.raises(ChainError, match=f"OnlyAccount: {stranger}"):
+            apart.find_other_code(stranger)
     assert concluded(apart.succeed(caller)) == [(hexed(request_id(ledger.request(0, own_account=own_account))), "0")]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -22,9 +23,11 @@ from tests.cosmwasm.contract.ledger import (
     Ledger,
     Refused,
     b64,
+    code,
     compact,
     hexed,
 )
+from tests.cosmwasm.node.contract import echo_wasm
 
 
 def kinds(ledger: Ledger, *asked: Request) -> list[OutcomeKind]:
@@ -320,3 +323,17 @@ def test_a_gateway_whose_storage_has_another_version_is_not_migrated(ledger: Led
     keeper._state.put(keeper.addresses.parse(ledger.gateway), b"layout", b"2")
     with pytest.raises(Refused, match="OtherLayout: 2"):
         ledger.act(ledger.owner, "migrate", {"code_id": str(ledger.gateway_code), "msg": b64(b"{}")})
+
+
+def test_security_a_target_migrated_within_the_flight_is_not_the_code_that_was_asked_for(ledger: Ledger) -> None:
+    """SECURITY: a request of somebody else's, earlier in the transaction, may have the target's code changed."""
+    keeper, target = ledger.keeper, ledger.new_probe(admin=ledger.probe)
+    other = keeper.store_code(ledger.asker, echo_wasm())
+    migrate = {"wasm": {"migrate": {"contract_addr": target, "new_code_id": other, "msg": b64(b"{}")}}}
+    pinned = {"target": ledger.interoperable(target), "code_hash": sha256(code("probe")).digest()}
+    first = ledger.request(0, call=sending(b64(compact(migrate))))
+    later = ledger.request(1, call=b'{"do":{}}', **pinned)
+    own = ledger.request(2, call=b'{"do":{}}', own_account=True, **pinned)
+    unpinned = ledger.request(3, call=b'{"do":{}}', target=ledger.interoperable(target))
+    executed, unreached = OutcomeKind.EXECUTED, OutcomeKind.UNREACHED
+    assert kinds(ledger, first, later, own, unpinned) == [executed, unreached, unreached, executed]
