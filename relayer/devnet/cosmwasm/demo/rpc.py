@@ -51,6 +51,10 @@ _PAGE: Final = "100"
 _NEWEST: Final = "0"
 _NOT_FOUND: Final = "not found"
 
+_OTHER_SEQUENCE: Final = "account sequence mismatch"
+_SIMULATIONS: Final = 5
+"""A block may come between asking for the account's sequence and using it."""
+
 _GAS_MARGIN_PERCENT: Final = 140
 """Of a simulation, which does not count all that a transaction pays for."""
 
@@ -161,18 +165,28 @@ class CosmWasmRpc:
 
     def _send(self, message: Message) -> bytes:
         """Send a transaction that succeeds in simulation; its hash."""
-        # A simulation knows nothing of what waits for its block.
-        draft = SimulateRequest(tx_bytes=self._sign(message, self._fetch_account().sequence, 0, 0))
-        gas_info = self._query(SIMULATE, draft, SimulateResponse).gas_info
-        if gas_info is None:
-            raise AskRefused("a simulation tells no gas")
-        gas = gas_info.gas_used * _GAS_MARGIN_PERCENT // 100
+        gas = self._simulate(message) * _GAS_MARGIN_PERCENT // 100
         raw = self._sign(message, self._sequence, gas, -(-gas // _GAS_PER_UNIT))
         checked = self._call("broadcast_tx_sync", tx=base64.b64encode(raw).decode())
         if checked["code"]:
             raise AskRefused(f"the chain takes no transaction: {checked['log']}")
         self._sequence += 1
         return hashlib.sha256(raw).digest()
+
+    def _simulate(self, message: Message) -> int:
+        """The gas that it would use now."""
+        for _ in range(_SIMULATIONS):
+            # A simulation knows nothing of what waits for its block.
+            draft = SimulateRequest(tx_bytes=self._sign(message, self._fetch_account().sequence, 0, 0))
+            try:
+                told = self._query(SIMULATE, draft, SimulateResponse).gas_info
+            except AskRefused as refused:
+                if _OTHER_SEQUENCE in str(refused):
+                    continue
+                raise
+            if told is not None:
+                return told.gas_used
+        raise AskRefused(f"the chain simulates nothing of {self.account}")
 
     def _fetch_account(self) -> BaseAccount:
         found = self._query(ACCOUNT, QueryAccountRequest(self.account), QueryAccountResponse).account
