@@ -25,6 +25,8 @@ PACKAGE_READY := .venv/.package
 NODE_READY := node_modules/.locked
 FRESH := tests/e2e/fresh_projects
 FRESH_READY := $(FRESH)/node_modules/.locked
+SIMULATE := tests/cosmwasm/differential
+SIMULATE_READY := $(SIMULATE)/node_modules/.locked
 SLITHER_READY := .cache/slither/.locked
 
 .PHONY: help setup demo test test-contracts test-python fuzz-svm fuzz-cosmwasm check coverage-contracts slither storm bench bench-micro bench-start soak mutants lock clean
@@ -44,7 +46,7 @@ test-contracts: setup
 	@$(FORGE) test
 
 # Files of tests share the cores; those that start chains and relayers mostly wait for blocks.
-test-python: setup $(FRESH_READY)
+test-python: setup $(FRESH_READY) $(SIMULATE_READY)
 	@$(VENV_PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
@@ -101,10 +103,11 @@ lock: setup ## renew requirements.lock and package-lock.json (needs uv on PATH, 
 	  --no-emit-index-url --no-header --no-annotate --quiet --output-file contracts/evm/script/slither.lock
 	npm install --package-lock-only --ignore-scripts
 	npm --prefix $(FRESH) install --package-lock-only --ignore-scripts
+	npm --prefix $(SIMULATE) install --package-lock-only --ignore-scripts
 	$(VENV_PYTHON) scripts/complete_lock.py
 
 clean: ## remove everything that the other targets made
-	rm -rf .venv node_modules $(FRESH)/node_modules .cache .devnet .storm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	rm -rf .venv node_modules $(FRESH)/node_modules $(SIMULATE)/node_modules .cache .devnet .storm .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 	  .coverage dist contracts/evm/out contracts/evm/cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -138,4 +141,10 @@ $(NODE_READY): package.json package-lock.json .npmrc scripts/find_node.sh
 $(FRESH_READY): $(FRESH)/package.json $(FRESH)/package-lock.json
 	@echo "setup: Hardhat and a Node for it into $(FRESH)/node_modules"; \
 	npm --prefix $(FRESH) ci --ignore-scripts --loglevel=error
+	@touch $@
+
+# Nor for another chain to hold the devnet's against.
+$(SIMULATE_READY): $(SIMULATE)/package.json $(SIMULATE)/package-lock.json
+	@echo "setup: cw-simulate into $(SIMULATE)/node_modules, some 130 MB"; \
+	npm --prefix $(SIMULATE) ci --ignore-scripts --loglevel=error
 	@touch $@

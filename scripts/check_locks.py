@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from packaging.version import Version
 
 ROOT = Path(__file__).resolve().parent.parent
-NODE_FOLDERS = (Path(), Path("tests", "e2e", "fresh_projects"))
+NODE_FOLDERS = (Path(), Path("tests", "e2e", "fresh_projects"), Path("tests", "cosmwasm", "differential"))
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)")
 
 

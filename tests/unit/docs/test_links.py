@@ -80,8 +80,8 @@ def test_the_page_of_dependencies_names_every_direct_one_in_the_range_that_is_as
     rows = dict(re.findall(r"^\| (\S+) \| ([^|]+?) \|", page, re.MULTILINE))
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     asked = {}
-    for package in (ROOT / "package.json", ROOT / "tests" / "e2e" / "fresh_projects" / "package.json"):
-        document = json.loads(package.read_text("utf-8"))
+    for folder in (ROOT, ROOT / "tests" / "e2e" / "fresh_projects", ROOT / "tests" / "cosmwasm" / "differential"):
+        document = json.loads((folder / "package.json").read_text("utf-8"))
         asked |= document["devDependencies"] | document.get("optionalDependencies", {})
     extras = [text for extra in project["project"]["optional-dependencies"].values() for text in extra]
     for text in (*project["project"]["dependencies"], *extras, *project["dependency-groups"]["dev"]):
