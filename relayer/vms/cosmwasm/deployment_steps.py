@@ -42,6 +42,10 @@ _MAX_PAYLOAD_BYTES: Final = 65_536
 _MAX_RETURN_BYTES: Final = 65_536
 """The protocol's caps: a route may bring as much as any."""
 
+_KEPT_RETURN_BYTES: Final = 16_384
+"""Of an answer given here. SECURITY: gas for keeping it is paid for, used or not, and stands in no price but the
+overhead: with more, a request beside others would cost more than it brings, and have them all held."""
+
 _SIGNERS_FEE: Final = 1_000
 """Flat, per request, where the plan does not say: a thousandth of a coin of six decimals."""
 
@@ -94,7 +98,7 @@ def offer(chain: ChainPlan) -> Offer:
         coin_decimals=coin_decimals(chain),
         address_lengths=_ADDRESS_LENGTHS,
         max_payload_bytes=_MAX_PAYLOAD_BYTES,
-        max_return_bytes=_MAX_RETURN_BYTES,
+        max_return_bytes=_KEPT_RETURN_BYTES,
         max_execution_gas=_MAX_EXECUTION_GAS,
         execution_overhead=_EXECUTION_OVERHEAD,
         execution_per_byte=_EXECUTION_PER_BYTE,

@@ -12,7 +12,9 @@ import pytest
 from jsonschema import Draft7Validator
 
 from attestation.address import Chain, Namespace
+from attestation.request import request_id
 from attestation.schemes import BLS12381
+from attestation.statement import Execute
 from attestation.textcodecs import bech32_encode
 from relayer.cosmos.bank import MsgSend
 from relayer.cosmos.base import Coin
@@ -31,10 +33,12 @@ from relayer.vms.cosmwasm.deployment_steps import (
     offer,
     storing_steps,
 )
+from relayer.vms.cosmwasm.gas import EXECUTE_GAS, LEAF_GAS, OWN_ACCOUNT_GAS, call_limit, item_load
+from relayer.vms.cosmwasm.messages import encode_execute_item
 from relayer.vms.deployment_record import DeploymentRecord
 from relayer.vms.evm.deployment_steps import offer as evm_offer
 from relayer.vms.svm.route_terms import offer as svm_offer
-from tests.factories import make_signer_set
+from tests.factories import make_request, make_signer_set
 
 SCHEMA = Path(__file__).resolve().parents[3] / "contracts" / "cosmwasm" / "schema"
 FINALITY = FinalityRule(depth_blocks=0)
@@ -161,3 +165,23 @@ def test_what_such_a_chain_needs_is_asked_for_at_once() -> None:
     with pytest.raises(ConfigError) as refused:
         CosmWasmDeployer(plan, {}, b"\x01" * 32, DeploymentRecord())
     assert [fault.partition(" ")[0] for fault in refused.value.faults] == ["delta:", "delta:", "signers.scheme:"]
+
+
+@pytest.mark.parametrize("payload_length", [0, 65_536])
+def test_security_no_request_costs_more_beside_others_than_it_is_priced_at(payload_length: int) -> None:
+    """SECURITY: a handful of cheap ones would have a relayer hold all that it bundles them with."""
+    terms, account = offer(DELTA), DELTA.account(bytes(32))
+    asked = replace(
+        make_request(payload=bytes(payload_length)),
+        source_gateway=account,
+        sender=account,
+        destination_gateway=account,
+        target=account,
+        own_account=True,
+        return_limit=terms.max_return_bytes,
+        metadata=bytes(256),
+    )
+    encoded = encode_execute_item(asked, Execute(request_id(asked), 2**63, bytes(32), 9_999, 9_999))
+    load = item_load(encoded, EXECUTE_GAS + OWN_ACCOUNT_GAS, call_limit(asked))
+    priced = terms.execution_overhead + terms.execution_per_byte * payload_length
+    assert load.gas + LEAF_GAS <= asked.execution_gas_limit + priced
