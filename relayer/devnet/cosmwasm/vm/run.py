@@ -17,6 +17,7 @@ from relayer.devnet.cosmwasm.vm import gas
 from relayer.devnet.cosmwasm.vm.backend import Backend, Cursor
 from relayer.devnet.cosmwasm.vm.errors import VmError, VmOutOfGasError
 from relayer.devnet.cosmwasm.vm.host_work import HostWork
+from relayer.devnet.cosmwasm.vm.instance_access import call_function, find_export
 from relayer.devnet.cosmwasm.vm.memory import GuestMemory
 
 MAX_RESULT_BYTES: Final = 2 * 1024 * 1024
@@ -46,13 +47,12 @@ class Run:
 
     def open(self, instance: Instance, entry: str) -> None:
         """Take an instance, and give it the fuel. Raises `VmError` where it lacks what it must export."""
-        exports = instance.exports(self._store)
-        memory = exports.get("memory")
+        memory = find_export(self._store, instance, "memory")
         if not isinstance(memory, Memory):
             raise VmError("Could not get memory 'memory'")
         self._memory = GuestMemory(memory, self._store)
         for name in ("allocate", "deallocate", entry):
-            function = exports.get(name)
+            function = find_export(self._store, instance, name)
             if not isinstance(function, Func):
                 raise VmError(f"Error resolving Wasm function: Could not get export: {name}")
             self._functions[name] = function
@@ -64,7 +64,7 @@ class Run:
         pointers = [self.hand_over(argument) for argument in arguments]
         result = self._invoke(entry, *pointers)
         data = self.read(result, MAX_RESULT_BYTES)
-        self._invoke("deallocate", result)
+        self._invoke("deallocate", result, results=0)
         self.charge(gas.DESERIALIZE_BYTE * len(data))
         return data
 
@@ -119,25 +119,22 @@ class Run:
         self.write(pointer, data)
         return pointer
 
-    def _invoke(self, name: str, *arguments: int) -> int:
+    def _invoke(self, name: str, *arguments: int, results: int = 1) -> int:
         if self._depth == _MAX_DEPTH:
             raise VmError("Maximum call depth exceeded.")
         self._depth += 1
         try:
-            result = self._functions[name](self._store, *arguments)
+            return call_function(self._store, self._functions[name], arguments, results) & _U32
         except Trap as trap:
             if trap.trap_code is TrapCode.OUT_OF_FUEL:
                 self._store.set_fuel(0)
                 raise VmOutOfGasError from None
             raise VmError(f"Wasmer runtime error: {_first_line(trap.message)}") from None
-        except (WasmtimeError, TypeError) as error:
+        except WasmtimeError as error:
             # A function of another type than the call's is found out here.
             raise VmError(f"Error executing Wasm: {_first_line(str(error))}") from None
         finally:
             self._depth -= 1
-        if result is not None and not isinstance(result, int):
-            raise VmError(f"Unexpected result values when calling '{name}'")
-        return (result or 0) & _U32
 
 
 def _first_line(text: str) -> str:
