@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from typing import Any, Protocol
 
 from attestation.keccak import keccak256
@@ -24,17 +25,17 @@ OLD_BY_SLOTS = 25
 
 
 class Liar(Protocol):
-    """Lies of one kind of chain. `list_method` lists what concerns us, `send_method` takes a transaction."""
+    """Lies of one kind of chain. `list_method` tells what concerns us, `send_method` takes a transaction."""
 
     list_method: str
     send_method: str
 
-    def name(self, params: list[Any]) -> str:
-        """The name of the transaction that is sent so."""
+    def taken(self, params: Any) -> Any:
+        """What a node answers that takes the transaction that is sent so."""
         ...
 
-    def omit(self, lie: LieKind, params: list[Any], listed: list[Any]) -> list[Any]:
-        """What is left of a list that was asked for so."""
+    def omit(self, lie: LieKind, params: Any, listed: Any) -> Any:
+        """What is left of an answer that was asked for so."""
         ...
 
     async def tell_old_heads(self, calls: list[Call], ask: AskChain) -> list[Call]:
@@ -48,11 +49,11 @@ class EvmLiar:
     list_method = "eth_getLogs"
     send_method = "eth_sendRawTransaction"
 
-    def name(self, params: list[Any]) -> str:
+    def taken(self, params: Any) -> Any:
         """Its hash."""
         return f"0x{keccak256(bytes.fromhex(params[0][2:])).hex()}"
 
-    def omit(self, lie: LieKind, params: list[Any], listed: list[Any]) -> list[Any]:
+    def omit(self, lie: LieKind, params: Any, listed: Any) -> Any:
         """Logs."""
         span = params[0]
         if lie is LieKind.DROP_LOGS:
@@ -88,11 +89,11 @@ class SvmLiar:
     list_method = "getSignaturesForAddress"
     send_method = "sendTransaction"
 
-    def name(self, params: list[Any]) -> str:
+    def taken(self, params: Any) -> Any:
         """Its first signature, behind their number."""
         return base58_encode(base64.b64decode(params[0])[1:65])
 
-    def omit(self, lie: LieKind, params: list[Any], listed: list[Any]) -> list[Any]:
+    def omit(self, lie: LieKind, params: Any, listed: Any) -> Any:
         """Signatures here and there, or the end of a page."""
         del params
         if lie is LieKind.DROP_LOGS:
@@ -109,6 +110,62 @@ class SvmLiar:
             if "result" in answer:
                 _forget(asked[answer["id"]], answer, old)
         return answers
+
+
+class CosmWasmLiar:
+    """Implements the port `Liar`."""
+
+    list_method = "block_results"
+    send_method = "broadcast_tx_sync"
+
+    def taken(self, params: Any) -> Any:
+        """A check that found nothing."""
+        name = sha256(base64.b64decode(params["tx"])).hexdigest().upper()
+        return {"code": 0, "data": "", "log": "", "codespace": "", "hash": name}
+
+    def omit(self, lie: LieKind, params: Any, listed: Any) -> Any:
+        """Events of some transactions, or the last transactions of a block."""
+        results = listed["txs_results"] or []
+        if lie is LieKind.TRUNCATE:
+            return {**listed, "txs_results": results[: len(results) // 2] or None}
+        height = int(params["height"])
+        kept = [
+            {**result, "events": []} if (height + place) % 3 == 0 else result for place, result in enumerate(results)
+        ]
+        return {**listed, "txs_results": kept or None}
+
+    async def tell_old_heads(self, calls: list[Call], ask: AskChain) -> list[Call]:
+        """Nothing above an older block."""
+        (status,) = await ask([{"jsonrpc": "2.0", "id": 1, "method": "status", "params": {}}])
+        old = max(int(status["result"]["sync_info"]["latest_block_height"]) - OLD_BY_BLOCKS, 1)
+        for call in calls:
+            if call["method"] == "abci_query" and call["params"]["height"] == "0":
+                call["params"]["height"] = str(old)
+        answers = await ask(calls)
+        asked = {call["id"]: call for call in calls}
+        for answer in answers:
+            if "result" in answer:
+                _forget_heights(asked[answer["id"]], answer, old)
+        return answers
+
+
+def _forget_heights(call: Call, answer: Call, old: int) -> None:
+    result, params = answer["result"], call["params"]
+    match call["method"]:
+        case "status":
+            result["sync_info"]["latest_block_height"] = str(old)
+        case "blockchain":
+            result["last_height"] = str(old)
+            result["block_metas"] = [meta for meta in result["block_metas"] if int(meta["header"]["height"]) <= old]
+        case "block" | "block_results" | "abci_query" if int(params.get("height") or 0) > old:
+            del answer["result"]
+            told = f"height {params['height']} must be less than or equal to the current blockchain height {old}"
+            answer["error"] = {"code": -32603, "message": "Internal error", "data": told}
+        case "tx" if int(result["height"]) > old:
+            del answer["result"]
+            answer["error"] = {"code": -32603, "message": "Internal error", "data": f"tx ({params['hash']}) not found"}
+        case _:
+            pass
 
 
 def _forget(call: Call, answer: Call, old: int) -> None:

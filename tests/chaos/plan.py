@@ -20,10 +20,12 @@ DOWN_SECONDS = (1.0, 5.0)
 REORG_EVERY_SECONDS = (3.0, 8.0)
 LIE_SECONDS = (3.0, 9.0)
 SLOT_FAULT_EVERY_SECONDS = (3.0, 7.0)
-"""Between two faults of a chain that has slots."""
+"""Between two faults of a chain that knows no reorgs."""
 
 LAG_SECONDS = (2.0, 6.0)
 LAG_SLOTS = (5, 25)
+LAG_BLOCKS = (1, 6)
+LOST_TRANSACTIONS = (1, 8)
 SKIPPED_SLOTS = (1, 40)
 EXPIRING_SLOTS = 151
 """So many at once, and every blockhash that was handed out before can be used no more."""
@@ -41,6 +43,8 @@ class FaultKind(StrEnum):
     LAG = "answers of the past"
     LATE_STATUSES = "blocks without statuses"
     DROP_SOCKETS = "dropped sockets"
+    LOSE = "lost transactions"
+    PRUNE = "pruned heights"
 
 
 class LieKind(StrEnum):
@@ -58,7 +62,8 @@ class LieKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One fault: `subjects` are names of processes or of one chain, `depth` is of how many blocks or slots.
+    """One fault: `subjects` are names of processes or of one chain, `depth` is a number of blocks, slots or
+    transactions.
 
     `is_aimed`: the reorg waits (for a moment) for a block that holds a relayer's own transaction, and drops it.
     """
@@ -89,6 +94,7 @@ class Plan:
     faults: tuple[Fault, ...]
     reorgs: tuple[Fault, ...]
     slot_faults: tuple[Fault, ...]
+    instant_faults: tuple[Fault, ...]
     lies: tuple[Lie, ...]
 
 
@@ -98,19 +104,23 @@ def draw_plan(
     nodes: Sequence[str],
     block_chains: Sequence[str],
     slot_chains: Sequence[str],
+    instant_chains: Sequence[str],
     finality_depth: int,
 ) -> Plan:
     """The plan of a storm of so many seconds. The same arguments give the same plan.
 
-    `block_chains` can be reorganised, `slot_chains` can not: they have slots, which can be skipped.
+    `block_chains` can be reorganised. The others can not: `slot_chains` have slots, which can be skipped, and blocks of
+    `instant_chains` are final at once.
     """
     rng = random.Random(seed)
-    chains = (*block_chains, *slot_chains)
+    chains = (*block_chains, *slot_chains, *instant_chains)
     slot_faults = (fault for chain in slot_chains for fault in _draw_slot_faults(rng, seconds, chain))
+    instant_faults = (fault for chain in instant_chains for fault in _draw_instant_faults(rng, seconds, chain))
     return Plan(
         tuple(_draw_faults(rng, seconds, nodes, chains)),
         tuple(_draw_reorgs(rng, seconds, block_chains, finality_depth)),
         tuple(sorted(slot_faults, key=lambda fault: fault.at)),
+        tuple(sorted(instant_faults, key=lambda fault: fault.at)),
         tuple(sorted(_draw_lies(rng, seconds, nodes, chains), key=lambda lie: lie.at)),
     )
 
@@ -159,6 +169,22 @@ def _draw_slot_faults(rng: random.Random, seconds: float, chain: str) -> Iterato
             return
         slots = rng.randint(*(SKIPPED_SLOTS if kind is FaultKind.SKIP_SLOTS else LAG_SLOTS))
         yield Fault(at, lasts, kind, (chain,), EXPIRING_SLOTS if kind is FaultKind.EXPIRE else slots)
+        at += lasts + rng.uniform(*SLOT_FAULT_EVERY_SECONDS)
+
+
+def _draw_instant_faults(rng: random.Random, seconds: float, chain: str) -> Iterator[Fault]:
+    """One after another. Every kind comes before any comes again."""
+    at, bag = seconds * QUIET_PART, []
+    while True:
+        if not bag:
+            bag = [FaultKind.LAG, FaultKind.PRUNE, FaultKind.LOSE, FaultKind.DROP_SOCKETS]
+            rng.shuffle(bag)
+        kind = bag.pop()
+        lasts = rng.uniform(*LAG_SECONDS) if kind in {FaultKind.LAG, FaultKind.PRUNE} else 0.0
+        if at + lasts > seconds:
+            return
+        depth = rng.randint(*(LOST_TRANSACTIONS if kind is FaultKind.LOSE else LAG_BLOCKS))
+        yield Fault(at, lasts, kind, (chain,), depth)
         at += lasts + rng.uniform(*SLOT_FAULT_EVERY_SECONDS)
 
 

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from relayer.vms.evm import interface
 from tests.chaos.crew import Crew
 from tests.chaos.evm_side import EvmSide
+from tests.chaos.kinds import Sides
 from tests.chaos.plan import Fault, FaultKind, Lie, Plan
 from tests.chaos.proxy import LyingProxy
-from tests.chaos.svm_side import SvmSide
 
 AIM_SECONDS = 4.0
 """How long an aimed reorg waits for a block with a relayer's transaction."""
@@ -42,14 +42,12 @@ class Player:
         self,
         crew: Crew,
         proxy: LyingProxy,
-        evm_sides: Mapping[str, EvmSide],
-        svm_sides: Mapping[str, SvmSide],
+        sides: Sides,
         wallets: Sequence[bytes],
     ) -> None:
         self._crew = crew
         self._proxy = proxy
-        self._evm_sides = dict(evm_sides)
-        self._svm_sides = dict(svm_sides)
+        self._sides = sides
         self._wallets = {f"0x{wallet.hex()}" for wallet in wallets}
         self.played: Counter[str] = Counter()
         self.dropped: Counter[str] = Counter()
@@ -61,6 +59,7 @@ class Player:
             tasks.create_task(self._play_faults(plan.faults))
             tasks.create_task(self._play_reorgs(plan.reorgs))
             tasks.create_task(self._play_slot_faults(plan.slot_faults))
+            tasks.create_task(self._play_instant_faults(plan.instant_faults))
             for where in sorted({(lie.node, lie.chain) for lie in plan.lies}):
                 tasks.create_task(self._play_lies([lie for lie in plan.lies if (lie.node, lie.chain) == where]))
         await self._crew.heal()
@@ -100,7 +99,7 @@ class Player:
     async def _play_reorgs(self, reorgs: Sequence[Fault]) -> None:
         for fault in reorgs:
             await self._until(fault.at)
-            side = self._evm_sides[fault.subjects[0]]
+            side = self._sides.evm[fault.subjects[0]]
             if fault.is_aimed:
                 await self._aim(side)
             await self._reorganise(side, fault.depth)
@@ -109,7 +108,7 @@ class Player:
     async def _play_slot_faults(self, faults: Sequence[Fault]) -> None:
         for fault in faults:
             await self._until(fault.at)
-            rpc = self._svm_sides[fault.subjects[0]].rpc
+            rpc = self._sides.svm[fault.subjects[0]].rpc
             match fault.kind:
                 case FaultKind.SKIP_SLOTS:
                     await rpc.call("devnet_skipSlots", fault.depth)
@@ -127,6 +126,26 @@ class Player:
                 await rpc.call("devnet_setLag", 0)
             elif fault.kind is FaultKind.LATE_STATUSES:
                 await rpc.call("devnet_hideStatuses", 0, 0)
+            self.played[fault.kind] += 1
+
+    async def _play_instant_faults(self, faults: Sequence[Fault]) -> None:
+        for fault in faults:
+            await self._until(fault.at)
+            rpc = self._sides.cosmwasm[fault.subjects[0]].rpc
+            match fault.kind:
+                case FaultKind.LAG:
+                    await rpc.call("devnet_setLag", fault.depth)
+                case FaultKind.PRUNE:
+                    await rpc.call("devnet_prune", await rpc.number() - fault.depth)
+                case FaultKind.LOSE:
+                    await rpc.call("devnet_loseTransactions", fault.depth)
+                case _:
+                    await rpc.call("devnet_dropSockets")
+            await asyncio.sleep(fault.seconds)
+            if fault.kind is FaultKind.LAG:
+                await rpc.call("devnet_setLag", 0)
+            elif fault.kind is FaultKind.PRUNE:
+                await rpc.call("devnet_prune", 0)
             self.played[fault.kind] += 1
 
     async def _reorganise(self, side: EvmSide, depth: int) -> None:

@@ -29,12 +29,14 @@ Where = tuple[str, str]
 
 
 class LyingProxy:
-    """`chains` are URLs and `liars` are how lies are told there, by name.
+    """`chains` are URLs, for calls and for WebSockets, and `liars` are how lies are told there, by name.
 
     `lies` says what each endpoint does now; `told` counts what was done, by kind.
     """
 
-    def __init__(self, port: int, chains: Mapping[str, str], liars: Mapping[str, Liar], rng: random.Random) -> None:
+    def __init__(
+        self, port: int, chains: Mapping[str, tuple[str, str]], liars: Mapping[str, Liar], rng: random.Random
+    ) -> None:
         self._port = port
         self._chains = dict(chains)
         self._liars = dict(liars)
@@ -109,13 +111,14 @@ class LyingProxy:
 
     async def _ask(self, chain: str, body: bytes) -> bytes:
         timeout = aiohttp.ClientTimeout(total=30)
-        async with self._session.post(self._chains[chain], data=body, headers=_JSON, timeout=timeout) as response:
+        async with self._session.post(self._chains[chain][0], data=body, headers=_JSON, timeout=timeout) as response:
             return await response.read()
 
     async def _lie(self, chain: str, body: bytes, lie: LieKind) -> bytes:
         async def ask(calls: list[dict[str, Any]]) -> list[dict[str, Any]]:
-            answers: list[dict[str, Any]] = orjson.loads(await self._ask(chain, orjson.dumps(calls)))
-            return answers
+            answers = orjson.loads(await self._ask(chain, orjson.dumps(calls)))
+            # CometBFT makes no difference between a single answer and a batch of one.
+            return [answers] if isinstance(answers, dict) else answers
 
         return orjson.dumps(await _told(self._liars[chain], lie, orjson.loads(body), ask, self.told))
 
@@ -126,8 +129,7 @@ class LyingProxy:
         known = self._sockets.setdefault(where, set())
         known.add(below)
         try:
-            url = self._chains[where[1]].replace("http", "ws", 1)
-            async with self._session.ws_connect(url, max_msg_size=_MAX_MESSAGE_BYTES) as above:
+            async with self._session.ws_connect(self._chains[where[1]][1], max_msg_size=_MAX_MESSAGE_BYTES) as above:
                 downward = asyncio.create_task(self._pass_down(where, above, below))
                 async for message in below:
                     if message.type is aiohttp.WSMsgType.TEXT:
@@ -160,7 +162,7 @@ async def _told(
             sending = [call for call in calls if call["method"] == liar.send_method]
             kept = [call for call in calls if call["method"] != liar.send_method]
             told[lie] += len(sending)
-            swallowed = [{"jsonrpc": "2.0", "id": call["id"], "result": liar.name(call["params"])} for call in sending]
+            swallowed = [{"jsonrpc": "2.0", "id": call["id"], "result": liar.taken(call["params"])} for call in sending]
             return [*(await ask(kept) if kept else []), *swallowed]
         case LieKind.OLD_HEADS:
             told[lie] += 1
@@ -170,9 +172,9 @@ async def _told(
             asked = {call["id"]: call["params"] for call in calls if call["method"] == liar.list_method}
             for answer in answers:
                 params, result = asked.get(answer["id"]), answer.get("result")
-                if params is not None and isinstance(result, list):
+                if params is not None and result:
                     answer["result"] = liar.omit(lie, params, result)
-                    told[lie] += len(answer["result"]) < len(result)
+                    told[lie] += answer["result"] != result
             return answers
         case _:
             return await ask(calls)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import aiohttp
@@ -26,20 +26,30 @@ class RpcFault(Exception):  # noqa: N818 - as the relayer names it
 class ChainRpc:
     """One chain. Results are JSON values, a `RpcFault` in the place of a call that failed.
 
-    `head_method` gives the height of the tip, as a number or in hexadecimal.
+    `head_method` tells the height of the tip, which `read_head` finds in its result. A batch has `at_once` calls
+    at most.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, head_method: str) -> None:
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        url: str,
+        head_method: str,
+        read_head: Callable[[Any], int],
+        at_once: int = CALLS_AT_ONCE,
+    ) -> None:
         self._session = session
         self._url = url
         self._head_method = head_method
+        self._read_head = read_head
+        self._at_once = at_once
         self._ids = itertools.count(1)
 
     async def batch(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         """The results of all calls, in order."""
         results: list[Any] = []
-        for start in range(0, len(calls), CALLS_AT_ONCE):
-            results += await self._exchange(calls[start : start + CALLS_AT_ONCE])
+        for start in range(0, len(calls), self._at_once):
+            results += await self._exchange(calls[start : start + self._at_once])
         return results
 
     async def call(self, method: str, *params: Any) -> Any:
@@ -57,8 +67,7 @@ class ChainRpc:
 
     async def number(self) -> int:
         """The tip's height."""
-        head = await self.call(self._head_method)
-        return int(head, 16) if isinstance(head, str) else int(head)
+        return self._read_head(await self.call(self._head_method))
 
     async def _exchange(self, calls: Sequence[tuple[str, list[Any]]]) -> list[Any]:
         ids = [next(self._ids) for _ in calls]
@@ -79,7 +88,8 @@ class ChainRpc:
                 if attempt == _ATTEMPTS:
                     raise
                 await asyncio.sleep(_PAUSE_SECONDS)
-        by_id = {answer["id"]: answer for answer in answers}
+        # CometBFT makes no difference between a single answer and a batch of one.
+        by_id = {answer["id"]: answer for answer in ([answers] if isinstance(answers, dict) else answers)}
         return [
             RpcFault(by_id[number]["error"]["message"]) if "error" in by_id[number] else by_id[number]["result"]
             for number in ids

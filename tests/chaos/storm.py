@@ -15,7 +15,7 @@ import secrets
 import sys
 import time
 import tomllib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,18 +32,17 @@ from relayer.devnet.ports import free_ports
 from relayer.devnet.processes import ProcessBook
 from relayer.devnet.spec import DevnetFolder, DevnetSpec
 from tests.chaos.byzantine.lies import SEED_VARIABLE
+from tests.chaos.cosmwasm_record import CosmWasmRecord
 from tests.chaos.crew import Crew
 from tests.chaos.databases import disagreements, read_record
-from tests.chaos.kinds import chain_urls, liars, open_sides
+from tests.chaos.kinds import Sides, chain_urls, liars, open_sides
 from tests.chaos.ledger import Ledger
 from tests.chaos.load import Load
 from tests.chaos.plan import draw_plan
 from tests.chaos.playing import Player
 from tests.chaos.proxy import LyingProxy
 from tests.chaos.report import Report, show
-from tests.chaos.sides import Side
 from tests.chaos.svm_record import SvmRecord
-from tests.chaos.svm_side import SvmSide
 from tests.chaos.verdict import judge
 
 NODES = ("relayer-1", "relayer-2", "relayer-3", "relayer-4")
@@ -111,18 +110,19 @@ class _Storm:
         async with proxy, aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
             self._lead_through(proxy)
             description = await asyncio.to_thread(self._devnet.launch, self._programs)
-            evm, svm = open_sides(description, session)
-            sides: list[Side] = [*evm.values(), *svm.values()]
+            kinds = open_sides(description, session)
+            sides = kinds.all
             starts = {side.name: await side.rpc.number() for side in sides}
             load = Load(sides, size.requests, size.seconds, size.seed)
             await load.deploy()
             for side in sides:
                 await side.rpc.await_blocks(FINALITY_DEPTH + 1)
             crew = Crew(self._devnet, ProcessBook(self._folder.processes), NODES, self._programs)
-            player = Player(crew, proxy, evm, svm, [_key(self._folder, name, WALLET_FILE) for name in NODES])
+            player = Player(crew, proxy, kinds, [_key(self._folder, name, WALLET_FILE) for name in NODES])
             ledger = Ledger(load, starts, FINALITY_DEPTH)
-            plan = draw_plan(size.seed, size.seconds, NODES, list(evm), list(svm), FINALITY_DEPTH)
-            faults = len(plan.faults) + len(plan.slot_faults)
+            chains = (list(kinds.evm), list(kinds.svm), list(kinds.cosmwasm))
+            plan = draw_plan(size.seed, size.seconds, NODES, *chains, FINALITY_DEPTH)
+            faults = len(plan.faults) + len(plan.slot_faults) + len(plan.instant_faults)
             self._say(f"the storm begins: {faults} faults, {len(plan.reorgs)} reorgs, {len(plan.lies)} lies")
             async with asyncio.TaskGroup() as tasks:
                 beside = [
@@ -137,8 +137,8 @@ class _Storm:
                 settled = time.monotonic() - calm_at
                 beside[2].cancel()
                 await ledger.refresh(from_start=True)
-                amiss += await self._agree(ledger, description, calm_at, svm)
-                amiss += await _miscounted(ledger, svm)
+                amiss += await self._agree(ledger, description, calm_at, kinds.svm)
+                amiss += await _miscounted(ledger, kinds)
                 for task in beside:
                     task.cancel()
             return self._report(load, ledger, player, proxy, crew, amiss, settled)
@@ -243,12 +243,13 @@ class _Storm:
         )
 
 
-async def _miscounted(ledger: Ledger, sides: Mapping[str, SvmSide]) -> list[str]:
+async def _miscounted(ledger: Ledger, kinds: Sides) -> list[str]:
     """Where a counter says another number than it was seen to count."""
     return [
-        f"the counter on {name} says {count}, and counted {record.runs} times"
-        for name, side in sides.items()
-        if isinstance(record := ledger.chains[name], SvmRecord) and (count := await side.fetch_count()) != record.runs
+        f"the counter on {side.name} says {count}, and counted {record.runs} times"
+        for side in (*kinds.svm.values(), *kinds.cosmwasm.values())
+        if isinstance(record := ledger.chains[side.name], SvmRecord | CosmWasmRecord)
+        and (count := await side.fetch_count()) != record.runs
     ]
 
 

@@ -10,13 +10,13 @@ from tests.chaos.load import draw
 from tests.chaos.plan import DOWN_SECONDS, REST_SECONDS, FaultKind, LieKind, Plan, draw_plan
 
 NODES = ("relayer-1", "relayer-2", "relayer-3", "relayer-4")
-BLOCK_CHAINS, SLOT_CHAINS = ("alpha", "beta"), ("gamma",)
-CHAINS = BLOCK_CHAINS + SLOT_CHAINS
+BLOCK_CHAINS, SLOT_CHAINS, INSTANT_CHAINS = ("alpha", "beta"), ("gamma",), ("delta",)
+CHAINS = BLOCK_CHAINS + SLOT_CHAINS + INSTANT_CHAINS
 SECONDS = 300.0
 
 
 def plan_of(seed: int, seconds: float = SECONDS) -> Plan:
-    return draw_plan(seed, seconds, NODES, BLOCK_CHAINS, SLOT_CHAINS, 6)
+    return draw_plan(seed, seconds, NODES, BLOCK_CHAINS, SLOT_CHAINS, INSTANT_CHAINS, 6)
 
 
 def test_a_seed_gives_the_same_faults_and_the_same_requests_again() -> None:
@@ -41,6 +41,9 @@ def test_a_full_storm_has_every_fault_and_every_lie_of_every_endpoint(seed: int)
             FaultKind.LATE_STATUSES,
             FaultKind.DROP_SOCKETS,
         )
+    }
+    assert {(fault.kind, fault.subjects) for fault in plan.instant_faults} == {
+        (kind, ("delta",)) for kind in (FaultKind.LAG, FaultKind.PRUNE, FaultKind.LOSE, FaultKind.DROP_SOCKETS)
     }
     told = {(lie.node, lie.chain, lie.kind) for lie in plan.lies}
     assert told == {(node, chain, kind) for node in NODES for chain in CHAINS for kind in LieKind}

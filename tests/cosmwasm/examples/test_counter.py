@@ -39,3 +39,10 @@ def test_it_fails_when_asked_to_and_when_it_would_overflow(ledger: Ledger, count
 def test_its_answer_is_json(ledger: Ledger, counter: str) -> None:
     result = ledger.send(ledger.asker, counter, {"increment": {"by": "2"}}).result
     assert json.loads(result.data) == {"count": "2"}
+
+
+def test_it_answers_with_as_much_as_is_asked_for_and_burns_what_it_is_given(ledger: Ledger, counter: str) -> None:
+    assert ledger.send(ledger.asker, counter, {"answer": {"length": 3}}).result.data == b"xxx"
+    assert ledger.ask(counter, {"answer": {"length": 3}}) == "xxx"
+    with pytest.raises(Refused, match="out of gas"):
+        ledger.send(ledger.asker, counter, {"burn": {}}, gas_limit=300_000)

@@ -128,7 +128,7 @@ fn take_callback(sender: &str, mut body: Fields) -> Result<String> {
     chain::write(&place(&request_id), told.as_bytes());
     chain::write(CALLBACKS, &(callbacks() + 1).to_be_bytes());
     let mut response = Response::new();
-    response.event(Event::new("told").hex("request_id", &request_id).value("success", success));
+    response.event(Event::new("told").hex("request_id", &request_id).value("success", success).base64("return_data", &data));
     Ok(response.finish())
 }
 

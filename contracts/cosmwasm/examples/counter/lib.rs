@@ -1,13 +1,14 @@
-//! A contract to call: a counter that anybody raises. It answers with the count, and fails when asked to.
+//! A contract to call: a counter that anybody raises. It answers with the count or as much as is asked for, and fails when asked to.
 //!
-//! Messages: `{"increment":{"by":"5"}}`, `{"fail":{"code":7}}`; query `{"count":{}}`, answered by `{"count":"5"}`.
+//! Messages: `{"increment":{"by":"5"}}`, `{"fail":{"code":7}}`, `{"answer":{"length":300}}`, `{"burn":{}}`, which never ends by itself.
+//! Queries: `{"count":{}}`, answered by `{"count":"5"}`; `fail` and `answer`, which gives a text.
 
 use xvm_common::entry::{answer, answer_query, given};
 use xvm_common::failure::{refuse, refuse_with, Result};
 use xvm_common::fields::Fields;
 use xvm_common::json_text::Object;
 use xvm_common::response::{Event, Response};
-use xvm_common::{chain, json};
+use xvm_common::{chain, json, json_text};
 
 const COUNT: &[u8] = b"count";
 
@@ -29,6 +30,16 @@ unsafe extern "C" fn execute(_env: u32, _info: u32, message: u32) -> u32 {
                 increment(by)
             }
             "fail" => refuse_with("CounterFails", body.u32("code")?),
+            "answer" => {
+                let mut response = Response::new();
+                response.data(text_of(body.u16("length")?).into_bytes());
+                body.finish()?;
+                Ok(response.finish())
+            }
+            "burn" => {
+                body.finish()?;
+                burn()
+            }
             _ => refuse_with("UnknownMessage", name),
         }
     })
@@ -45,6 +56,7 @@ unsafe extern "C" fn query(_env: u32, message: u32) -> u32 {
                 Ok(shown(count()))
             }
             "fail" => refuse_with("CounterFails", Fields::of(body)?.u32("code")?),
+            "answer" => Ok(json_text::quote(&text_of(Fields::of(body)?.u16("length")?))),
             _ => refuse_with("UnknownQuery", name),
         }
     })
@@ -60,6 +72,17 @@ fn increment(by: u64) -> Result<String> {
     response.event(Event::new("counted").value("count", count));
     response.data(shown(count).into_bytes());
     Ok(response.finish())
+}
+
+/// Reads until there is no gas.
+fn burn() -> ! {
+    loop {
+        count();
+    }
+}
+
+fn text_of(length: u16) -> String {
+    "x".repeat(length.into())
 }
 
 fn count() -> u64 {
