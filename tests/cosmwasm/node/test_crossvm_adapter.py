@@ -15,12 +15,14 @@ import pytest
 from aiohttp import web
 from conftest import CHAIN_ID, DENOM, FUNDS, OWNER, POOR, Devnet
 
+from relayer.cosmos import crossvm as proto
 from relayer.cosmos.base import Coin
 from relayer.crossvm.events import REQUEST, RESPONSE, TIMEOUT
 from relayer.crossvm.messages import State
 from relayer.crossvm.precompile import PRECOMPILE, PrecompileCall, encode_call
 from relayer.devnet.cosmwasm.chain import Chain, ChainSettings
 from relayer.devnet.cosmwasm.crossvm.module import CrossVmSettings
+from relayer.devnet.cosmwasm.gas_price import GasPrice
 from relayer.devnet.cosmwasm.server import ServerSettings, serving
 from relayer.devnet.ports import free_ports
 from relayer.errors import ConfigError, RejectedError, ReorgBelowFinality, RpcDisagreement, RpcUnavailable
@@ -37,10 +39,11 @@ Change = Callable[[str, Any], Any]
 
 
 @asynccontextmanager
-async def running(**limits: Any) -> AsyncIterator[Devnet]:
-    """A chain that makes blocks by itself, with a contract on it."""
+async def running(gas_price: str = "0.025uxvm", **limits: Any) -> AsyncIterator[Devnet]:
+    """A chain that makes blocks by itself."""
     (port,) = free_ports(1)
-    chain = Chain(ChainSettings(CHAIN_ID, crossvm=CrossVmSettings(**limits)), time.time)
+    price = GasPrice.parse(gas_price)
+    chain = Chain(ChainSettings(CHAIN_ID, gas_price=price, crossvm=CrossVmSettings(**limits)), time.time)
     chain.fund(OWNER.address, FUNDS)
     server = ServerSettings(port, BLOCK_SECONDS, has_control=True)
     async with serving(chain, server) as node, aiohttp.ClientSession() as session:
@@ -222,6 +225,59 @@ async def test_an_account_without_money_sends_nothing() -> None:
         feeder = await asyncio.to_thread(lambda: Feeder(devnet.url, POOR.key.secret, prefix="wasm", fee_denom=DENOM))
         with pytest.raises(RejectedError, match="not found"):
             await asyncio.to_thread(lambda: feeder.send(TO_EVM))
+
+
+async def test_security_a_node_that_asks_for_a_mad_price_gets_nothing() -> None:
+    """SECURITY: a lying node must not have the account emptied."""
+    async with running("2uxvm") as devnet:
+        with pytest.raises(RejectedError, match="is too dear"):
+            await send(devnet, TO_EVM)
+
+
+async def test_security_what_a_failed_transaction_tells_did_not_happen() -> None:
+    """SECURITY: it keeps no state: a message in it was never sent."""
+
+    def failed(method: str, result: Any) -> Any:
+        if method == "block_results":
+            result["txs_results"] = [{**each, "code": 5} for each in result["txs_results"] or ()]
+        return result
+
+    async with running() as devnet, telling(devnet, failed) as url:
+        height, tx_hash = await send(devnet, TO_EVM)
+        async with open_chain(settings(url)) as chain:
+            assert await chain.find_sent(height, tx_hash) is None
+
+
+async def test_a_status_that_is_a_number_on_the_wire_is_read() -> None:
+    def numbered(method: str, result: Any) -> Any:
+        if method == "abci_query":
+            told = proto.QueryMessageResponse.decode(base64.b64decode(result["response"]["value"])).message
+            assert told is not None
+            fields = {name: getattr(told, name) for name in proto.StoredMessage.__slots__} | {"status": 2}
+            value = proto.QueryNumberedMessageResponse(proto.NumberedMessage(**fields)).encode()
+            result["response"]["value"] = base64.b64encode(value).decode()
+        return result
+
+    async with running() as devnet, telling(devnet, numbered) as url, open_chain(settings(url)) as chain:
+        height, _ = await send(devnet, TO_EVM)
+        await chain.follow("crossvm-00000001", height)
+        found = await chain.fetch_message("crossvm-00000001")
+        assert found is not None
+        assert (found.status, found.result) == (State.EXECUTED, "0xd09de08a")
+
+
+async def test_a_chain_that_has_the_other_name_for_what_waits_is_asked_by_it() -> None:
+    asked: list[str] = []
+
+    def forgetful(method: str, result: Any) -> Any:
+        if method == "abci_query" and not asked:
+            asked.append(method)
+            result["response"] |= {"code": 6, "codespace": "sdk", "log": "unknown query path", "value": None}
+        return result
+
+    async with running() as devnet, telling(devnet, forgetful) as url, open_chain(settings(url)) as chain:
+        assert await chain.fetch_pending() == ()
+    assert asked
 
 
 async def test_nodes_that_write_differently_and_mean_the_same_agree() -> None:

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from attestation.address import parse_interoperable_address
 from attestation.request import format_request_id
+from attestation.statement import OutcomeKind
 from relayer.api import crossvm_socket
 from relayer.api.app import create_app
 from relayer.api.crossvm_socket import (
@@ -26,6 +27,7 @@ from relayer.api.crossvm_socket import (
 )
 from relayer.api.reading import MAX_CONCURRENT_READS
 from relayer.crossvm.messages import message_id
+from relayer.domain.events import CancelFinal
 from relayer.domain.status import Status
 from relayer.domain.tracked import TrackedRequest
 from relayer.observability.metrics import Metrics
@@ -67,8 +69,19 @@ async def _ask(store: MemoryStore, nonce: int = 0) -> TrackedRequest:
     return request
 
 
-async def _conclude(store: MemoryStore, request: TrackedRequest, data: bytes = b"\x2a") -> TrackedRequest:
-    conclusion = replace(make_conclusion(request.request_id), return_data=data)
+async def _move(store: MemoryStore, request: TrackedRequest, status: Status) -> TrackedRequest:
+    moved = replace(request, status=status)
+    await store.commit(Commit(changes=(Change(request.status, moved, "Moved", NOW),)))
+    return moved
+
+
+async def _conclude(
+    store: MemoryStore,
+    request: TrackedRequest,
+    data: bytes = b"\x2a",
+    kind: OutcomeKind = OutcomeKind.EXECUTED,
+) -> TrackedRequest:
+    conclusion = replace(make_conclusion(request.request_id, kind=kind), return_data=data)
     concluded = replace(request, status=Status.CONCLUDED, conclusion=conclusion)
     await store.commit(Commit(changes=(Change(request.status, concluded, "ReceiptFinal", NOW),)))
     return concluded
@@ -231,6 +244,60 @@ async def test_responses_and_timeouts_are_told_to_who_asks_for_them(client: Clie
     assert told["id"] == 5
     assert told["result"]["events"]["crossvm_response.result"] == ["0x2a"]
     assert told["result"]["events"]["tx.height"] == ["20"]
+
+
+ENDS = [
+    (OutcomeKind.EXECUTED, "crossvm_response", "executed"),
+    (OutcomeKind.REVERTED, "crossvm_response", "failed"),
+    (OutcomeKind.UNREACHED, "crossvm_response", "failed"),
+    (OutcomeKind.DUPLICATE, "crossvm_response", "failed"),
+    (OutcomeKind.EXPIRED, "crossvm_timeout", "timed_out"),
+]
+
+
+@pytest.mark.parametrize(("kind", "event", "status"), ENDS)
+async def test_every_event_is_heard_and_every_state_asked_for_as_a_message_goes_its_way(
+    client: Client, store: MemoryStore, kind: OutcomeKind, event: str, status: str
+) -> None:
+    async def state() -> str:
+        return str((await _rpc(client, _get_message("crossvm-00000001")))["result"]["status"])
+
+    queries = [f"tm.event='Tx' AND crossvm_{name}.message_id EXISTS" for name in ("request", "response", "timeout")]
+    async with client.ws_connect("/websocket") as socket:
+        for number, query in enumerate(queries):
+            said = await _say(socket, "subscribe", query, number=number)
+            assert said == {"jsonrpc": "2.0", "id": number, "result": {}}
+        request = await _ask(store)
+        assert await state() == "submitted"
+        for waiting in (Status.FINAL, Status.CERTIFIED, Status.DISPATCHED, Status.LANDED):
+            request = await _move(store, request, waiting)
+            assert await state() == "pending"
+        await _conclude(store, request, kind=kind)
+        assert await state() == status
+        heard = [await socket.receive_json(), await socket.receive_json()]
+    types, told = [], []
+    for each in heard:
+        (one,) = each["result"]["data"]["value"]["TxResult"]["result"]["events"]
+        types.append(one["type"])
+        told.append({attribute["key"]: attribute["value"] for attribute in one["attributes"]})
+        assert each["result"]["query"] == queries[each["id"]]
+        assert each["result"]["events"][f"{one['type']}.message_id"] == ["crossvm-00000001"]
+    assert types == ["crossvm_request", event]
+    assert list(told[0]) == ["message_id", "source_vm", "target_vm", "target_contract", "sender"]
+    if event == "crossvm_timeout":
+        assert told[1] == {"message_id": "crossvm-00000001", "source_vm": "evm", "target_vm": "evm"}
+    else:
+        assert told[1] == {"message_id": "crossvm-00000001", "status": status, "result": "0x2a"}
+
+
+async def test_a_cancelled_message_has_timed_out(client: Client, store: MemoryStore) -> None:
+    request = await _ask(store)
+    async with client.ws_connect("/websocket") as socket:
+        await _say(socket, "subscribe", "crossvm_timeout.message_id = 'crossvm-00000001'")
+        cancelled = replace(request, status=Status.CANCELLED)
+        await store.commit(Commit(changes=(Change(request.status, cancelled, CancelFinal.__name__, NOW),)))
+        assert (await socket.receive_json())["result"]["events"]["crossvm_timeout.source_vm"] == ["evm"]
+    assert (await _rpc(client, _get_message("crossvm-00000001")))["result"]["status"] == "timed_out"
 
 
 async def test_what_was_unsubscribed_is_told_no_more(client: Client, store: MemoryStore) -> None:
