@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 
 from attestation.address import parse_account_text, parse_chain_text
@@ -167,6 +169,95 @@ def test_the_doctor_finds_nothing_wrong(devnet: RunningDevnet, asked: dict[str, 
     assert [check for check in checks if check["state"] == "fault"] == []
     (wallet,) = (check for check in checks if (check["subject"], check["check"]) == ("delta", "wallet"))
     assert wallet["detail"].startswith("cosmos:xvm-cosmwasm-1:wasm1")
+
+
+async def test_messages_between_vms_are_heard_over_a_raw_websocket_and_asked_for_by_raw_json_rpc(
+    devnet: RunningDevnet, probe: str
+) -> None:
+    api = devnet.description["relayers"][0]["api_url"]
+    answer, fail = '{"answer":{"data":"aGVsbG8="}}', '{"fail":{"text":"no"}}'
+    sent = {
+        "evm to cosmwasm": ("--source-vm", "evm", "--target-vm", "cosmwasm", *to(probe, answer), "--from", "3"),
+        "that fails": ("--source-vm", "evm", "--target-vm", "cosmwasm", *to(probe, fail), "--from", "4"),
+        "svm to cosmwasm": ("--source-vm", "svm", "--target-vm", "cosmwasm", *to(probe, answer), "--from", "5"),
+        "cosmwasm to evm": ("--source-vm", "cosmwasm", "--target-vm", "evm", *to(CREATOR, "0" * 64), "--from", "6"),
+    }
+    async with aiohttp.ClientSession() as session, session.ws_connect(f"{api}/websocket") as socket:
+        for number, name in enumerate(("request", "response", "timeout")):
+            query = f"tm.event='Tx' AND crossvm_{name}.message_id EXISTS"
+            await socket.send_json({"jsonrpc": "2.0", "method": "subscribe", "params": [query], "id": number})
+            assert await socket.receive_json() == {"jsonrpc": "2.0", "id": number, "result": {}}
+        heard: dict[str, dict[str, dict[str, str]]] = {}
+        more = asyncio.Event()
+        # A subscriber that does not read is cut off.
+        listening = asyncio.create_task(hear(socket, heard, more))
+        runs = [asyncio.to_thread(send_message, devnet, *words) for words in sent.values()]
+        found = await asyncio.gather(*runs, asyncio.to_thread(send_too_late, devnet, probe))
+        names = dict(zip([*sent, "late"], found, strict=True))
+        async with asyncio.timeout(90):
+            while any(len(heard.get(message_id, {})) < 2 for message_id in names.values()):
+                await more.wait()
+                more.clear()
+        listening.cancel()
+        stored = {}
+        for name, message_id in names.items():
+            call = {"jsonrpc": "2.0", "id": 1, "method": "qor_getCrossVMMessage", "params": [message_id]}
+            async with session.post(f"{api}/", json=call) as response:
+                stored[name] = (await response.json())["result"]
+    ends = {"that fails": "failed", "late": "timed_out"}
+    for name, message_id in names.items():
+        request = heard[message_id]["crossvm_request"]
+        assert list(request) == ["message_id", "source_vm", "target_vm", "target_contract", "sender"]
+        assert {key: stored[name][key] for key in request} == request
+        assert stored[name]["status"] == ends.get(name, "executed"), name
+        end = heard[message_id]["crossvm_timeout" if name == "late" else "crossvm_response"]
+        assert list(end) == ["message_id", *(("source_vm", "target_vm") if name == "late" else ("status", "result"))]
+        assert {key: stored[name][key] for key in end} == end
+    for name, words in sent.items():
+        assert (stored[name]["source_vm"], stored[name]["target_vm"]) == (words[1], words[3])
+
+
+async def hear(
+    socket: aiohttp.ClientWebSocketResponse, heard: dict[str, dict[str, dict[str, str]]], more: asyncio.Event
+) -> None:
+    """Attributes of the events by message and type."""
+    async for message in socket:
+        told = json.loads(message.data)
+        (event,) = told["result"]["data"]["value"]["TxResult"]["result"]["events"]
+        pairs = {each["key"]: each["value"] for each in event["attributes"]}
+        heard.setdefault(pairs["message_id"], {})[event["type"]] = pairs
+        more.set()
+
+
+def to(contract: str, payload: str) -> tuple[str, ...]:
+    return ("--target-contract", contract, "--payload", payload)
+
+
+def send_message(devnet: RunningDevnet, *words: str) -> str:
+    """The message's id."""
+    chains = {"evm": "alpha", "svm": "gamma", "cosmwasm": "delta"}
+    where = ("--source-chain", chains[words[1]], "--target-chain", chains[words[3]], "--devnet", str(devnet.state))
+    done = devnets.xvm("tx", "crossvm", "call", *words, *where, "-y", home=devnet.home, program="relayer.cli.xvmd")
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["message_id"])
+
+
+def send_too_late(devnet: RunningDevnet, probe: str) -> str:
+    """The id of a message that nobody can carry out in time: two seconds are less than finality and a block."""
+    call = ("call", probe, "--from", "alpha", "--to", "delta", "--data", '{"answer":{"data":""}}', "--account", "7")
+    for _ in range(5):
+        done = devnets.xvm(*call, "--expires-in", "2", "--devnet", str(devnet.state), "--json", home=devnet.home)
+        if done.returncode == 0:
+            return message_id_of(devnet, json.loads(done.stdout)["request_id"])
+        # On a busy machine it may be over before the asking transaction is in a block, and the gateway refuses it.
+        assert "Expiry" in done.stderr, done.stderr
+    raise AssertionError("the machine is too busy for a request to expire")
+
+
+def message_id_of(devnet: RunningDevnet, request_id: str) -> str:
+    path = f"{devnet.description['relayers'][0]['api_url']}/v1/crossvm/messages/{request_id}"
+    devnets.until(lambda: devnets.fetch(path) is not None, "the relayer sees no request")
+    return str(devnets.fetch(path)["message_id"])
 
 
 def test_deploying_again_changes_nothing(devnet: RunningDevnet) -> None:
