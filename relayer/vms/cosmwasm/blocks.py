@@ -14,16 +14,21 @@ from collections.abc import Sequence
 from hashlib import sha256
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from relayer.errors import RpcUnavailable
 from relayer.vms.cosmwasm.events import EventReader, GatewayEvent, PlacedEvent, results_call
 from relayer.vms.cosmwasm.headers import STATUS_CALL, Header, headers_calls, parse_headers
+from relayer.vms.cosmwasm.long_results import LongResults
 from relayer.vms.cosmwasm.values import parse_base64, parse_hash, parse_list, parse_member
 from relayer.vms.jsonrpc.rpc import RpcCall, RpcEndpoint, RpcFault
 from relayer.vms.jsonrpc.stamps import Stamp
-from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE, WeighedCall, call_by_weight
+from relayer.vms.jsonrpc.weighing import MAX_GAS_PER_EXCHANGE, UNANSWERED, WeighedCall, call_by_weight
 
 _BLOCK_WEIGHT: Final = MAX_GAS_PER_EXCHANGE // 4
 """Of a block's results, or its transactions: some megabytes at the most on a busy chain."""
+
+_log = structlog.get_logger(__name__)
 
 
 class MinedEvent(NamedTuple):
@@ -85,13 +90,28 @@ class BlockReader:
         answers = iter(await call_for_blocks(endpoint, calls))
         placed: list[tuple[PlacedEvent, ...]] = []
         for header in headers:
-            answer = next(answers) if header.transactions else None
+            answer, number = next(answers) if header.transactions else None, header.stamp.ref.number
+            if answer is UNANSWERED:
+                answer = await self._read_at_length(endpoint, number)
             # A node has a block before it has run it, and forgets old results.
             if isinstance(answer, RpcFault):
                 break
-            number = header.stamp.ref.number
             placed.append(self._events.read(answer, number, header.transactions) if header.transactions else ())
         return placed
+
+    async def _read_at_length(self, endpoint: RpcEndpoint, number: int) -> Any:
+        """A block's results without other contracts' events, or a fault.
+
+        SECURITY: anybody can have a block tell more than an answer may hold. It must be read all the same, as whoever
+        asks in it is served, and what comes after it is read.
+        """
+        results = LongResults(self._events.concerns)
+        try:
+            await endpoint.pour(results_call(number), results.add)
+            return results.finish()
+        except RpcUnavailable as error:
+            _log.warning("results_unreadable", endpoint=endpoint.label, block=number, reason=str(error))
+            return UNANSWERED
 
 
 async def read_hashes(endpoint: RpcEndpoint, headers: Sequence[Header]) -> list[tuple[bytes, ...] | None]:

@@ -74,6 +74,10 @@ class EventReader:
                 )
         return tuple(placed)
 
+    def concerns(self, event: Any) -> bool:
+        """Whether it is the gateway's, watched or not: all others could be left out of what `read` is given."""
+        return any(self._events_of_gateway([event]))
+
     def read_one(self, events: Any) -> tuple[GatewayEvent, ...]:
         """The watched events among those of one transaction that succeeded, in order. Raises `RpcUnavailable`."""
         return tuple(

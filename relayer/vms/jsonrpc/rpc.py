@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
@@ -22,6 +23,12 @@ from relayer.ports.vm import UNMETERED, RpcMeter
 
 MAX_RESPONSE_BYTES: Final = 64 * 1024 * 1024
 """Bytes of one response body: several times the logs of the fullest block, and what a node can hold many times over."""
+
+MAX_POURED_BYTES: Final = 2 * 1024 * 1024 * 1024
+"""Bytes of a response body that is read as it comes: more than the events of the fullest block of any chain."""
+
+POUR_SECONDS: Final = 300.0
+"""For such a body, of which pieces must come as answers must."""
 
 MAX_UNCOUNTED_BYTES: Final = 1024 * 1024
 """Bytes of a response body up to which it may hold as many values as fit: tens of milliseconds and megabytes."""
@@ -91,7 +98,7 @@ class RpcFault:
 
 
 class ResponseTooLarge(RpcUnavailable):
-    """The body went beyond `MAX_RESPONSE_BYTES`: ask for less at once."""
+    """The body went beyond its bound: ask for less at once."""
 
 
 class RpcEndpoint:
@@ -147,15 +154,33 @@ class RpcEndpoint:
         """As `call`, but no exchange begins before the one before it is answered."""
         return [answer for part in _cut(calls, self._limits) for answer in await self._exchange(part)]
 
+    async def pour(self, call: RpcCall, into: Callable[[bytes], None]) -> None:
+        """The body of the answer to one call, piece by piece as it comes, for answers larger than `call` takes.
+
+        Nothing of it is kept or looked at here. Raises `RpcUnavailable`, and what `into` raises.
+        """
+        timeout = aiohttp.ClientTimeout(total=POUR_SECONDS, sock_read=self._timeout.total)
+        body = b'{"jsonrpc":"2.0","id":%d,%b' % (self._next_id, _encode(call)[1:])
+        self._next_id += 1
+        with self._metered(calls=1):
+            async with self._parallel:
+                with self._told_apart(timeout):
+                    await self._post_once(body, timeout, MAX_POURED_BYTES, into)
+
     async def _exchange(self, encoded: Sequence[bytes]) -> list[Any]:
+        with self._metered(len(encoded)):
+            return await self._ask(encoded)
+
+    @contextmanager
+    def _metered(self, calls: int) -> Iterator[None]:
         started, fault = time.perf_counter(), ""
         try:
-            return await self._ask(encoded)
+            yield
         except RpcUnavailable as error:
             fault = error.code
             raise
         finally:
-            self._meter.exchanged(self._number, len(encoded), time.perf_counter() - started, fault)
+            self._meter.exchanged(self._number, calls, time.perf_counter() - started, fault)
 
     async def _ask(self, encoded: Sequence[bytes]) -> list[Any]:
         first_id = self._next_id
@@ -175,41 +200,48 @@ class RpcEndpoint:
         return self._match(answers, first_id, len(encoded))
 
     async def _post(self, body: bytes) -> bytes:
-        try:
+        with self._told_apart(self._timeout):
             try:
-                return await self._post_once(body)
+                return await self._post_for_text(body)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientConnectionResetError, aiohttp.ClientOSError):
                 # Nodes close idle connections, now and then under our hands. Every call may be made twice.
-                return await self._post_once(body)
+                return await self._post_for_text(body)
+
+    @contextmanager
+    def _told_apart(self, timeout: aiohttp.ClientTimeout) -> Iterator[None]:
+        try:
+            yield
         except TimeoutError:
-            raise RpcUnavailable(f"{self.label} did not answer in {self._timeout.total} s") from None
+            raise RpcUnavailable(f"{self.label} did not answer in {timeout.total} s") from None
         except aiohttp.ClientError as error:
             # The library's errors may show the URL, so only their kind is kept.
             raise RpcUnavailable(f"{self.label}: {type(error).__name__}") from None
 
-    async def _post_once(self, body: bytes) -> bytes:
+    async def _post_for_text(self, body: bytes) -> bytes:
+        chunks: list[bytes] = []
+        await self._post_once(body, self._timeout, MAX_RESPONSE_BYTES, chunks.append)
+        return b"".join(chunks)
+
+    async def _post_once(
+        self, body: bytes, patience: aiohttp.ClientTimeout, most: int, into: Callable[[bytes], None]
+    ) -> None:
         async with self._session.post(
             self._url,
             data=body,
             headers=_HEADERS,
-            timeout=self._timeout,
+            timeout=patience,
             # SECURITY: a redirect would let an endpoint point us at hosts that only we can reach.
             allow_redirects=False,
         ) as response:
             if response.status != _HTTP_OK:
                 raise RpcUnavailable(f"{self.label} answered with HTTP status {response.status}")
-            return await self._read(response)
-
-    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
-        chunks: list[bytes] = []
-        size = 0
-        async for chunk in response.content.iter_any():
-            size += len(chunk)
-            # SECURITY: without the bound one endpoint could exhaust the relayer's memory.
-            if size > MAX_RESPONSE_BYTES:
-                raise ResponseTooLarge(f"{self.label} answered with more than {MAX_RESPONSE_BYTES} bytes")
-            chunks.append(chunk)
-        return b"".join(chunks)
+            size = 0
+            async for chunk in response.content.iter_any():
+                size += len(chunk)
+                # SECURITY: without the bound one endpoint could exhaust the relayer's memory, or its time.
+                if size > most:
+                    raise ResponseTooLarge(f"{self.label} answered with more than {most} bytes")
+                into(chunk)
 
     def _match(self, answers: Any, first_id: int, count: int) -> list[Any]:
         if count == 1 and self._place(answers, first_id, count) is not None:
@@ -287,12 +319,17 @@ def _parse_fault(error: Any) -> RpcFault | None:
     return RpcFault(code, message, error.get("data"))
 
 
+def _encode(call: RpcCall) -> bytes:
+    """Without the members that every call has."""
+    return orjson.dumps({"method": call.method, "params": call.params})
+
+
 def _cut(calls: Sequence[RpcCall], limits: ExchangeLimits) -> Iterator[list[bytes]]:
     """The calls' encodings, without the members that every call has, in parts that each fit an exchange."""
     part: list[bytes] = []
     size = 0
     for call in calls:
-        encoded = orjson.dumps({"method": call.method, "params": call.params})
+        encoded = _encode(call)
         if part and (len(part) == limits.calls or size + len(encoded) > limits.request_bytes):
             yield part
             part, size = [], 0
