@@ -20,6 +20,7 @@ from relayer.cosmos.base import Coin
 from relayer.crossvm.events import REQUEST, RESPONSE, TIMEOUT
 from relayer.crossvm.messages import State
 from relayer.crossvm.precompile import PRECOMPILE, PrecompileCall, encode_call
+from relayer.devnet.cosmwasm.block_json import Dialect
 from relayer.devnet.cosmwasm.chain import Chain, ChainSettings
 from relayer.devnet.cosmwasm.crossvm.module import CrossVmSettings
 from relayer.devnet.cosmwasm.gas_price import GasPrice
@@ -39,11 +40,13 @@ Change = Callable[[str, Any], Any]
 
 
 @asynccontextmanager
-async def running(gas_price: str = "0.025uxvm", **limits: Any) -> AsyncIterator[Devnet]:
+async def running(
+    gas_price: str = "0.025uxvm", dialect: Dialect = Dialect.V038, **limits: Any
+) -> AsyncIterator[Devnet]:
     """A chain that makes blocks by itself."""
     (port,) = free_ports(1)
     price = GasPrice.parse(gas_price)
-    chain = Chain(ChainSettings(CHAIN_ID, gas_price=price, crossvm=CrossVmSettings(**limits)), time.time)
+    chain = Chain(ChainSettings(CHAIN_ID, dialect, price, crossvm=CrossVmSettings(**limits)), time.time)
     chain.fund(OWNER.address, FUNDS)
     server = ServerSettings(port, BLOCK_SECONDS, has_control=True)
     async with serving(chain, server) as node, aiohttp.ClientSession() as session:
@@ -155,6 +158,17 @@ async def test_a_call_is_sent_seen_and_followed_to_its_result() -> None:
         assert await chain.find_sent(height, b"\0" * 32) is None
 
 
+@pytest.mark.parametrize("dialect", Dialect)
+async def test_nodes_of_either_age_are_watched_and_fed(dialect: Dialect) -> None:
+    async with running(dialect=dialect) as devnet, open_chain(settings(devnet.url)) as chain:
+        height, tx_hash = await send(devnet, TO_EVM)
+        sent = await chain.find_sent(height, tx_hash)
+        assert sent is not None
+        assert (sent.message_id, sent.target_contract) == ("crossvm-00000001", EVM_TARGET)
+        assert (await chain.follow(sent.message_id, height)).result == "0xd09de08a"
+        assert await chain.fetch_message("crossvm-00000002") is None
+
+
 async def test_the_precompile_is_called_in_its_documented_form() -> None:
     async with running() as devnet, open_chain(settings(devnet.url)) as chain:
         data = encode_call(PrecompileCall(await devnet.deploy(), b'{"do":{}}'))
@@ -206,7 +220,7 @@ async def test_messages_are_told_in_the_order_of_the_chain_and_each_once() -> No
 
 
 async def test_what_was_refused_says_why() -> None:
-    async with running(max_queue_size=1, max_message_size=4) as devnet:
+    async with running(max_queue_size=1, max_message_size=4, queue_timeout_blocks=10_000) as devnet:
         await devnet.result("devnet_boundCrossvmPass", messages="0")
         await send(devnet, TO_EVM)
         for call, why in (
