@@ -67,7 +67,10 @@ class MessageSchema:
                 raise MalformedMessage(f"{name} takes no fields")
             return name
         fields = self._resolved(variant["properties"][name]).get("properties", {})
-        return {name: {key: self._value(fields.get(key, {}), text) for key, text in typed.items()}}
+        try:
+            return {name: {key: self._value(fields.get(key, {}), text) for key, text in typed.items()}}
+        except RecursionError:
+            raise MalformedMessage(f"the schema says of {name} that it is what it is") from None
 
     def check(self, message: Any) -> None:
         """Return if the message is as the schema says. Raises `MalformedMessage`."""
@@ -89,14 +92,14 @@ class MessageSchema:
             raise MalformedMessage(f"{name!r} is none of its messages: {', '.join(self._variants) or 'it names none'}")
         return found
 
-    def _value(self, schema: Schema, text: str) -> Any:
+    def _value(self, schema: Schema | bool, text: str) -> Any:
         """What was typed: text where the type is text, else JSON."""
         parsed = typed_value(text)
         if isinstance(parsed, str) or not self._takes_text(schema):
             return parsed
         return None if parsed is None else text
 
-    def _takes_text(self, schema: Schema) -> bool:
+    def _takes_text(self, schema: Schema | bool) -> bool:
         resolved = self._resolved(schema)
         kinds = resolved.get("type", ())
         if "string" in ([kinds] if isinstance(kinds, str) else kinds):
@@ -104,9 +107,11 @@ class MessageSchema:
         inner = [each for word in ("anyOf", "oneOf", "allOf") for each in resolved.get(word, ())]
         return any(self._takes_text(each) for each in inner)
 
-    def _resolved(self, schema: Schema) -> Schema:
-        """Behind its references, as far as they lie in the file."""
+    def _resolved(self, schema: Schema | bool) -> Schema:
+        """Behind its references, as far as they lie in the file. True, which is a schema too, says as much as none."""
         for _ in range(_MAX_REFERENCES):
+            if isinstance(schema, bool):
+                return {}
             reference = schema.get("$ref")
             if not isinstance(reference, str):
                 return schema
@@ -123,7 +128,8 @@ def _variants(root: Schema) -> Iterator[tuple[str, Schema]]:
         if branch.get("type") == "string":
             yield from ((str(word), branch) for word in branch.get("enum", ()))
         else:
-            yield from ((str(name), branch) for name in branch.get("required", ()) if name in branch["properties"])
+            named = branch.get("properties", {})
+            yield from ((str(name), branch) for name in branch.get("required", ()) if name in named)
 
 
 def _told(fault: ValidationError) -> str:

@@ -124,6 +124,26 @@ def test_a_schema_has_nothing_fetched_for_it(tmp_path: Path, reference: str) -> 
         assert "names what is not in it" in faults(interface=path, data=b'{"a":{}}')
 
 
+def _message_schema(field: Any, **more: Any) -> str:
+    message = {"type": "object", "required": ["set"], "properties": {"set": {"properties": {"to": field}}}}
+    return json.dumps({"oneOf": [{"required": ["unnamed"]}, message], **more})
+
+
+@pytest.mark.parametrize("field", [True, {"anyOf": [True]}])
+def test_a_field_may_be_anything(tmp_path: Path, field: Any) -> None:
+    """So cosmwasm-schema writes a field that is any JSON."""
+    path = tmp_path / "schema.json"
+    path.write_text(_message_schema(field), "utf-8")
+    assert encoded(interface=path, function="set", arguments=("to=[5]",)) == {"set": {"to": [5]}}
+
+
+def test_a_schema_that_goes_round_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    endless = {"anyOf": [{"$ref": "#/definitions/A"}]}
+    path.write_text(_message_schema({"$ref": "#/definitions/A"}, definitions={"A": endless}), "utf-8")
+    assert "the schema" in faults(interface=path, function="set", arguments=("to=5",))
+
+
 def test_contradictions_are_named() -> None:
     assert "either by --fn and --args, or by --data alone" in faults()
     assert "either by --fn and --args, or by --data alone" in faults(function="a", data=b"{}")
