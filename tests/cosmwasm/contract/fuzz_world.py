@@ -267,6 +267,8 @@ class World:
                 ("retry", retrying(asked, random.choice(_WIDE), random.choice(_WIDE))),
                 ("retry_callback", {"outcome": self.failed, "gas_limit": str(random.choice(_WIDE))}),
                 ("call_back", {"number": random.choice([0, 1, 2**32 - 1]), "return_data": ""}),
+                ("conclude", {"cut": random.random() < 0.5, "return_data": "AAAA"}),
+                *(("conclude_unreached", {}), ("conclude_duplicate", {"number": random.choice([0, 1, 2**32 - 1])})),
                 ("collect", {"epoch": random.choice(["0", "1", str(2**64 - 1)])}),
                 ("show_lapsed", {"requests": lapsed * random.choice([0, 1, 100])}),
                 ("install", {"set": set_json(source.set)}),

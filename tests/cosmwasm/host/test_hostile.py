@@ -260,3 +260,39 @@ def test_machine_code_that_was_kept_and_spoiled_is_made_anew(tmp_path: Path, con
         sender = keeper.addresses.text(bytes(20))
         assert keeper.instantiate(sender, keeper.store_code(sender, contract()), {})
     assert len(list(tmp_path.iterdir())) == 1
+
+
+_EXPORTS = """(func (export "interface_version_8")) (func (export "deallocate") (param i32))
+  (func (export "allocate") (param i32) (result i32) (i32.const 0))"""
+_MEMORY = '(memory (export "memory") 1)'
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ('(import "env" "fopen" (func (param i32) (result i32)))', "unsupported import"),
+        ('(import "wasi_snapshot_preview1" "proc_exit" (func (param i32)))', "unsupported import"),
+        ('(import "env" "db_read" (global i32))', "non-function import"),
+        ('(import "env" "db_read" (func (param i32) (result i32)))' * 101, "Import count exceeds limit"),
+        ("(func (drop (i32.const 0)) (memory.copy (i32.const 0) (i32.const 0) (i32.const 1)))", "bulk memory"),
+        ("(func (drop (i32.atomic.load (i32.const 0))))", "threads"),
+        ("(func (drop (i8x16.splat (i32.const 0))))", "SIMD"),
+        ("(func (result i32 i32) (i32.const 0) (i32.const 0))", "results of a function"),
+        ("(func (return_call 0))", "tail calls"),
+        ("(table 1 funcref) (table 1 funcref)", "table section"),
+        ("(table 1 funcref)", "unbound table section"),
+        ("(table 1 100000 funcref)", "too large max limit"),
+    ],
+    ids=lambda value: value[:50],
+)
+def test_security_what_a_chain_would_not_store_is_not_run(chain: Keeper, owner: str, text: str, says: str) -> None:
+    """SECURITY: no import reaches the process but CosmWasm's, and no instruction that the bounds were not made for."""
+    with pytest.raises(FailedError, match=says):
+        chain.store_code(owner, bytes(wasmtime.wat2wasm(f"(module {text} {_MEMORY} {_EXPORTS})")))
+
+
+@pytest.mark.parametrize("memory", ["(memory 513)", "(memory 1 2)", "(memory 1 2 shared)", "", "(memory 1) (memory 1)"])
+def test_security_a_contract_has_one_memory_that_the_host_bounds(memory: str) -> None:
+    """SECURITY: neither more of it from the start, nor another one, nor one that threads share."""
+    with pytest.raises(CodeRefusedError):
+        inspect(bytes(wasmtime.wat2wasm(f"(module {memory} {_EXPORTS})")))
