@@ -39,6 +39,9 @@ _ABORTED_TEXT: Final = "Aborted: "
 _NO_QUERY_TEXT: Final = "invalid query data"
 """What wasmd says to a question that is no JSON."""
 
+_MAX_GATEWAY_ANSWER_BYTES: Final = 256 * 1024
+"""Of JSON. The largest is a signer set of as many signers as there may be, some 75,000."""
+
 _MAX_SHOWN_CHARACTERS: Final = 200
 
 M = TypeVar("M", bound=Message)
@@ -123,9 +126,10 @@ def decode_smart(value: bytes, endpoint: RpcEndpoint) -> bytes:
 
 
 def parse_smart_text(answer: Any, endpoint: RpcEndpoint) -> str:
-    """What a contract answered with a JSON string. Raises `RpcUnavailable` for anything else."""
+    """What the gateway answered with a JSON string. Raises `RpcUnavailable` for anything else."""
+    data = _gateway_answer(answer, endpoint)
     try:
-        value = orjson.loads(parse_response(answer, endpoint, QuerySmartContractStateResponse).data)
+        value = orjson.loads(data)
     except orjson.JSONDecodeError:
         value = None
     if not isinstance(value, str):
@@ -134,14 +138,24 @@ def parse_smart_text(answer: Any, endpoint: RpcEndpoint) -> str:
 
 
 def parse_smart_object(answer: Any, endpoint: RpcEndpoint) -> JsonObject:
-    """What a contract answered with a JSON object, each of its names once. Raises `RpcUnavailable` for anything else.
+    """What the gateway answered with a JSON object, each of its names once. Raises `RpcUnavailable` for anything else.
 
     The object's own methods raise `MalformedJson`, which is a `ValueError`: in a poll it is that endpoint's fault.
     """
+    data = _gateway_answer(answer, endpoint)
     try:
-        return parse_object("answer", parse_response(answer, endpoint, QuerySmartContractStateResponse).data.decode())
+        return parse_object("answer", data.decode())
     except (MalformedJson, UnicodeDecodeError) as fault:
         raise RpcUnavailable(f"{endpoint.label} answered a query with malformed JSON: {fault}") from None
+
+
+def _gateway_answer(answer: Any, endpoint: RpcEndpoint) -> bytes:
+    data = parse_response(answer, endpoint, QuerySmartContractStateResponse).data
+    # SECURITY: what stands in base64 was not weighed: megabytes of tiny values would stop the process for as long as
+    # they take to parse.
+    if len(data) > _MAX_GATEWAY_ANSWER_BYTES:
+        raise RpcUnavailable(f"{endpoint.label} answered a query of the gateway with {len(data)} bytes")
+    return data
 
 
 def _is_error(answer: AbciAnswer, code: int, text: str) -> bool:

@@ -133,3 +133,15 @@ async def test_security_junk_is_no_state(junk: Any) -> None:
             await reader.fetch_consumed([track(make_request(1))])
         with pytest.raises(RpcUnavailable):
             await reader.fetch_fee_denomination()
+
+
+async def test_security_an_answer_of_more_than_any_state_takes_is_not_read() -> None:
+    """SECURITY: in base64 nothing of it is weighed before, and millions of tiny values take seconds to parse."""
+    huge = gateway_of(lambda *_: pending_json(PENDING) | {"more": [{}] * 100_000})
+    honest = gateway_of(lambda *_: pending_json(PENDING))
+    async with serve_pool(huge, quorum=1) as pool:
+        with pytest.raises(RpcUnavailable, match="300"):
+            await StateReader(pool, GATEWAY_TEXT).fetch_pendings(IDS[:1])
+    async with serve_pool(huge, honest, honest, quorum=2) as pool:
+        told = await StateReader(pool, GATEWAY_TEXT).fetch_pendings(IDS[:1])
+    assert told == {IDS[0]: PendingState(PENDING, is_eoa=False)}
