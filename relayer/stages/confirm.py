@@ -35,6 +35,9 @@ from relayer.stages.draft import Draft
 _IDLE_SECONDS = 5.0
 """New blocks ring the bell; this is for chains that stand still while a transaction is to be sent again."""
 
+_ALONE_SECONDS = 2.0
+"""Between requests of a bundle that failed: time enough for each to be prepared by itself."""
+
 _HUNDRED = 100
 
 _MAX_FAILING: Final = 65_536
@@ -166,24 +169,28 @@ class ConfirmStage:
     def _release(self, draft: Draft, transaction: OwnTransaction, now: float) -> None:
         """Requests that this ended transaction should have moved and did not are to be looked at again."""
         hashes = {attempt.hash for attempt in transaction.attempts}
-        for identifier in transaction.request_ids:
+        for position, identifier in enumerate(transaction.request_ids):
             request = draft.get(identifier)
             if request is not None and _waits_for(request, transaction.purpose, hashes):
                 lost = CallbackLost() if transaction.purpose is TransactionPurpose.DELIVER else ExecutionLost()
-                draft.apply(identifier, lost, now + self._pause_seconds(transaction, identifier))
+                draft.apply(identifier, lost, now + self._pause_seconds(transaction, position))
 
-    def _pause_seconds(self, transaction: OwnTransaction, identifier: RequestId) -> float:
-        """When a request is looked at again whose transaction ended badly."""
-        place, failures = (transaction.purpose, identifier), 0
-        # Where transactions queue, a bundle's failure says nothing of a request in it.
-        if transaction.status is TransactionStatus.FAILED and not self._chain.wallet.is_sequenced:
+    def _pause_seconds(self, transaction: OwnTransaction, position: int) -> float:
+        """When the request at a position is looked at again whose transaction ended badly."""
+        settings, place, failures = self._desk.settings, (transaction.purpose, transaction.request_ids[position]), 0
+        is_failed = transaction.status is TransactionStatus.FAILED
+        if is_failed and len(transaction.request_ids) > 1:
+            # A bundle's failure says nothing of a request in it. SECURITY: together again, one that fails would have
+            # all of them wait until they expire, and us pay each time: they go one after the other, each alone.
+            return settings.backoff_first_seconds + position * _ALONE_SECONDS
+        if is_failed:
             # SECURITY: a target or a handler can tell a simulation from a block, run in the one and fail in the other,
             # and would have us pay for each attempt until its request expires.
             failures = self._failures.pop(place, 0)
             self._failures[place] = failures + 1
             while len(self._failures) > _MAX_FAILING:
                 self._failures.popitem(last=False)
-        return costly_backoff_seconds(failures, self._desk.settings)
+        return costly_backoff_seconds(failures, settings)
 
     async def _hand_over(self, signed: Iterable[OwnTransaction]) -> None:
         """Send again what pools may have forgotten, at a higher price where it has waited long."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
+
 from attestation.request import RequestId
 from relayer.domain.status import Status
 from relayer.ports.store import OwnTransaction, TransactionStatus
@@ -172,10 +174,13 @@ async def test_a_failed_transaction_gives_its_request_back() -> None:
     assert node.store._requests[identifier].status is Status.CERTIFIED
 
 
-async def test_security_what_runs_when_it_is_tried_and_fails_when_it_is_mined_is_sent_ever_more_rarely() -> None:
+@pytest.mark.parametrize("is_sequenced", [False, True])
+async def test_security_what_runs_when_it_is_tried_and_fails_when_it_is_mined_is_sent_ever_more_rarely(
+    *, is_sequenced: bool
+) -> None:
     """SECURITY: where a target's failure is our transaction's, each attempt costs us a fee, and its asker nothing."""
     world = new_world()
-    world.b.is_sequenced = False
+    world.b.is_sequenced = is_sequenced
     node, identifier = await dispatch(world)
     world.b.failing = 1_000
     for _ in range(100):
@@ -186,6 +191,25 @@ async def test_security_what_runs_when_it_is_tried_and_fails_when_it_is_mined_is
         await step(world, node, SubmitStage, world.b)
     assert 3 < len(node.store._transactions) <= 14
     assert node.store._requests[identifier].status is Status.CERTIFIED
+
+
+async def test_security_what_was_in_a_bundle_that_failed_goes_alone() -> None:
+    """SECURITY: one that fails its bundle whenever it is mined would have its neighbours wait until they expire."""
+    world = new_world()
+    neighbours = {world.ask(world.a, world.b) for _ in range(2)}
+    node, identifier = await dispatch(world)
+    asked = neighbours | {identifier}
+    assert {*sole_transaction(node).request_ids} == asked
+    world.b.failing = 1
+    mine(world, world.b, 4)
+    for _ in range(8):
+        await step(world, node, WatchStage, world.b)
+        await step(world, node, ConfirmStage, world.b)
+        await step(world, node, SubmitStage, world.b)
+        world.clock.seconds += 1
+    _, *later = node.store._transactions.values()
+    assert [len(transaction.request_ids) for transaction in later] == [1, 1, 1]
+    assert {identifier for transaction in later for identifier in transaction.request_ids} == asked
 
 
 async def test_a_transaction_whose_nonce_is_used_up_is_lost_after_a_while() -> None:
