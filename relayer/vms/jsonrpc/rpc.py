@@ -55,7 +55,19 @@ def open_session() -> aiohttp.ClientSession:
     # SECURITY: compressed answers are not asked for; one that comes all the same is not unpacked, for it has no bound.
     # SECURITY: no endpoint's cookies are kept: one could set some for `com`, and have the others refuse our headers.
     jar = aiohttp.DummyCookieJar()
-    return aiohttp.ClientSession(connector=connector, cookie_jar=jar, auto_decompress=False, trust_env=False)
+    # SECURITY: calls follow no redirect, but the handshake of a WebSocket would, to hosts that only we can reach.
+    tracing = aiohttp.TraceConfig()
+    tracing.on_request_redirect.append(_refuse_redirect)
+    return aiohttp.ClientSession(
+        connector=connector, cookie_jar=jar, auto_decompress=False, trust_env=False, trace_configs=[tracing]
+    )
+
+
+async def _refuse_redirect(
+    _session: aiohttp.ClientSession, _context: Any, redirect: aiohttp.TraceRequestRedirectParams
+) -> None:
+    redirect.response.close()
+    raise aiohttp.ClientConnectionError("a redirect is not followed")
 
 
 class ExchangeLimits(NamedTuple):

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from relayer.vms.jsonrpc.heads import HeadHints
-from relayer.vms.jsonrpc.rpc import RpcCall
+from relayer.vms.jsonrpc.rpc import RpcCall, open_session
 
 Script = Callable[[web.WebSocketResponse, int], Awaitable[None]]
 
@@ -173,3 +173,33 @@ async def test_a_hostile_socket_costs_a_reconnection(message: bytes | str) -> No
 
     async with hints_from(script) as (hints, _, node):
         await until_connected(hints, node, 2)
+
+
+async def test_security_a_socket_sends_us_nowhere_else() -> None:
+    """SECURITY: a redirect would have us ask hosts that only we can reach."""
+    asked: list[str] = []
+
+    async def handle(request: web.Request) -> web.Response:
+        asked.append(request.path)
+        raise web.HTTPFound("/inner")
+
+    application = web.Application()
+    application.router.add_get("/{path:.*}", handle)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.01)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    refused = asyncio.Event()
+
+    async def sleep(_: float) -> None:
+        refused.set()
+        await asyncio.Event().wait()
+
+    async with open_session() as session:
+        url = f"ws://127.0.0.1:{runner.addresses[0][1]}/"
+        hints = HeadHints(session, "test", [url], SUBSCRIPTION, LONG_BLOCKS, sleep, lambda: 1.0)
+        wake_ups = hints.wake_ups()
+        await anext(wake_ups)
+        await asyncio.wait_for(refused.wait(), 10)
+        await wake_ups.aclose()  # type: ignore[attr-defined]
+    await runner.cleanup()
+    assert asked == ["/"]
