@@ -56,6 +56,7 @@ _FUNDS: Final[list[dict[str, int]]] = [
 _CHAINS_OWN: Final = ("Region length too big. Got", "Could not get export: migrate")
 """Refusals of the machine's: of an account's text of more than 256 bytes, of migrating to code that cannot be."""
 
+_ENDINGS: Final = {"XVMCallConcluded", "XVMCancelledConcluded", "XVMCallbackDelivered"}
 _PAYING: Final = {"xvm_execute", "add_fee", "retry"}
 _ASKERS: Final = {"xvm_execute", "cancel", "retry", "withdraw"}
 _OWNERS: Final = {
@@ -203,11 +204,14 @@ class World:
         batches = []
         for _ in range(random.choice([0, 1, 1, 1, 2])):
             requests = [self.incoming(random) for _ in range(random.choice([1, 1, 2, 5]))]
-            requests += requests[: random.choice([0, 0, 1])]
+            requests += [*requests[: random.choice([0, 0, 1])], *[self.source.request(50)][: random.choice([0, 0, 1])]]
             bare = [random.randbytes(32) for _ in range(random.choice([0, 0, 1, 3]))]
             leaves = [*(self.source.leaf(one) for one in requests), *bare]
             certificate = self.certificate(leaves, [hexed(request_id(one)) for one in requests], random)
-            batches.append(self.source.batch(requests, bare=bare, by_hash=how == "expire", certificate=certificate))
+            given = random.choice([None] * 9 + [0, 1, 2, 2**255])
+            batches.append(
+                self.source.batch(requests, bare=bare, given=given, by_hash=how == "expire", certificate=certificate)
+            )
         return how, {"batches": batches, "payee": hexed(random.choice([PAYEE, bytes(32), random.randbytes(32)]))}
 
     def delivery(self, random: Random) -> tuple[str, Any]:
@@ -370,6 +374,15 @@ class World:
         for key, value in after.items():
             if key.startswith(b"slot/") and before.get(key) != value:
                 assert value[1:].hex() in ids
+        ended = [(name, fields["request_id"]) for name, fields in events if name in _ENDINGS]
+        assert len(set(ended)) == len(ended)
+        consumed = {value[1:].hex() for key, value in before.items() if key.startswith(b"slot/")}
+        for name, requested in ended:
+            # once: of what was not consumed yet, or of what was pending
+            if name == "XVMCallConcluded":
+                assert requested[4:] not in consumed
+            else:
+                assert b"request" + bytes.fromhex(requested[2:]) in before
         nonces: dict[str, int] = {}
         for name, fields in events:
             if name in {"XVMCallConcluded", "XVMCancelledConcluded"}:
