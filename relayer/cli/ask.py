@@ -184,6 +184,8 @@ query_app = typer.Typer(add_completion=False)
         "--fn 'set((uint256,bytes)[],bool)' --args '[[1,\"0x00\"]]' true",
         "xvm call $TOKEN --from alpha --to gamma --own-account --idl token.json --fn transfer --args 300 "
         "--accounts source=$SOURCE destination=$DESTINATION authority=own --wait",
+        "xvm call wasm1… --from alpha --to delta --fn increment --args 'by=\"5\"' --wait",
+        'xvm call cosmos:xvm-cosmwasm-1:wasm1… --from alpha --data \'{"increment":{"by":"5"}}\' --json',
     ),
 )
 def call(
@@ -253,6 +255,7 @@ def call(
         "xvm query $COUNTER --from alpha --to beta --fn 'count()' --returns uint256 --wait",
         "xvm query eip155:31338:$COUNTER --from alpha --data 0x06661abd --wait --json",
         "xvm query $MINT --from alpha --to gamma --idl token.json --returns Mint --wait",
+        "xvm query wasm1… --from alpha --to delta --fn balance --args address=wasm1… --schema cw20-base.json --wait",
     ),
 )
 def query(

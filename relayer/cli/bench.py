@@ -43,6 +43,7 @@ app = typer.Typer(add_completion=False)
         "xvm bench --rate 500 --seconds 60",
         "xvm bench --mode query --burst 5000 --json",
         "xvm bench --route evm:svm --rate 100 --seconds 20",
+        "xvm bench --route evm:cosmwasm --burst 20",
         "xvm bench --rate 20 --seconds 30 --relayers 19 --threshold 13",
         "xvm bench --rate 200 --against HEAD~1 --rounds 5",
         "xvm bench --rate 200 --seconds 20 --profile",

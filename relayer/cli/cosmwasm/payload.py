@@ -105,7 +105,7 @@ class CosmWasmPayloadCodec:
         try:
             return parse_json(self._call.data or b"")
         except ValueError:
-            raise WrongUsage(['--data: a message here is JSON, such as \'{"increment":{"by":5}}\'']) from None
+            raise WrongUsage(['--data: a message here is JSON, such as \'{"increment":{"by":"5"}}\'']) from None
 
     def _plain(self, function: str) -> Any:
         if self._is_whole():

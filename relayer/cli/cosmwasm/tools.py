@@ -87,7 +87,7 @@ class CosmWasmGatewaySession:
         try:
             parse_account_text(f"{endpoint.chain}:{endpoint.gateway}")
         except AttestationError as error:
-            raise ConfigError([f"--gateway: {error}"]) from None
+            raise ConfigError([f"--gateway: {error}; a gateway there is written in bech32"]) from None
         if prefix is None:
             raise ConfigError(["--gateway: write it in bech32: how the chain's accounts begin is taken from it"])
         self._gateway, self._prefix = endpoint.gateway, prefix

@@ -79,8 +79,8 @@ def _tx_root() -> None:
 
 @_tx_crossvm.command(
     epilog=examples(
-        "xvmd tx crossvm call --source-vm evm --target-vm cosmwasm --target-contract wasm1… "
-        "--payload '{\"increment\":{}}' --from 0 -y",
+        "xvmd tx crossvm call --source-vm evm --source-chain alpha --target-vm cosmwasm --target-contract wasm1… "
+        '--payload \'{"increment":{"by":"5"}}\' --from 0 -y',
         "xvmd tx crossvm call --source-vm cosmwasm --target-vm evm --target-contract 0x… --payload 0xd09de08a "
         "--from 1 --source-chain gamma --target-chain beta -y",
         "xvmd tx crossvm call --chain-node http://127.0.0.1:26657 --source-vm evm --target-vm cosmwasm "

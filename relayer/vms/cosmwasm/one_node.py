@@ -91,7 +91,12 @@ class OneNode:
 
     def fetch_account(self, account: str) -> BaseAccount:
         """Number and sequence of an account by its bech32 text, which signs with one key."""
-        found = self._query(ACCOUNT, QueryAccountRequest(account), QueryAccountResponse).account
+        try:
+            found = self._query(ACCOUNT, QueryAccountRequest(account), QueryAccountResponse).account
+        except _QueryError as error:
+            if _NOT_FOUND not in error.told:
+                raise
+            raise RejectedError(f"{self._chain}: {account} does not exist yet: send it coins first") from None
         if found is None or found.type_url != BaseAccount.TYPE_URL:
             raise RejectedError(f"{self._chain}: {account} is no account of one key")
         return _decode(self._chain, BaseAccount, found.value)

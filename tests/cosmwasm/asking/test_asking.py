@@ -18,7 +18,7 @@ from relayer.cli.asking import Ask, Asked, Ending, tools_for
 from relayer.cli.asking import Place as Mined
 from relayer.cosmos.accounts import account_of_secret, to_bech32
 from relayer.cosmos.wasm import MsgExecuteContract
-from relayer.errors import CallReverted, ConfigError
+from relayer.errors import CallReverted, ConfigError, RejectedError
 from relayer.keys.keystore import Secret
 from relayer.vms.cosmwasm.messages import ItemList, encode_batch, encode_delivery, encode_outcome_item
 from relayer.vms.cosmwasm.one_node import FoundTx
@@ -115,6 +115,13 @@ def test_what_the_gateway_refuses_is_named_with_what_to_do(place: Place, gateway
         source.send(ASK, source.quote(ASK) - 1)
 
 
+def test_an_account_that_nobody_has_sent_anything_is_told_to_be_fed(place: Place, gateway: bytes) -> None:
+    source = TOOLS.open_source(place.endpoint(gateway), Secret(b"\x33" * 32))
+    account = to_bech32("wasm", account_of_secret(b"\x33" * 32))
+    with pytest.raises(RejectedError, match=f"{account} does not exist yet: send it coins first"):
+        source.send(ASK, source.quote(ASK))
+
+
 def test_a_gateway_that_is_none_and_a_chain_that_is_another_are_told(place: Place, gateway: bytes) -> None:
     at = place.endpoint(gateway)
     for endpoint, fault in (
@@ -124,6 +131,7 @@ def test_a_gateway_that_is_none_and_a_chain_that_is_another_are_told(place: Plac
         ),
         (replace(at, gateway="wasm1qypqxpq9qcrsszg2pvxq6rs0zqg3yyc5lhwh5f"), "--gateway: "),
         (replace(at, gateway=f"0x{gateway.hex()}"), "write it in bech32"),
+        (replace(at, gateway="0x9fE46736679d2D9a65F0992F2272dE9f3c7fa6e0"), "a gateway there is written in bech32"),
     ):
         with pytest.raises(ConfigError, match=fault):
             TOOLS.open_destination(endpoint)
