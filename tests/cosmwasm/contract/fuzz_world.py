@@ -56,6 +56,7 @@ _FUNDS: Final[list[dict[str, int]]] = [
 _CHAINS_OWN: Final = ("Region length too big. Got", "Could not get export: migrate")
 """Refusals of the machine's: of an account's text of more than 256 bytes, of migrating to code that cannot be."""
 
+_OWNED: Final = (b"price", b"sender_limit", b"treasury", b"guardian")
 _ENDINGS: Final = {"XVMCallConcluded", "XVMCancelledConcluded", "XVMCallbackDelivered"}
 _PAYING: Final = {"xvm_execute", "add_fee", "retry"}
 _ASKERS: Final = {"xvm_execute", "cancel", "retry", "withdraw"}
@@ -350,6 +351,7 @@ class World:
         else:
             self._keeps(before, after)
             self._believes(before, after, self._events(result))
+            self._obeys(sender, before, after, self._events(result))
             # what it owes is there
             assert self.source.balance_of(self.gateway) >= self._owed(after)
         assert self.keeper.supply(DENOM) == supply
@@ -398,6 +400,22 @@ class World:
                 assert int(json.loads(fields["request"])["nonce"]) == expected
                 nonces[sender] = expected + 1
         assert all(_nonce(after, sender) == nonce for sender, nonce in nonces.items())
+
+    def _obeys(
+        self,
+        sender: str,
+        before: dict[bytes, bytes],
+        after: dict[bytes, bytes],
+        events: list[tuple[str, dict[str, str]]],
+    ) -> None:
+        """SECURITY: only its owner sets what the gateway charges and whom it trusts, and no contract submits."""
+        if before[b"owner"].decode() not in {sender, self.source.probe}:
+            for key in before.keys() | after.keys():
+                assert not key.startswith(_OWNED) or before.get(key) == after.get(key)
+        if sender in {self.source.probe, self.config["executor"]}:
+            for name, fields in events:
+                assert name != "XVMCallbackDelivered"
+                assert name != "XVMCallConcluded" or int(fields["kind"]) == OutcomeKind.EXPIRED
 
     def _owed(self, entries: dict[bytes, bytes]) -> int:
         """Open fees, credits, and what is held for signers."""
