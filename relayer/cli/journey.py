@@ -173,7 +173,8 @@ class Journey:
 
     def _say(self, line: str) -> None:
         if not self.as_json:
-            print_lines(line)
+            # SECURITY: contracts write results and failures: neither codes for the terminal nor lines of their own.
+            print_lines("".join(each if each.isprintable() else ascii(each)[1:-1] for each in line))
 
 
 def _place_view(chain: Chain, place: Place) -> dict[str, Any]:

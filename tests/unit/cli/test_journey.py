@@ -172,6 +172,17 @@ def test_a_result_that_does_not_decode_is_shown_as_it_is(capsys: pytest.CaptureF
     assert "--returns: the data is none of uint256" in printed.err
 
 
+@pytest.mark.parametrize(("kind", "what"), [(OutcomeKind.EXECUTED, "result"), (OutcomeKind.REVERTED, "failure")])
+def test_security_what_a_contract_says_cannot_write_codes_or_lines_of_its_own_to_a_terminal(
+    kind: OutcomeKind, what: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """SECURITY: an answer with escape codes or line ends could show another outcome than there was."""
+    words = encode(["string"], ["é\x1b[2J\ncalled back\u202e"])
+    data = words if kind is OutcomeKind.EXECUTED else bytes.fromhex("08c379a0") + words
+    lines = told(Script([ending(kind, data)]), capsys, returns="string")
+    assert lines[-1] == f"{what:<12}é\\x1b[2J\\ncalled back\\u202e"
+
+
 def test_a_failed_handler_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert told(Script([ending(failed=True)]), capsys)[-2].endswith("EXECUTED, its handler failed")
 
