@@ -237,7 +237,7 @@ async def test_what_was_refused_says_why() -> None:
 async def test_an_account_without_money_sends_nothing() -> None:
     async with running() as devnet:
         feeder = await asyncio.to_thread(lambda: Feeder(devnet.url, POOR.key.secret, prefix="wasm", fee_denom=DENOM))
-        with pytest.raises(RejectedError, match="not found"):
+        with pytest.raises(RejectedError, match="does not exist yet"):
             await asyncio.to_thread(lambda: feeder.send(TO_EVM))
 
 
