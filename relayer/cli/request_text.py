@@ -14,6 +14,12 @@ Answer = Mapping[str, Any]
 _SHOWN_HEX: Final = 66
 """Characters of hex on a line: a word. What is longer is cut, with its length; --json has all."""
 
+_SHOWN_TEXT: Final = 120
+"""Characters of text on a line."""
+
+_SELECTOR_LENGTH: Final = 4
+"""So few bytes are a function's selector, whatever they read like."""
+
 
 def summary_row(summary: Answer) -> tuple[str, ...]:
     """One line of a list."""
@@ -41,7 +47,7 @@ def request_lines(answer: Answer) -> Iterator[str]:
             ("mode", request["mode"]),
             ("sender", f"{request['sender']}, nonce {request['nonce']}"),
             ("target", request["target"]),
-            ("payload", shorten_hex(request["payload"])),
+            ("payload", _shown(request["payload"])),
             ("gas", f"{request['execution_gas_limit']} to execute, {request['callback_gas_limit']} to call back"),
             ("returns", f"{request['return_limit']} bytes at most"),
             ("expiry", _time(request["expiry"]) if request["expiry"] else "never"),
@@ -95,6 +101,18 @@ def shorten_hex(text: str) -> str:
     return f"{text[:_SHOWN_HEX]}… ({len(text) // 2 - 1} bytes)"
 
 
+def _shown(data: str) -> str:
+    """Bytes that are a line to read, such as a message in JSON, as that; others in hex. Either is cut."""
+    try:
+        text = bytes.fromhex(data[2:]).decode("utf-8")
+    except ValueError:
+        return shorten_hex(data)
+    # SECURITY: contracts and whoever asks write it: neither codes for the terminal nor lines of their own.
+    if len(text) <= _SELECTOR_LENGTH or not text.isprintable():
+        return shorten_hex(data)
+    return text if len(text) <= _SHOWN_TEXT else f"{text[:_SHOWN_TEXT]}… ({len(data) // 2 - 1} bytes)"
+
+
 def _told(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"{value['kind']} in block {value['block']['number']}, {shorten_hex(value['return_data'])}"
@@ -113,7 +131,7 @@ def _conclusion(conclusion: Answer | None) -> Iterator[str]:
     yield from _fields(
         (
             ("outcome", f"{conclusion['kind']}, block {conclusion['block']['number']}"),
-            ("returned", f"{shorten_hex(conclusion['return_data'])}{cut}"),
+            ("returned", f"{_shown(conclusion['return_data'])}{cut}"),
         )
     )
 

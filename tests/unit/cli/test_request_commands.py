@@ -19,6 +19,7 @@ from attestation.request import format_request_id
 from attestation.statement import OutcomeKind
 from relayer.api.app import create_app
 from relayer.cli.app import app
+from relayer.cli.request_text import request_lines
 from relayer.domain.status import Status
 from relayer.observability.metrics import Metrics
 from relayer.ports.node_status import ChainStatus, PeerStatus
@@ -168,6 +169,26 @@ def test_with_json_the_relayers_answer_is_passed_on_whole(api: str) -> None:
     answer = RUNNER.invoke(app, ["request", "show", ID.upper().replace("0X", "0x"), "--api", api, "--json"])
     told = json.loads(answer.stdout)
     assert (told["request"]["id"], told["conclusion"]["kind"]) == (ID, "REVERTED")
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        (b'{"increment":{"by":"5"}}', '{"increment":{"by":"5"}}'),
+        ("é".encode() * 121, f"{'é' * 120}… (242 bytes)"),
+        (b"math", "0x6d617468"),
+        (b"\x1b[2J\nstatus", "0x1b5b324a0a737461747573"),
+        (b"\xff" * 5, "0xffffffffff"),
+        (b"", "0x"),
+    ],
+)
+def test_what_is_a_line_to_read_is_shown_as_text(api: str, data: bytes, shown: str) -> None:
+    """SECURITY: codes for the terminal and line ends are not: they stay hex."""
+    answer = json.loads(RUNNER.invoke(app, ["request", "show", ID, "--api", api, "--json"]).output)
+    answer["request"]["payload"] = answer["conclusion"]["return_data"] = f"0x{data.hex()}"
+    lines = list(request_lines(answer))
+    assert f"payload  {shown}" in lines
+    assert f"returned {shown}" in lines
 
 
 def test_explain_prints_the_paragraph(api: str) -> None:
