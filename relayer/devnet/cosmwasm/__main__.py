@@ -39,23 +39,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         chain = Chain(settings, time.time)
         for address, amount in asked.fund:
             chain.fund(address, amount)
-        for address, path in asked.contract:
-            chain.place(address, path.read_bytes())
-    except ValueError as error:
+        placed = [f"{path} at {chain.place(address, path.read_bytes())}" for address, path in asked.contract]
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     try:
-        asyncio.run(_run(chain, ServerSettings(asked.port, asked.block_time, asked.faults)))
+        asyncio.run(_run(chain, ServerSettings(asked.port, asked.block_time, asked.faults), placed))
     except OSError as error:
         parser.error(str(error))
     return 0
 
 
-async def _run(chain: Chain, settings: ServerSettings) -> None:
+async def _run(chain: Chain, settings: ServerSettings, placed: Sequence[str]) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
     async with serving(chain, settings):
-        sys.stdout.write(f"ready at http://127.0.0.1:{settings.port}, chain {chain.settings.chain_id}\n")
+        ready = f"ready at http://127.0.0.1:{settings.port}, chain {chain.settings.chain_id}"
+        sys.stdout.writelines(f"{line}\n" for line in (ready, *placed))
         sys.stdout.flush()
         await ended.wait()
 
