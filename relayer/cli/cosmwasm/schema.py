@@ -8,7 +8,7 @@ Source: cosmwasm-schema's IDL; JSON Schema draft 7.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -27,6 +27,7 @@ MAX_SCHEMA_CHARACTERS: Final = 4 << 20
 
 _PARTS: Final = {Mode.CALL: "execute", Mode.QUERY: "query"}
 _DEFINITIONS: Final = ("definitions", "$defs")
+_OF_THE_SAME_VALUE: Final = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else")
 _MAX_REFERENCES: Final = 16
 """From one definition to the next."""
 
@@ -55,9 +56,51 @@ class MessageSchema:
             if not root:
                 raise ConfigError([f"{path}: the contract takes no {_PARTS[mode]} messages"])
             Draft7Validator.check_schema(root)
-            return cls(root)
+            schema = cls(root)
+            if schema.goes_round():
+                raise ConfigError([f"{path}: says of a value that it is what it is: a definition names itself"])
+            return schema
         except (SchemaError, ValueError, AttributeError, TypeError, RecursionError):
             raise ConfigError([f"{path}: is no schema of cosmwasm-schema's, and no JSON Schema"]) from None
+
+    def goes_round(self) -> bool:
+        """Whether the schema says of a value that it is what it is.
+
+        SECURITY: who follows such a schema comes to no end, and where a library has raised the interpreter's bound of
+        nested calls, the process dies of it.
+        """
+        done: set[int] = set()
+        for start in _schemas(self._root):
+            path: dict[int, Iterator[Schema]] = {id(start): self._same_value(start)}
+            while path:
+                here = next(reversed(path))
+                step = next(path[here], None)
+                if step is None:
+                    done.add(here)
+                    del path[here]
+                elif id(step) in path:
+                    return True
+                elif id(step) not in done:
+                    path[id(step)] = self._same_value(step)
+        return False
+
+    def _same_value(self, schema: Schema) -> Iterator[Schema]:
+        """Schemas that the very value must meet which this one is for."""
+        reference = schema.get("$ref")
+        if isinstance(reference, str):
+            yield from _only_schemas([self._named(reference)])
+        for word in _OF_THE_SAME_VALUE:
+            inner = schema.get(word, ())
+            yield from _only_schemas(inner if isinstance(inner, list) else [inner])
+        dependent = schema.get("dependencies", {})
+        yield from _only_schemas(dependent.values() if isinstance(dependent, Mapping) else ())
+
+    def _named(self, reference: str) -> Any:
+        """What lies in the file under a reference."""
+        found: Any = self._root
+        for step in reference.removeprefix("#").removeprefix("/").split("/") if reference != "#" else ():
+            found = found.get(step, {}) if isinstance(found, Mapping) else {}
+        return found
 
     def build(self, name: str, typed: Mapping[str, str]) -> Any:
         """The message of this name with these fields, each as its type wants it. Raises `MalformedMessage`."""
@@ -67,10 +110,7 @@ class MessageSchema:
                 raise MalformedMessage(f"{name} takes no fields")
             return name
         fields = self._resolved(variant["properties"][name]).get("properties", {})
-        try:
-            return {name: {key: self._value(fields.get(key, {}), text) for key, text in typed.items()}}
-        except RecursionError:
-            raise MalformedMessage(f"the schema says of {name} that it is what it is") from None
+        return {name: {key: self._value(fields.get(key, {}), text) for key, text in typed.items()}}
 
     def check(self, message: Any) -> None:
         """Return if the message is as the schema says. Raises `MalformedMessage`."""
@@ -115,11 +155,24 @@ class MessageSchema:
             reference = schema.get("$ref")
             if not isinstance(reference, str):
                 return schema
-            found: Any = self._root
-            for step in reference.removeprefix("#/").split("/"):
-                found = found.get(step, {}) if isinstance(found, Mapping) else {}
-            schema = found
+            schema = self._named(reference)
         return {}
+
+
+def _schemas(root: Schema) -> Iterator[Schema]:
+    """All objects in the file: each may be named as a schema."""
+    waiting: list[Any] = [root]
+    while waiting:
+        found = waiting.pop()
+        if isinstance(found, Mapping):
+            yield found
+            waiting += found.values()
+        elif isinstance(found, list):
+            waiting += found
+
+
+def _only_schemas(found: Iterable[Any]) -> Iterator[Schema]:
+    yield from (each for each in found if isinstance(each, Mapping))
 
 
 def _variants(root: Schema) -> Iterator[tuple[str, Schema]]:

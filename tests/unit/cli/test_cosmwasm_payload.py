@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,11 +139,37 @@ def test_a_field_may_be_anything(tmp_path: Path, field: Any) -> None:
     assert encoded(interface=path, function="set", arguments=("to=[5]",)) == {"set": {"to": [5]}}
 
 
-def test_a_schema_that_goes_round_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("field", "definitions"),
+    [
+        ({"$ref": "#/definitions/A"}, {"A": {"anyOf": [{"$ref": "#/definitions/A"}]}}),
+        ({"$ref": "#/definitions/A"}, {"A": {"$ref": "#/definitions/A"}}),
+        (
+            {"$ref": "#/definitions/A"},
+            {"A": {"not": {"$ref": "#/definitions/B"}}, "B": {"allOf": [{"$ref": "#/definitions/A"}]}},
+        ),
+        ({"if": {"$ref": "#/definitions/A"}}, {"A": {"dependencies": {"x": {"$ref": "#/definitions/A"}}}}),
+    ],
+)
+def test_security_a_schema_that_goes_round_is_named(tmp_path: Path, field: Any, definitions: Mapping[str, Any]) -> None:
+    """SECURITY: where a library has raised the bound of nested calls, following it ends the process."""
     path = tmp_path / "schema.json"
-    endless = {"anyOf": [{"$ref": "#/definitions/A"}]}
-    path.write_text(_message_schema({"$ref": "#/definitions/A"}, definitions={"A": endless}), "utf-8")
-    assert "the schema" in faults(interface=path, function="set", arguments=("to=5",))
+    path.write_text(_message_schema(field, definitions=definitions), "utf-8")
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(1_000_000)
+    try:
+        with pytest.raises(ConfigError, match="that it is what it is: a definition names itself"):
+            encoded(interface=path, function="set", arguments=("to=5",))
+    finally:
+        sys.setrecursionlimit(limit)
+
+
+def test_a_schema_whose_values_nest_is_none_that_goes_round(tmp_path: Path) -> None:
+    path = tmp_path / "schema.json"
+    tree = {"type": "object", "properties": {"inner": {"anyOf": [{"$ref": "#/definitions/A"}, {"type": "null"}]}}}
+    path.write_text(_message_schema({"$ref": "#/definitions/A"}, definitions={"A": tree}), "utf-8")
+    arguments = ('to={"inner":{"inner":null}}',)
+    assert encoded(interface=path, function="set", arguments=arguments) == {"set": {"to": {"inner": {"inner": None}}}}
 
 
 def test_contradictions_are_named() -> None:
