@@ -180,7 +180,15 @@ async def test_messages_between_vms_are_heard_over_a_raw_websocket_and_asked_for
         "evm to cosmwasm": ("--source-vm", "evm", "--target-vm", "cosmwasm", *to(probe, answer), "--from", "3"),
         "that fails": ("--source-vm", "evm", "--target-vm", "cosmwasm", *to(probe, fail), "--from", "4"),
         "svm to cosmwasm": ("--source-vm", "svm", "--target-vm", "cosmwasm", *to(probe, answer), "--from", "5"),
-        "cosmwasm to evm": ("--source-vm", "cosmwasm", "--target-vm", "evm", *to(CREATOR, "0" * 64), "--from", "6"),
+        "cosmwasm to evm": (
+            "--source-vm",
+            "cosmwasm",
+            "--target-vm",
+            "evm",
+            *to(CREATOR, "42".zfill(64)),
+            "--from",
+            "6",
+        ),
     }
     async with aiohttp.ClientSession() as session, session.ws_connect(f"{api}/websocket") as socket:
         for number, name in enumerate(("request", "response", "timeout")):

@@ -57,11 +57,11 @@ class MessageSchema:
                 raise ConfigError([f"{path}: the contract takes no {_PARTS[mode]} messages"])
             Draft7Validator.check_schema(root)
             schema = cls(root)
-            if schema.goes_round():
-                raise ConfigError([f"{path}: says of a value that it is what it is: a definition names itself"])
-            return schema
         except (SchemaError, ValueError, AttributeError, TypeError, RecursionError):
             raise ConfigError([f"{path}: is no schema of cosmwasm-schema's, and no JSON Schema"]) from None
+        if schema.goes_round():
+            raise ConfigError([f"{path}: says of a value that it is what it is: a definition names itself"])
+        return schema
 
     def goes_round(self) -> bool:
         """Whether the schema says of a value that it is what it is.

@@ -29,7 +29,7 @@ FORBIDDEN_WORDS = re.compile(
     r"\b(evm|svm|cosmwasm|qvm|eip155|solana|cosmos|aptos|ethereum|solidity|abi|wei|lamports?|cast send)\b",
     re.IGNORECASE,
 )
-EXAMPLES = re.compile(r"\beip155:\d+(:(0x\S*|\$\w+))?")
+EXAMPLES = re.compile(r"\b(eip155:\d+|cosmos:[-\w]+)(:(0x\S*|\$\w+|wasm1\S*))?")
 """A chain or an account as CAIP writes it: what helps and faults show as an example."""
 
 
