@@ -47,7 +47,7 @@ test-contracts: setup
 
 # Files of tests share the cores; those that start chains and relayers mostly wait for blocks.
 test-python: setup $(FRESH_READY) $(SIMULATE_READY)
-	@$(VENV_PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+	@$(VENV_PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
 	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),8000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
