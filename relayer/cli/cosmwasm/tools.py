@@ -196,8 +196,8 @@ class CosmWasmSourceSession(CosmWasmGatewaySession):
     def _run(self, message: MsgExecuteContract) -> FoundTx:
         """Send a transaction and wait until it is in a block."""
         node, account = self._node, self._account
+        used = node.simulate_next(account.text, lambda told: account.draft(message, told))
         told = node.fetch_account(account.text)
-        used = node.simulate(account.draft(message, told))
         raw = account.sign(message, told, told.sequence, used, node.fetch_gas_price(self._fee_denom))
         node.broadcast(raw)
         tx_hash = hash_of(raw)

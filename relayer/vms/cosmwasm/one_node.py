@@ -9,7 +9,8 @@ Source: CometBFT's RPC, 0.34 to 0.38; the Cosmos SDK's and wasmd's gRPC services
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
@@ -39,6 +40,11 @@ RPC_SECONDS: Final = 30.0
 _PAGE: Final = 100
 """Transactions that one search gives at most, by CometBFT."""
 
+_SEQUENCE_SECONDS: Final = 60.0
+"""Until what an account has sent is in a block: some blocks of the slowest chain."""
+
+_POLL_SECONDS: Final = 0.2
+_OTHER_SEQUENCE: Final = "account sequence mismatch"
 _HEIGHT_OF_TIP: Final = "0"
 _IN_CACHE: Final = "already exists in cache"
 _NOT_FOUND: Final = "not found"
@@ -114,6 +120,21 @@ class OneNode:
         if gas is None:
             raise RpcUnavailable(f"{self._chain}: the node tells no gas of a simulation")
         return gas.gas_used
+
+    def simulate_next(self, account: str, draft: Callable[[BaseAccount], bytes]) -> int:
+        """Gas that an account's next transaction would use, as `draft` makes it of what is told of the account.
+
+        A block, or a transaction of its own that waits for one, may come between the two questions: then both are put
+        again. Raises `CallReverted` if it would fail.
+        """
+        deadline = time.monotonic() + _SEQUENCE_SECONDS
+        while True:
+            try:
+                return self.simulate(draft(self.fetch_account(account)))
+            except CallReverted as error:
+                if _OTHER_SEQUENCE not in error.error_name or time.monotonic() > deadline:
+                    raise
+            time.sleep(_POLL_SECONDS)
 
     def query(self, contract: str, message: Mapping[str, Any]) -> Any:
         """What a contract answers to a smart query."""

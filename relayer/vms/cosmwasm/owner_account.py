@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-from relayer.cosmos.accounts import BaseAccount
 from relayer.errors import CallReverted, RejectedError, RpcUnavailable
 from relayer.ports.deployment import ChainPlan, DeploymentFailed, RecordedStep, Report, StepRecord
 from relayer.vms.cosmwasm.deployment_steps import Step
@@ -88,7 +87,7 @@ class OwnerAccount:
         price = self._gas_price()
         signed = {}
         for sequence, step in enumerate(steps, first):
-            raw = self._account.sign(step.message, told, sequence, self._simulate(step, told), price)
+            raw = self._account.sign(step.message, told, sequence, self._simulate(step), price)
             signed[step.name] = RecordedStep(sequence, hash_of(raw), raw)
         return signed
 
@@ -103,10 +102,10 @@ class OwnerAccount:
             )
         return price
 
-    def _simulate(self, step: Step, told: BaseAccount) -> int:
+    def _simulate(self, step: Step) -> int:
         """Gas that it would use now."""
         try:
-            return self._node.simulate(self._account.draft(step.message, told))
+            return self._node.simulate_next(self.text, lambda told: self._account.draft(step.message, told))
         except CallReverted as error:
             raise DeploymentFailed(
                 f"{self.plan.name}: {step.name} would fail with {error.error_name}; mend the plan, or give "

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from attestation.address import Chain, Namespace
-from relayer.cosmos.accounts import account_of_secret, to_bech32
+from relayer.cosmos.accounts import BaseAccount, account_of_secret, to_bech32
+from relayer.cosmos.bank import MsgSend
+from relayer.cosmos.base import Coin
 from relayer.errors import RejectedError, RpcUnavailable
 from relayer.ports.deployment import DeploymentFailed, RecordedStep
+from relayer.vms.cosmwasm.signing_account import SigningAccount
+from relayer.vms.cosmwasm.transactions import hash_of
 from relayer.vms.deployment_record import DeploymentRecord
 from tests.cosmwasm.asking.conftest import (
     ALPHA,
@@ -127,3 +132,21 @@ def test_a_node_that_is_gone_is_worth_another_run() -> None:
     with pytest.raises(RpcUnavailable) as told:
         gone.deploy()
     assert url not in str(told.value)
+
+
+def test_a_simulation_is_asked_for_again_where_a_block_of_the_account_came_in_between(place: Place) -> None:
+    account = SigningAccount(OWNER_SECRET, COSMWASM, "wasm", "uxvm")
+    message = MsgSend(account.text, to_bech32("wasm", FRIEND), (Coin("uxvm", "1"),))
+    drafts: list[int] = []
+
+    def draft(told: BaseAccount) -> bytes:
+        if not drafts:
+            raw = account.sign(message, told, told.sequence, 100_000, place.node.fetch_gas_price("uxvm"))
+            place.node.broadcast(raw)
+            while place.node.find_tx(hash_of(raw)) is None:
+                time.sleep(0.02)
+        drafts.append(told.sequence)
+        return account.draft(message, told)
+
+    assert place.node.simulate_next(account.text, draft) > 0
+    assert drafts == [drafts[0], drafts[0] + 1]

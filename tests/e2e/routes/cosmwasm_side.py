@@ -175,9 +175,8 @@ class CosmWasmSide:
 
     def _act(self, message: Message) -> FoundTx:
         """A transaction that is expected to succeed. Raises `Refused`."""
-        told = self._node.fetch_account(self._account.text)
         try:
-            used = self._node.simulate(self._account.draft(message, told))
+            used = self._node.simulate_next(self._account.text, lambda told: self._account.draft(message, told))
         except CallReverted as error:
             raise Refused(error.error_name) from None
         found = self._send(message, used)
