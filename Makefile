@@ -50,10 +50,10 @@ test-python: setup $(FRESH_READY) $(SIMULATE_READY)
 	@$(VENV_PYTHON) -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 fuzz-svm: setup ## a minute of any data and accounts against the Solana program; EXAMPLES=
-	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),8000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
+	@SVM_FUZZ_EXAMPLES=$(or $(EXAMPLES),16000) $(VENV_PYTHON) -m pytest -q --timeout 600 tests/svm/program/test_fuzz.py
 
 fuzz-cosmwasm: setup ## a minute of any messages, answers and code against the CosmWasm gateway and its host; EXAMPLES=
-	@COSMWASM_FUZZ_EXAMPLES=$(or $(EXAMPLES),1500) $(VENV_PYTHON) -m pytest -q --timeout 600 \
+	@COSMWASM_FUZZ_EXAMPLES=$(or $(EXAMPLES),3600) $(VENV_PYTHON) -m pytest -q --timeout 600 \
 	  tests/cosmwasm/contract/test_fuzz.py tests/cosmwasm/host/test_fuzz.py
 
 check: setup ## lint, types, import rules, artifacts, locks; changes nothing
